@@ -1,0 +1,42 @@
+package openflow
+
+import "strconv"
+
+// PortNo is a port number of one switch, or one of the reserved ports below (spec 7.2.1). 0 is no port.
+type PortNo uint32
+
+// Reserved port numbers.
+const (
+	PortMax        PortNo = 0xffffff00 // highest number of a real port
+	PortInPort     PortNo = 0xfffffff8 // back out of the port the packet came in by
+	PortTable      PortNo = 0xfffffff9 // into the first flow table; packet-out only
+	PortNormal     PortNo = 0xfffffffa // the switch's own forwarding
+	PortFlood      PortNo = 0xfffffffb
+	PortAll        PortNo = 0xfffffffc // every port but the input port
+	PortController PortNo = 0xfffffffd
+	PortLocal      PortNo = 0xfffffffe // the bridge's own port
+	PortAny        PortNo = 0xffffffff // wildcard of requests and of flow-mod deletes; OFPP_NONE of OpenFlow 1.0
+)
+
+// String returns the number in decimal, or the name ovs-ofctl uses for a reserved port.
+func (p PortNo) String() string {
+	switch p {
+	case PortInPort:
+		return "IN_PORT"
+	case PortTable:
+		return "TABLE"
+	case PortNormal:
+		return "NORMAL"
+	case PortFlood:
+		return "FLOOD"
+	case PortAll:
+		return "ALL"
+	case PortController:
+		return "CONTROLLER"
+	case PortLocal:
+		return "LOCAL"
+	case PortAny:
+		return "ANY"
+	}
+	return strconv.FormatUint(uint64(p), 10)
+}

@@ -1,0 +1,49 @@
+package openflow
+
+// Values of the fragment bits in SwitchConfig.Flags (spec 7.3.2).
+const (
+	FragNormal uint16 = 0
+	FragDrop   uint16 = 1
+	FragReasm  uint16 = 2
+	FragMask   uint16 = 3
+)
+
+// MissSendLenNoBuffer asks for whole packets in packet-ins.
+const MissSendLenNoBuffer uint16 = 0xffff
+
+// SwitchConfig is the content of a get-config reply (spec 7.3.2).
+type SwitchConfig struct {
+	Flags       uint16
+	MissSendLen uint16 // bytes of a missed packet that are sent to the controller
+}
+
+const switchConfigLen = 12
+
+// Decode reads a get-config reply.
+func (m *SwitchConfig) Decode(msg []byte) error {
+	return m.decode(msg, TypeGetConfigReply)
+}
+
+func (m *SwitchConfig) decode(msg []byte, t Type) error {
+	if e := checkFixed(msg, t, switchConfigLen); e != nil {
+		return e
+	}
+	m.Flags = be.Uint16(msg[8:])
+	m.MissSendLen = be.Uint16(msg[10:])
+	return nil
+}
+
+// SetConfig is the content of a set-config message.
+type SetConfig SwitchConfig
+
+// Decode reads a set-config message.
+func (m *SetConfig) Decode(msg []byte) error {
+	return (*SwitchConfig)(m).decode(msg, TypeSetConfig)
+}
+
+// AppendGetConfigReply appends a get-config reply.
+func AppendGetConfigReply(b []byte, xid uint32, m SwitchConfig) []byte {
+	b = appendHeader(b, TypeGetConfigReply, switchConfigLen, xid)
+	b = be.AppendUint16(b, m.Flags)
+	return be.AppendUint16(b, m.MissSendLen)
+}
