@@ -1,0 +1,82 @@
+package topology
+
+import "math/bits"
+
+// maxVLANs is the size of the VLAN id space (IEEE 802.1Q, 12 bits).
+const maxVLANs = 4096
+
+type vlanBits [maxVLANs / 64]uint64
+
+// VLANs is an immutable set of VLAN ids. The zero value is empty. Copies share their memory.
+type VLANs struct{ bits *vlanBits }
+
+var (
+	noVLANs  = &vlanBits{}
+	allVLANs = func() *vlanBits {
+		b := new(vlanBits)
+		for i := range b {
+			b[i] = ^uint64(0)
+		}
+		return b
+	}()
+)
+
+// AllVLANs returns the set of every id.
+func AllVLANs() VLANs { return VLANs{allVLANs} }
+
+// NewVLANs returns the set of the given ids, in any order; ids above 4095 are ignored.
+func NewVLANs(ids ...uint16) VLANs {
+	b := new(vlanBits)
+	for _, id := range ids {
+		if id < maxVLANs {
+			b[id/64] |= 1 << (id % 64)
+		}
+	}
+	return VLANs{b}
+}
+
+// Has reports whether the set holds the id.
+func (v VLANs) Has(id uint16) bool {
+	return v.bits != nil && id < maxVLANs && v.bits.has(id)
+}
+
+// Equal reports whether both sets hold the same ids.
+func (v VLANs) Equal(o VLANs) bool {
+	a, b := v.raw(), o.raw()
+	return a == b || *a == *b
+}
+
+// IDs returns the ids in ascending order.
+func (v VLANs) IDs() []uint16 {
+	var ids []uint16
+	for i, w := range v.raw() {
+		for ; w != 0; w &= w - 1 {
+			ids = append(ids, uint16(i*64+bits.TrailingZeros64(w)))
+		}
+	}
+	return ids
+}
+
+func (v VLANs) raw() *vlanBits {
+	if v.bits == nil {
+		return noVLANs
+	}
+	return v.bits
+}
+
+func (b *vlanBits) has(id uint16) bool { return b[id/64]&(1<<(id%64)) != 0 }
+
+// and returns the intersection; it shares memory with an operand where that is possible.
+func (b *vlanBits) and(o *vlanBits) *vlanBits {
+	switch {
+	case b == o || o == allVLANs:
+		return b
+	case b == allVLANs:
+		return o
+	}
+	r := new(vlanBits)
+	for i := range b {
+		r[i] = b[i] & o[i]
+	}
+	return r
+}
