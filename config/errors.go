@@ -1,0 +1,143 @@
+package config
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Error is one thing that is wrong in a file.
+type Error struct {
+	File string
+	// Line counts from 1; 0 when the finding has no line (a value from the command line).
+	Line int
+	// Message says what is wrong and what would be right.
+	Message string
+}
+
+// Error is FILE:LINE: MESSAGE.
+func (e Error) Error() string {
+	switch {
+	case e.File == "":
+		return e.Message
+	case e.Line == 0:
+		return e.File + ": " + e.Message
+	}
+	return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Message)
+}
+
+// Errors are all the errors of a file, sorted by line.
+type Errors []Error
+
+// Error is one line for each.
+func (e Errors) Error() string {
+	var b strings.Builder
+	for i := range e {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		b.WriteString(e[i].Error())
+	}
+	return b.String()
+}
+
+// Unwrap lets errors.As find a single Error.
+func (e Errors) Unwrap() []error {
+	list := make([]error, len(e))
+	for i := range e {
+		list[i] = e[i]
+	}
+	return list
+}
+
+// shownSize bounds what a message repeats of the file.
+const shownSize = 64
+
+// shorten cuts long text, so that a message stays a line.
+func shorten(s string) string { return shortenTo(s, shownSize) }
+
+// shortenTo cuts at a rune.
+func shortenTo(s string, size int) string {
+	if len(s) <= size {
+		return s
+	}
+	cut := size
+	for cut > 0 && !utf8.RuneStart(s[cut]) {
+		cut--
+	}
+	return s[:cut] + "…"
+}
+
+// quote puts text of the file into a message: short, on one line, unprintable characters escaped.
+func quote(s string) string { return strconv.Quote(shorten(s)) }
+
+// oneLine escapes what would break a message into lines or make a terminal show something else than what is there.
+func oneLine(s string) string {
+	if strings.IndexFunc(s, unshowable) < 0 {
+		return s
+	}
+	var b strings.Builder
+	for _, c := range s {
+		if unshowable(c) {
+			fmt.Fprintf(&b, "\\u%04x", c)
+		} else {
+			b.WriteRune(c)
+		}
+	}
+	return b.String()
+}
+
+func unshowable(c rune) bool { return !unicode.IsPrint(c) }
+
+// list joins names for a message, leaving out what is too much.
+func list(names []string) string {
+	shown := make([]string, 0, listSize+1)
+	for i, name := range names {
+		if i == listSize {
+			shown = append(shown, "and others")
+			break
+		}
+		shown = append(shown, shorten(name))
+	}
+	return strings.Join(shown, ", ")
+}
+
+// suggest finds the known word that the unknown one was probably meant to be: at most two edits away, and fewer than the
+// word has letters.
+func suggest(word string, known []string) string {
+	if len(word) > shownSize {
+		return ""
+	}
+	best, distance := "", 3
+	for _, k := range known {
+		if d := edits(word, k); d < distance && d < len(k) {
+			best, distance = k, d
+		}
+	}
+	return best
+}
+
+// edits counts insertions, deletions, replacements and swaps of neighbours (optimal string alignment).
+func edits(a, b string) int {
+	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range last {
+		last[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+		}
+		before, last, row = last, row, before
+	}
+	return last[len(b)]
+}

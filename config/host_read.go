@@ -1,0 +1,168 @@
+package config
+
+import (
+	"cmp"
+	"net"
+	"net/netip"
+	"slices"
+)
+
+// inNetwork is an address in a network; one network may have it once.
+type inNetwork[T comparable] struct {
+	network string
+	address T
+}
+
+func (r *reader) hosts(c *Config, v value) {
+	var hosts Hosts
+	macs, ips := map[inNetwork[MAC]]entry{}, map[inNetwork[netip.Addr]]entry{}
+	for _, e := range r.entries(v) {
+		r.checkNodeName(e.key, e.name)
+		mark := len(r.errors)
+		o := r.object(e.value, "mac", "ip", "ips", "network")
+		h := Host{Name: e.name}
+		mac, hasMAC := o["mac"]
+		addresses, _ := r.list(o["ips"])
+		if ip, ok := o["ip"]; ok {
+			addresses = append([]value{ip}, addresses...)
+		}
+		if !hasMAC && len(addresses) == 0 {
+			r.missing(e.key, mark, "has no address; add mac: or ip:")
+		}
+		h.MAC = r.mac(mac)
+		at := map[netip.Addr]value{}
+		for _, a := range addresses {
+			ip, ok := r.ip(a)
+			if !ok {
+				continue
+			}
+			if _, twice := at[ip]; twice {
+				r.errorf(a, "%s is written twice; remove one", ip)
+				continue
+			}
+			at[ip] = a
+			h.IPs = append(h.IPs, ip)
+		}
+		r.hostNetwork(c, &h, o["network"], at)
+		if key := (inNetwork[MAC]{h.Network, h.MAC}); !h.MAC.IsZero() {
+			if first, used := macs[key]; used {
+				r.errorf(mac, "%s is already that of %q (line %d); a network has a MAC once", h.MAC, first.name, first.key.line)
+			} else {
+				macs[key] = e
+			}
+		}
+		for _, ip := range h.IPs {
+			key := inNetwork[netip.Addr]{h.Network, ip}
+			if first, used := ips[key]; used {
+				r.errorf(at[ip], "%s is already that of %q (line %d); a network has an IP once", ip, first.name, first.key.line)
+			} else {
+				ips[key] = e
+			}
+		}
+		hosts = append(hosts, h)
+	}
+	slices.SortStableFunc(hosts, func(a, b Host) int { return cmp.Compare(a.Name, b.Name) })
+	c.Hosts = hosts
+}
+
+// parseMAC reads six pairs of hex digits with colons or hyphens. The other forms of net.ParseMAC could be names.
+func parseMAC(s string) (MAC, bool) {
+	hw, err := net.ParseMAC(s)
+	if err != nil || len(hw) != len(MAC{}) || len(s) != len("00:00:00:00:00:00") {
+		return MAC{}, false
+	}
+	return MAC(hw), true
+}
+
+// mac reads the address of one host.
+func (r *reader) mac(v value) MAC {
+	s, ok := r.text(v)
+	if !ok {
+		return MAC{}
+	}
+	m, ok := parseMAC(s)
+	if !ok {
+		r.errorf(v, `%s is not a MAC address; write six pairs of hex digits, as "52:54:00:00:00:01"`, quote(s))
+		return MAC{}
+	}
+	switch {
+	case m.IsZero():
+		r.errorf(v, "%s is no host's address; use the address of its interface", m)
+	case m[0]&1 != 0:
+		r.errorf(v, "%s is a multicast address; a host's has an even first byte", m)
+		return MAC{}
+	}
+	return m
+}
+
+// hostNetwork finds the network of a host and checks its addresses against the subnet.
+//
+//  1. What the file says counts. Of a network without a subnet of the address's family nothing is checked.
+//  2. Else the network whose subnet has the address. Subnets of different networks may overlap; then the file must say.
+//  3. An address in no subnet is wrong when every network has a subnet of that family. Else the host may be in one of the
+//     networks without: it is learned where, with a warning.
+func (r *reader) hostNetwork(c *Config, h *Host, said value, at map[netip.Addr]value) {
+	if n, ok := r.network(c, said); ok { // 1
+		h.Network = n.Name
+		for _, ip := range h.IPs {
+			if n.hasSubnetFor(ip) && !n.Subnet.Contains(ip) {
+				r.errorf(at[ip], "%s is outside %s, the subnet of network %q; use an address in it", ip, n.Subnet, n.Name)
+			}
+			r.checkReserved(n, ip, at[ip])
+		}
+		return
+	}
+	if said.node != nil {
+		return
+	}
+	for _, ip := range h.IPs {
+		var in Networks
+		open, family := false, false // is there a network without a subnet of this family, and one with it
+		for _, n := range c.Networks {
+			switch {
+			case !n.hasSubnetFor(ip):
+				open = open || !n.Implicit
+			case n.Subnet.Contains(ip):
+				in = append(in, n)
+				family = true
+			default:
+				family = true
+			}
+		}
+		switch {
+		case len(in) == 1 && h.Network != "" && h.Network != in[0].Name:
+			r.errorf(at[ip], "%s is in network %q, but another address of this host is in %q; a host is in one network", ip, in[0].Name, h.Network)
+		case len(in) == 1: // 2
+			h.Network = in[0].Name
+			r.checkReserved(in[0], ip, at[ip])
+		case len(in) > 1 && !slices.Contains(in.names(), h.Network):
+			r.errorf(at[ip], "%s is in the subnets of several networks, %s; add network: with one of them", ip, list(in.names()))
+		case len(in) == 0 && family && !open: // 3
+			r.errorf(at[ip], "%s is outside every subnet; those that exist are %s", ip, c.Networks.subnetsFor(ip))
+		case len(in) == 0 && family:
+			r.warnf(at[ip], "%s is in no subnet, so the host's network is learned; subnets are %s", ip, c.Networks.subnetsFor(ip))
+		}
+	}
+}
+
+// hasSubnetFor reports that the network has a subnet of the address's family.
+func (n Network) hasSubnetFor(ip netip.Addr) bool {
+	return n.Subnet.IsValid() && n.Subnet.Addr().Is4() == ip.Is4()
+}
+
+// subnetsFor lists the subnets of the address's family for a message.
+func (n Networks) subnetsFor(ip netip.Addr) string {
+	var subnets []string
+	for i := range n {
+		if n[i].hasSubnetFor(ip) && len(subnets) <= listSize {
+			subnets = append(subnets, n[i].Subnet.String()+" ("+n[i].Name+")")
+		}
+	}
+	return list(subnets)
+}
+
+func (r *reader) checkReserved(n Network, ip netip.Addr, v value) {
+	if what := reservedIn(n.Subnet, ip); what != "" {
+		r.errorf(v, "%s is the %s of %s; use a host's address", ip, what, n.Subnet)
+	}
+}

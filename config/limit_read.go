@@ -1,0 +1,45 @@
+package config
+
+import (
+	"math"
+	"time"
+)
+
+// maxIdle is what the idle_timeout of a flow holds (OpenFlow 1.3, section 7.3.4.1: 16 bits of seconds).
+const maxIdle = math.MaxUint16 * time.Second
+
+func (r *reader) learning(c *Config, v value) {
+	timeout := r.object(v, "timeout")["timeout"]
+	d, ok := r.duration(timeout, time.Second, maxIdle)
+	switch {
+	case !ok:
+	case d%time.Second != 0:
+		r.errorf(timeout, "%s is not in whole seconds, which is what switches count in; write %s", d, d.Round(time.Second))
+	default:
+		c.Learning.Timeout = d
+	}
+}
+
+func (r *reader) limits(c *Config, v value) {
+	fields := []struct {
+		key   string
+		limit *int
+		high  int64
+	}{
+		{"hosts_per_port", &c.Limits.HostsPerPort, 1_000_000},
+		{"hosts_per_switch", &c.Limits.HostsPerSwitch, 1_000_000},
+		{"packet_ins_per_second", &c.Limits.PacketInsPerSecond, 10_000_000},
+		{"moves", &c.Limits.Moves, 1_000_000},
+		{"probes_per_second", &c.Limits.ProbesPerSecond, 1_000_000},
+	}
+	known := make([]string, 0, len(fields))
+	for _, f := range fields {
+		known = append(known, f.key)
+	}
+	o := r.object(v, known...)
+	for _, f := range fields {
+		if i, ok := r.integer(o[f.key], 0, f.high, "a limit (0 is unlimited)"); ok {
+			*f.limit = int(i)
+		}
+	}
+}

@@ -1,0 +1,199 @@
+package config
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// maxFile is the size of the largest file that is read.
+const maxFile = 4 << 20
+
+// Load reads and checks a file. An error about its content is an Errors; one from the file system is wrapped.
+func Load(path string) (*Config, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("read config: %w", err)
+	}
+	defer f.Close()
+	// One byte more than allowed is enough for Parse to refuse the rest, however large it is.
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("read config: %w", err)
+	}
+	return Parse(path, data)
+}
+
+// Parse checks the content of a file. The name is used in errors, and relative file names inside are taken from its folder.
+// The error is an Errors with everything that is wrong, sorted by line. Empty content gives Default.
+//
+//  1. The text is bounded and turned into a tree by the YAML library; what is wrong here is the only thing reported.
+//  2. Sections are read in the order in which they need each other: networks first, then what names them.
+//  3. Findings are sorted by line.
+func Parse(name string, data []byte) (*Config, error) {
+	r := &reader{file: name}
+	c := Default()
+	c.File = name
+	if root, ok := r.parse(data); ok { // 1
+		r.config(c, root) // 2
+	}
+	if errs := r.sorted(r.errors); len(errs) > 0 { // 3
+		if r.dropped > 0 {
+			errs = append(errs, Error{name, errs[len(errs)-1].Line, fmt.Sprintf("and %d errors more", r.dropped)})
+		}
+		return nil, errs
+	}
+	c.Warnings = r.sorted(r.warnings)
+	return c, nil
+}
+
+func (r *reader) config(c *Config, root value) {
+	top := r.object(root, "openflow", "http", "ovsdb", "networks", "defaults", "switches", "learning", "limits", "hosts", "probes", "probing")
+	r.networks(c, top["networks"])
+	r.defaults(c, top["defaults"])
+	r.openflow(c, top["openflow"])
+	r.http(c, top["http"])
+	r.ovsdb(c, top["ovsdb"])
+	r.tlsUsers()
+	r.switches(c, top["switches"])
+	r.learning(c, top["learning"])
+	r.limits(c, top["limits"])
+	r.hosts(c, top["hosts"])
+	r.probes(c, top["probes"])
+	r.probing(c, top["probing"])
+}
+
+// fileName takes a relative name from the folder of the config file.
+func (r *reader) fileName(v value) string {
+	s, ok := r.text(v)
+	switch {
+	case !ok:
+		return ""
+	case s == "":
+		r.errorf(v, "is empty; write the name of a file")
+		return ""
+	case filepath.IsAbs(s):
+		return s
+	}
+	return filepath.Join(filepath.Dir(r.file), s)
+}
+
+func (r *reader) openflow(c *Config, v value) {
+	o := r.object(v, "listen", "connect", "tls")
+	if l, ok := o["listen"]; ok {
+		c.OpenFlow.Listen = r.endpoints(l, ParseListen)
+	}
+	c.OpenFlow.Connect = r.endpoints(o["connect"], ParseConnect)
+	tls, ok := o["tls"]
+	if !ok {
+		return
+	}
+	r.tlsSeen = true
+	files := r.object(tls, "cert", "key", "ca")
+	for _, key := range []string{"cert", "key", "ca"} {
+		if _, ok := files[key]; !ok {
+			r.errorf(tls, "%s is missing; TLS is mutual and needs cert, key and ca, as made by ovs-pki", key)
+		}
+	}
+	c.OpenFlow.TLS = TLS{Cert: r.fileName(files["cert"]), Key: r.fileName(files["key"]), CA: r.fileName(files["ca"])}
+}
+
+func (r *reader) ovsdb(c *Config, v value) {
+	c.OVSDB.Connect = r.endpoints(r.object(v, "connect")["connect"], ParseConnect)
+}
+
+// endpoints reads a list of addresses, none of them twice.
+func (r *reader) endpoints(v value, parse func(string) (Endpoint, error)) []Endpoint {
+	var list []Endpoint
+	seen := map[Endpoint]bool{}
+	items, _ := r.list(v)
+	for _, item := range items {
+		s, ok := r.text(item)
+		if !ok {
+			continue
+		}
+		e, err := parse(s)
+		switch {
+		case err != nil:
+			r.errorf(item, "%w", err)
+		case seen[e]:
+			r.errorf(item, "%s is written twice; remove one", quote(s))
+		default:
+			seen[e] = true
+			list = append(list, e)
+			if e.Kind == SSL {
+				r.sslUsers = append(r.sslUsers, item)
+			}
+		}
+	}
+	return list
+}
+
+// tlsUsers refuses ssl endpoints where the file has no TLS section.
+func (r *reader) tlsUsers() {
+	for _, v := range r.sslUsers {
+		if !r.tlsSeen {
+			r.errorf(v, "ssl needs openflow.tls; add tls: {cert: FILE, key: FILE, ca: FILE} to openflow, or use tcp")
+		}
+	}
+}
+
+func (r *reader) http(c *Config, v value) {
+	o := r.object(v, "listen", "token_file", "insecure")
+	l := o["listen"]
+	if s, ok := r.text(l); ok {
+		if err := checkHostPort(s, 0); err != nil {
+			r.errorf(l, "%w", err)
+		} else {
+			c.HTTP.Listen = s
+		}
+	}
+	token, hasToken := o["token_file"]
+	c.HTTP.TokenFile = r.fileName(token)
+	c.HTTP.Insecure, _ = r.boolean(o["insecure"])
+	if hasToken {
+		return // what is wrong with it has been said, and nothing else is asked for
+	}
+	if err := c.HTTP.check(); err != nil {
+		r.errorf(l, "%w", err) // only a listen of the file can be beyond loopback
+	}
+}
+
+// check refuses an API that anybody on the network could use.
+func (h HTTP) check() error {
+	if isLoopback(h.Listen) || h.TokenFile != "" || h.Insecure {
+		return nil
+	}
+	return fmt.Errorf("%s is reachable from other machines; add http.token_file, or say http.insecure: true, or listen on 127.0.0.1", quote(h.Listen))
+}
+
+// WithOpenFlowListen returns a copy that listens on other endpoints, as a command line flag asks.
+func (c *Config) WithOpenFlowListen(endpoints ...string) (*Config, error) {
+	changed := *c
+	changed.OpenFlow.Listen = nil
+	for _, s := range endpoints {
+		e, err := ParseListen(s)
+		if err != nil {
+			return nil, err
+		}
+		if e.Kind == SSL && c.OpenFlow.TLS.IsZero() {
+			return nil, fmt.Errorf("%s: ssl needs openflow.tls in the config file", quote(s))
+		}
+		changed.OpenFlow.Listen = append(changed.OpenFlow.Listen, e)
+	}
+	return &changed, nil
+}
+
+// WithHTTPListen returns a copy that serves HTTP elsewhere, as a command line flag asks.
+func (c *Config) WithHTTPListen(hostPort string) (*Config, error) {
+	if err := checkHostPort(hostPort, 0); err != nil {
+		return nil, err
+	}
+	changed := *c
+	changed.HTTP.Listen = hostPort
+	if err := changed.HTTP.check(); err != nil {
+		return nil, err
+	}
+	return &changed, nil
+}

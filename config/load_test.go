@@ -1,0 +1,263 @@
+package config
+
+import (
+	"errors"
+	"io/fs"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+func mustParse(t *testing.T, text string) *Config {
+	t.Helper()
+	c, err := Parse("eosin.yaml", []byte(text))
+	if err != nil {
+		t.Fatalf("%q:\n%v", text, err)
+	}
+	return c
+}
+
+// TestExample reads the file that the documentation shows.
+func TestExample(t *testing.T) {
+	got, err := Load("testdata/example.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &Config{
+		File: "testdata/example.yaml",
+		OpenFlow: OpenFlow{
+			Listen:  []Endpoint{{TCP, "0.0.0.0:6653"}, {SSL, "0.0.0.0:6654"}, {Unix, "/run/eosin/of.sock"}},
+			Connect: []Endpoint{{TCP, "192.0.2.7:6653"}, {Unix, "/var/run/openvswitch/br0.mgmt"}},
+			TLS:     TLS{"testdata/ctl-cert.pem", "testdata/ctl-privkey.pem", "testdata/cacert.pem"},
+		},
+		HTTP:  HTTP{Listen: "127.0.0.1:9653", TokenFile: "/etc/eosin/token"},
+		OVSDB: OVSDB{Connect: []Endpoint{{Unix, "/var/run/openvswitch/db.sock"}, {TCP, "192.0.2.7:6640"}}},
+		Networks: Networks{
+			{
+				Name: "blue", VLAN: 10, VNI: 5010,
+				Subnet: netip.MustParsePrefix("10.0.3.0/24"), Gateway: netip.MustParseAddr("10.0.3.254"),
+			},
+			{Name: "red", VLAN: 11, VNI: 5011},
+		},
+		Defaults: Defaults{Network: "blue"},
+		Switches: Switches{{Name: "host1", DatapathID: 1, Ports: map[string]Port{
+			"vif1": {Name: "vif1", Mode: Access, Access: "blue"},
+			"s0":   {Name: "s0", Mode: Trunk, Trunk: []string{"blue", "red"}, Native: "blue"},
+			"up0":  {Name: "up0", Mode: Trunk, TrunkAll: true},
+			"vx0":  {Name: "vx0", Mode: Tunnel},
+			"gre1": {Name: "gre1", Mode: Trunk, Trunk: []string{"blue", "red"}},
+		}}},
+		Learning: Learning{Timeout: 300 * time.Second},
+		Limits:   Limits{1024, 8192, 20000, 5, 1000},
+		Hosts: Hosts{{
+			Name: "vm1", MAC: MAC{0x52, 0x54, 0, 0, 0, 1},
+			IPs: []netip.Addr{netip.MustParseAddr("10.0.3.1")}, Network: "blue",
+		}},
+		Probes: []Probe{
+			{
+				Name: "blue-mesh", Mesh: "blue", Type: ProbeType{Kind: ICMP},
+				Interval: 5 * time.Second, Timeout: time.Second, Expect: Reachable, Count: 1,
+			},
+			{
+				Name: "isolation", From: "blue", To: "red", Type: ProbeType{Kind: ICMP},
+				Interval: 5 * time.Second, Timeout: time.Second, Expect: Unreachable, Count: 1,
+			},
+			{
+				Name: "db", Pairs: []Pair{{"vm1", "vm2"}, {"vm1", "10.0.3.9"}}, Type: ProbeType{Kind: ICMP},
+				Interval: time.Second, Timeout: time.Second, Expect: Reachable, Count: 1,
+			},
+		},
+		Probing: Probing{Trap: TrapAuto},
+		Warnings: Errors{{
+			"testdata/example.yaml", 44,
+			`probes[2].pairs[0][1]: no host of this file is named "vm2"; did you mean "vm1"? those that exist are vm1`,
+		}},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got\n%+v\nwant\n%+v", got, want)
+	}
+}
+
+// TestExtensions reads what goes beyond the example.
+func TestExtensions(t *testing.T) {
+	c := mustParse(t, `
+networks:
+  blue: &net {vlan: 10, subnet: "2001:db8::/64"}
+  red: {<<: *net, vlan: 11}
+switches:
+  10: {datapath_id: 0x00000000000000aB, ports: {3: {closed: true}, vx0: {tunnel: true}}}
+hosts:
+  vm1: {mac: 52-54-00-00-00-0A, network: red, ips: ["2001:db8::1", 192.0.2.1]}
+probes:
+  - {name: web, pairs: [[vm1, "10:3"]], type: tcp:443, size: 1400, count: 3, expect: unreachable, timeout: 9s, interval: 100ms}
+limits: {moves: 0, hosts_per_port: 2}
+learning: {timeout: 2m}
+probing: {trap: dscp}
+`)
+	if n, _ := c.Networks.ByName("red"); n.VLAN != 11 || n.Subnet.String() != "2001:db8::/64" {
+		t.Errorf("merged network is %+v", n)
+	}
+	sw, ok := c.Switches.ByDatapathID(0xab)
+	if !ok || sw.Name != "10" || sw.Ports["3"].Mode != Closed {
+		t.Errorf("switch is %+v", sw)
+	}
+	h, ok := c.Hosts.ByName("vm1")
+	if !ok || h.Network != "red" || len(h.IPs) != 2 || h.MAC.String() != "52:54:00:00:00:0a" {
+		t.Errorf("host is %+v", h)
+	}
+	want := Probe{
+		Name: "web", Pairs: []Pair{{"vm1", "10:3"}}, Type: ProbeType{TCPProbe, 443}, Size: 1400, Count: 3,
+		Expect: Unreachable, Timeout: 9 * time.Second, Interval: 100 * time.Millisecond,
+	}
+	if !reflect.DeepEqual(c.Probes, []Probe{want}) {
+		t.Errorf("probes are %+v", c.Probes)
+	}
+	if c.Limits != (Limits{2, 8192, 20000, 0, 1000}) || c.Learning.Timeout != 2*time.Minute || c.Probing.Trap != TrapDSCP {
+		t.Errorf("limits %+v, learning %+v, probing %+v", c.Limits, c.Learning, c.Probing)
+	}
+	if len(c.Warnings) != 1 || !strings.Contains(c.Warnings[0].Message, "no network has a vni") {
+		t.Errorf("warnings are %v", c.Warnings)
+	}
+}
+
+func TestEmptyFilesAreDefault(t *testing.T) {
+	for _, text := range []string{
+		"", "\n", "# nothing\n", "---\n", "null\n", "{}\n", "---\nnetworks: {}\n...\n", "openflow:\n", "\xef\xbb\xbf",
+		"networks:\nhosts: ~\nprobes: []\n", "%YAML 1.2\n---\nhttp: {}\n", "http: {}\n---\n", "openflow: {listen: }\n",
+	} {
+		if c := mustParse(t, text); !c.Equal(Default()) {
+			t.Errorf("%q gives %+v", text, c)
+		}
+	}
+}
+
+// TestBrokenText has one line for each way to be no YAML at all, and for values that no golden file can hold.
+func TestBrokenText(t *testing.T) {
+	for _, test := range []struct{ text, want string }{
+		{"http: {}\n\tnetworks: {}\n", "f:2: a tab in the indentation is not YAML; use spaces"},
+		{"networks:\n\t- 1\n", "f:2: a tab in the indentation is not YAML; use spaces"},
+		{"a: [1\nb: 2\n", "f:2: not YAML: ',' or ']' must be specified"},
+		{"a: 1\n\nb: 'x\nc: 2\n", "f:3: not YAML: could not find end character of single-quoted text"},
+		{"a: 1\r\nb: [\r\nc: 2\r\n", "f:2: not YAML: sequence end token ']' not found"},
+		{"http:\r\n  lsten: x\r\n", `f:2: http: unknown key "lsten"; did you mean "listen"?`},
+		{"\xef\xbb\xbfhttp: {}\nhttp: {}\n", `f:2: key "http" is written twice, first on line 1; remove one`},
+		{"http: {}\na: @x\n", "f:2: not YAML: '@' is a reserved character"},
+		{"a:\n  \"\\q\"\n", "f:2: not YAML: found unknown escape character 'q'"},
+		{"http: {}\n---\nhttp: {}\n", "f:3: a second YAML document begins here; remove the line with ---"},
+		{"http: {}\nnonsense\n", "f:2: not YAML: non-map value is specified; check the indentation of this line and the next, and that a space follows each colon"},
+		{"just text\n", `f:1: is the text "just text"; write a mapping with keys and values`},
+		{"- 1\n", "f:1: is a list; write a mapping with keys and values"},
+		{"? [a]: b\n", "f:1: not YAML: found an invalid key for this map"},
+		{"]", "f:1: not YAML: could not find '[' character corresponding to ']'"},
+		{"http: !!map {}\n", `f:1: tag "!!map" is not used here; remove it, and quote the value if it is text`},
+		{"http: {}\n\n\xc3(", "f:3: byte 0xc3 is not UTF-8; save the file as UTF-8 text"},
+		{"\x7fELF\x01\n", "f:1: control character 0x7f is not allowed in YAML; is this a text file?"},
+		{"http: {}\n\x00", "f:2: control character 0x00 is not allowed in YAML; is this a text file?"},
+		{strings.Repeat("x\n", 4<<20), "f:2097153: the file is larger than 4 MiB; is it a config?"},
+		{"a: " + strings.Repeat("[", 1<<20), "f:1: values are nested more than 16 deep; nothing here needs that"},
+		{strings.Repeat("- ", 1<<20), "f:1: values are nested more than 16 deep; nothing here needs that"},
+		{strings.Repeat("k: 1\n", 60000), "f:50001: the file has more than 50000 keys; write fewer"},
+		{"a: [\n" + strings.Repeat("1,\n", 200000), "f:100001: the file has more than 100000 keys and items of lists; write fewer"},
+		{strings.Repeat("k", 1<<20) + ": 1", "f:1: a key has 1048576 bytes; use at most 128"},
+	} {
+		c, err := Parse("f", []byte(test.text))
+		var errs Errors
+		if !errors.As(err, &errs) || c != nil {
+			t.Errorf("%.40q: got config %v, error %v", test.text, c, err)
+			continue
+		}
+		if got := errs.Error(); got != test.want {
+			t.Errorf("%.40q:\ngot  %s\nwant %s", test.text, got, test.want)
+		}
+	}
+}
+
+// TestManyErrors keeps the first ones and counts the rest.
+func TestManyErrors(t *testing.T) {
+	_, err := Parse("f", []byte("probes: [\n"+strings.Repeat("1,\n", maxFindings+5)+"]\n"))
+	var errs Errors
+	if !errors.As(err, &errs) || len(errs) != maxFindings+1 || errs[maxFindings].Message != "and 5 errors more" {
+		t.Fatalf("got %d errors", len(errs))
+	}
+}
+
+func TestLoad(t *testing.T) {
+	if _, err := Load(filepath.Join(t.TempDir(), "absent.yaml")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("an absent file gives %v", err)
+	}
+	if _, err := Load(t.TempDir()); err == nil {
+		t.Error("a folder is no error")
+	}
+	file := filepath.Join(t.TempDir(), "eosin.yaml")
+	if err := os.WriteFile(file, []byte("http:\n  token_file: token\n  listen: 0.0.0.0:80\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := filepath.Join(filepath.Dir(file), "token"); c.HTTP.TokenFile != want {
+		t.Errorf("token file is %s, want %s", c.HTTP.TokenFile, want)
+	}
+}
+
+func TestHTTPBeyondLoopback(t *testing.T) {
+	for text, ok := range map[string]bool{
+		"127.0.0.1:9653": true, "[::1]:9653": true, "localhost:0": true, "127.3.2.1:1": true,
+		"0.0.0.0:9653": false, ":9653": false, "[::]:9653": false, "192.0.2.1:9653": false, "eosin.example:9653": false,
+	} {
+		for addition, allowed := range map[string]bool{"": ok, ", insecure: true": true, ", insecure: false": ok, ", token_file: t": true} {
+			_, err := Parse("f", []byte("http: {listen: \""+text+"\""+addition+"}\n"))
+			if (err == nil) != allowed {
+				t.Errorf("listen %s%s: %v", text, addition, err)
+			}
+		}
+		changed, err := Default().WithHTTPListen(text)
+		if (err == nil) != ok {
+			t.Errorf("flag %s: %v", text, err)
+		}
+		if ok && changed.HTTP.Listen != text {
+			t.Errorf("flag %s gives %s", text, changed.HTTP.Listen)
+		}
+	}
+}
+
+func TestWithOpenFlowListen(t *testing.T) {
+	before := Default()
+	c, err := before.WithOpenFlowListen("tcp:127.0.0.1:0", "unix:/tmp/x")
+	if err != nil || !reflect.DeepEqual(c.OpenFlow.Listen, []Endpoint{{TCP, "127.0.0.1:0"}, {Unix, "/tmp/x"}}) {
+		t.Errorf("got %v, %v", c, err)
+	}
+	if !before.Equal(Default()) {
+		t.Error("the original changed")
+	}
+	for _, bad := range []string{"ssl:127.0.0.1:6653", "6653", "tcp:127.0.0.1:65536", "tcp:127.0.0.1:-1", "unix:" + strings.Repeat("x", 108)} {
+		if _, err := before.WithOpenFlowListen(bad); err == nil {
+			t.Errorf("%s is accepted", bad)
+		}
+	}
+}
+
+func TestErrorPrinting(t *testing.T) {
+	errs := Errors{{"a.yaml", 3, "first"}, {"a.yaml", 0, "second"}, {"", 0, "third"}}
+	if got, want := errs.Error(), "a.yaml:3: first\na.yaml: second\nthird"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	var one Error
+	if !errors.As(error(errs), &one) || one.Line != 3 {
+		t.Errorf("errors.As finds %+v", one)
+	}
+}
+
+func TestSuggest(t *testing.T) {
+	known := []string{"access", "trunk", "to"}
+	for word, want := range map[string]string{"acess": "access", "accses": "access", "trnuk": "trunk", "ot": "to", "x": "", "closed": ""} {
+		if got := suggest(word, known); got != want {
+			t.Errorf("%s: got %q, want %q", word, got, want)
+		}
+	}
+}

@@ -1,0 +1,78 @@
+package config
+
+import "sort"
+
+// The network that exists without being written: the one that untagged ports share while nothing else is said.
+const (
+	implicitName  = "default"
+	implicitOther = "vlan1" // its name where the file gives "default" to another VLAN
+	implicitVLAN  = 1
+	maxVLAN       = 4094
+	maxVNI        = 1<<24 - 1
+	reservedAll   = "all"  // means every network in `trunk:`
+	reservedNone  = "none" // means no network in `defaults.network`
+	listSize      = 12     // how many names a message lists
+)
+
+// Networks are sorted by VLAN; names, VLANs and VNIs are unique.
+type Networks []Network
+
+// ByName finds a network by name.
+func (n Networks) ByName(name string) (Network, bool) {
+	for i := range n {
+		if n[i].Name == name {
+			return n[i], true
+		}
+	}
+	return Network{}, false
+}
+
+// ByVLAN finds a network by VLAN.
+func (n Networks) ByVLAN(vlan uint16) (Network, bool) {
+	i := sort.Search(len(n), func(i int) bool { return n[i].VLAN >= vlan })
+	if i < len(n) && n[i].VLAN == vlan {
+		return n[i], true
+	}
+	return Network{}, false
+}
+
+// ByVNI finds a network by VNI. VNI 0 finds none.
+func (n Networks) ByVNI(vni uint32) (Network, bool) {
+	for i := range n {
+		if vni != 0 && n[i].VNI == vni {
+			return n[i], true
+		}
+	}
+	return Network{}, false
+}
+
+// carried returns the VLANs of every configured network; the implicit one counts only where it is the only one.
+func (n Networks) carried() []uint16 {
+	vlans := make([]uint16, 0, len(n))
+	for i := range n {
+		if !n[i].Implicit || len(n) == 1 {
+			vlans = append(vlans, n[i].VLAN)
+		}
+	}
+	return vlans
+}
+
+// tunnelled returns the VLANs of the networks that have a VNI.
+func (n Networks) tunnelled() []uint16 {
+	vlans := make([]uint16, 0, len(n))
+	for i := range n {
+		if n[i].VNI != 0 {
+			vlans = append(vlans, n[i].VLAN)
+		}
+	}
+	return vlans
+}
+
+// names lists the names in order of VLAN.
+func (n Networks) names() []string {
+	names := make([]string, len(n))
+	for i := range n {
+		names[i] = n[i].Name
+	}
+	return names
+}

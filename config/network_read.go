@@ -1,0 +1,182 @@
+package config
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+)
+
+// networks reads the section and adds the implicit network where nothing else has VLAN 1 and nothing says that unnamed
+// ports belong elsewhere.
+func (r *reader) networks(c *Config, v value) {
+	var list Networks
+	vlans, vnis := map[uint16]value{}, map[uint32]value{}
+	owner := map[uint16]string{}
+	vniOwner := map[uint32]string{}
+	for _, e := range r.entries(v) {
+		if e.name == reservedAll || e.name == reservedNone {
+			r.errorf(e.key, "%q has a meaning of its own; use another name", e.name)
+			continue
+		}
+		if !r.checkName(e.key, e.name, "/:,") {
+			continue
+		}
+		mark := len(r.errors)
+		o := r.object(e.value, "vlan", "vni", "subnet", "gateway")
+		n := Network{Name: e.name}
+		if vlan, ok := o["vlan"]; !ok {
+			r.missing(e.key, mark, "vlan is missing; add vlan: with a number from 1 to %d", maxVLAN)
+		} else if id, ok := r.integer(vlan, 1, maxVLAN, "a VLAN"); ok {
+			n.VLAN = uint16(id)
+			if first, used := vlans[n.VLAN]; used {
+				r.errorf(vlan, "VLAN %d is already that of %q (line %d); use another", id, owner[n.VLAN], first.line)
+			} else {
+				vlans[n.VLAN], owner[n.VLAN] = vlan, n.Name
+			}
+		}
+		if id, ok := r.integer(o["vni"], 1, maxVNI, "a VNI"); ok {
+			n.VNI = uint32(id)
+			if first, used := vnis[n.VNI]; used {
+				r.errorf(o["vni"], "VNI %d is already that of %q (line %d); use another", id, vniOwner[n.VNI], first.line)
+			} else {
+				vnis[n.VNI], vniOwner[n.VNI] = o["vni"], n.Name
+			}
+		}
+		r.subnet(&n, o["subnet"], o["gateway"])
+		// A network with errors is still known by its name, so that one mistake is not reported wherever it is used.
+		list = append(list, n)
+	}
+	slices.SortStableFunc(list, func(a, b Network) int { return cmp.Compare(a.VLAN, b.VLAN) })
+	r.configured = len(list)
+	c.Networks = list
+}
+
+func (r *reader) subnet(n *Network, subnet, gateway value) {
+	if s, ok := r.text(subnet); ok {
+		p, err := netip.ParsePrefix(s)
+		switch {
+		case err != nil || p.Addr().Is4In6():
+			r.errorf(subnet, "%s is not a subnet; write ADDRESS/LENGTH, as 10.0.3.0/24 or 2001:db8::/64", quote(s))
+		case p != p.Masked():
+			r.errorf(subnet, "%s has bits set beyond its length; write %s", s, p.Masked())
+		case p.Addr().IsMulticast() || p.Bits() == 0:
+			r.errorf(subnet, "%s is not a subnet of hosts; write a unicast one, as 10.0.3.0/24", s)
+		default:
+			n.Subnet = p
+		}
+	}
+	ip, ok := r.ip(gateway)
+	switch {
+	case !ok:
+	case subnet.node == nil:
+		r.errorf(gateway, "a gateway needs a subnet, which says what lies behind it; add subnet: to the network")
+	case !n.Subnet.IsValid(): // said already
+	case !n.Subnet.Contains(ip):
+		r.errorf(gateway, "%s is outside the subnet %s; use an address in it", ip, n.Subnet)
+	case reservedIn(n.Subnet, ip) != "":
+		r.errorf(gateway, "%s is the %s of %s; use a host's address", ip, reservedIn(n.Subnet, ip), n.Subnet)
+	default:
+		n.Gateway = ip
+	}
+}
+
+// ip reads the address of a host.
+func (r *reader) ip(v value) (netip.Addr, bool) {
+	s, ok := r.text(v)
+	if !ok {
+		return netip.Addr{}, false
+	}
+	ip, err := netip.ParseAddr(s)
+	switch {
+	case err != nil:
+		r.errorf(v, "%s is not an IP address; write it as 10.0.3.1 or 2001:db8::1", quote(s))
+	case ip.Zone() != "" || ip.Is4In6():
+		r.errorf(v, "%s is not an address on the wire; write it without zone and without ::ffff:", quote(s))
+	case ip.IsUnspecified() || ip.IsMulticast() || ip.IsLoopback() || ip == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
+		r.errorf(v, "%s is not the address of a host; use a unicast one", s)
+	default:
+		return ip, true
+	}
+	return netip.Addr{}, false
+}
+
+// reservedIn names what an IPv4 address is when a host cannot have it: first or last of a subnet of more than two.
+func reservedIn(p netip.Prefix, ip netip.Addr) string {
+	if !ip.Is4() || p.Bits() > 30 || !p.Contains(ip) {
+		return ""
+	}
+	if ip == p.Addr() {
+		return "network address"
+	}
+	last := p.Addr().As4()
+	for i := p.Bits(); i < 32; i++ {
+		last[i/8] |= 1 << (7 - i%8)
+	}
+	if ip == netip.AddrFrom4(last) {
+		return "broadcast address"
+	}
+	return ""
+}
+
+// defaults reads the section and adds the implicit network where it is needed: ports that nothing names share VLAN 1
+// unless the file says otherwise, and VLAN 1 may be no network of the file.
+func (r *reader) defaults(c *Config, v value) {
+	o := r.object(v, "network")
+	network, said := o["network"]
+	if said || r.configured > 0 {
+		c.Defaults = Defaults{}
+	}
+	if name, _ := scalar(r.resolve(network.node)); said && name == reservedNone {
+		c.Defaults.Closed = true
+	}
+	_, hasVLAN := c.Networks.ByVLAN(implicitVLAN)
+	if r.configured == 0 || !said && !hasVLAN {
+		implicit := Network{Name: implicitName, VLAN: implicitVLAN, Implicit: true}
+		if _, taken := c.Networks.ByName(implicitName); taken {
+			implicit.Name = implicitOther
+		}
+		c.Networks = append(Networks{implicit}, c.Networks...)
+	}
+	switch {
+	case said && !c.Defaults.Closed:
+		if n, ok := r.network(c, network); ok {
+			c.Defaults.Network = n.Name
+		}
+	case !said:
+		n, _ := c.Networks.ByVLAN(implicitVLAN)
+		c.Defaults.Network = n.Name
+	}
+}
+
+// network reads the name of a network and lists those that exist when there is none of that name.
+func (r *reader) network(c *Config, v value) (Network, bool) {
+	name, ok := r.text(v)
+	if !ok {
+		return Network{}, false
+	}
+	n, ok := c.Networks.ByName(name)
+	if !ok {
+		r.errorf(v, "there is no network %s; %s", quote(name), r.alternatives(name, c.Networks.names))
+	}
+	return n, ok
+}
+
+// maxSearches bounds how often the names that exist are searched for one that was meant, so that a large file full of
+// errors is still answered at once.
+const maxSearches = 1000
+
+// alternatives says what would be right instead of an unknown name.
+func (r *reader) alternatives(name string, names func() []string) string {
+	if r.searches++; r.searches > maxSearches {
+		return "use one that exists"
+	}
+	known := names()
+	if len(known) == 0 {
+		return "there is none at all"
+	}
+	text := "those that exist are " + list(known)
+	if meant := suggest(name, known); meant != "" {
+		text = "did you mean " + quote(meant) + "? " + text
+	}
+	return text
+}

@@ -1,0 +1,258 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"sort"
+	"strconv"
+
+	"github.com/eosin-sdn/eosin/openflow"
+)
+
+// Mode is what a port does with tags.
+type Mode string
+
+// Modes of a port.
+const (
+	Access Mode = "access" // one network, untagged
+	Trunk  Mode = "trunk"  // several networks, tagged, and perhaps a native one
+	Tunnel Mode = "tunnel" // every network that has a VNI, told apart by tunnel id
+	Closed Mode = "closed" // nothing
+)
+
+// Port is a port as the file states it.
+type Port struct {
+	Name string
+	Mode Mode
+	// Access is the network of an access port.
+	Access string
+	// Trunk are the networks of a trunk in the order of the file; nil with TrunkAll.
+	Trunk []string
+	// TrunkAll is `trunk: all`.
+	TrunkAll bool
+	// Native is the network of untagged frames on a trunk; empty for none.
+	Native string
+}
+
+// Switch is a configured switch.
+type Switch struct {
+	Name       string
+	DatapathID openflow.DatapathID
+	// Certificate is the common name that the switch's TLS certificate must have; empty: any that the CA signed.
+	Certificate string
+	// Ports by name as written.
+	Ports map[string]Port
+}
+
+// Switches are sorted by datapath id; names and ids are unique.
+type Switches []Switch
+
+// ByDatapathID finds a switch by its datapath id.
+func (s Switches) ByDatapathID(id openflow.DatapathID) (*Switch, bool) {
+	i := sort.Search(len(s), func(i int) bool { return s[i].DatapathID >= id })
+	if i < len(s) && s[i].DatapathID == id {
+		return &s[i], true
+	}
+	return nil, false
+}
+
+// ByName finds a switch by name.
+func (s Switches) ByName(name string) (*Switch, bool) {
+	for i := range s {
+		if s[i].Name == name {
+			return &s[i], true
+		}
+	}
+	return nil, false
+}
+
+// names lists the names, sorted.
+func (s Switches) names() []string {
+	names := make([]string, len(s))
+	for i := range s {
+		names[i] = s[i].Name
+	}
+	slices.Sort(names)
+	return names
+}
+
+// portNameSize is what ofp_port keeps of a name (OpenFlow 1.3, section A.2.1: 16 bytes with the final zero).
+const portNameSize = 15
+
+// port finds what the file says of a port: by its name, by the part of its name that OpenFlow shows, by its number.
+func (s *Switch) port(name string, number uint32) (Port, bool) {
+	if p, ok := s.Ports[name]; ok {
+		return p, true
+	}
+	if len(name) == portNameSize {
+		for key, p := range s.Ports {
+			if len(key) > portNameSize && key[:portNameSize] == name {
+				return p, true
+			}
+		}
+	}
+	p, ok := s.Ports[strconv.FormatUint(uint64(number), 10)]
+	return p, ok
+}
+
+// Source says who decided what a port is.
+type Source string
+
+// Sources in the order of precedence.
+const (
+	SourceFile    Source = "file"
+	SourceOVSDB   Source = "ovsdb"
+	SourceDefault Source = "default"
+)
+
+// Facts are the columns of OVSDB's Port table that speak about VLANs. The zero value says nothing.
+type Facts struct {
+	// Tag is 1 to 4094, or 0 when unset.
+	Tag uint16
+	// Trunks are the VLANs of a trunk; empty means all.
+	Trunks []uint16
+	// VLANMode is access, trunk, native-tagged, native-untagged, dot1q-tunnel, or empty.
+	VLANMode string
+}
+
+// IsZero reports that OVSDB says nothing about the port.
+func (f Facts) IsZero() bool { return f.Tag == 0 && len(f.Trunks) == 0 && f.VLANMode == "" }
+
+// PortMode is what a port is to do, resolved to VLANs.
+type PortMode struct {
+	Mode Mode
+	// VLANs are those that the port carries, sorted: one for Access, none for Closed, those with a VNI for Tunnel. A VLAN
+	// that OVSDB names may belong to no configured network.
+	VLANs []uint16
+	// All says that a trunk carries every network, also one that only another port's OVSDB tag brings to life.
+	All bool
+	// Native is the VLAN of untagged frames on a trunk, or 0.
+	Native uint16
+	// NativeTagged says that the native VLAN leaves the port with its tag (OVSDB's native-tagged).
+	NativeTagged bool
+	// Source says who decided.
+	Source Source
+	// Reason says why a port is Closed when what was asked for cannot be done; else empty.
+	Reason string
+}
+
+// Equal reports that two resolved modes are the same.
+func (p PortMode) Equal(other PortMode) bool {
+	return p.Mode == other.Mode && p.All == other.All && p.Native == other.Native && p.NativeTagged == other.NativeTagged &&
+		p.Source == other.Source && p.Reason == other.Reason && slices.Equal(p.VLANs, other.VLANs)
+}
+
+// SameForwarding reports that two resolved modes forward alike, whoever decided them.
+func (p PortMode) SameForwarding(other PortMode) bool {
+	other.Source, other.Reason = p.Source, p.Reason
+	return p.Equal(other)
+}
+
+// ResolvePort says what a port is to do. The file comes first, by name and then by number; then what OVSDB says, where
+// facts are given; then defaults.network. It never fails: what cannot be done is Closed with a Reason.
+func (c *Config) ResolvePort(id openflow.DatapathID, name string, number uint32, facts ...Facts) PortMode {
+	if sw, ok := c.Switches.ByDatapathID(id); ok {
+		if p, ok := sw.port(name, number); ok {
+			return c.resolveFile(p)
+		}
+	}
+	for _, f := range facts {
+		if !f.IsZero() {
+			return c.resolveFacts(f)
+		}
+	}
+	return c.resolveDefault()
+}
+
+func (c *Config) resolveFile(p Port) PortMode {
+	mode := PortMode{Mode: p.Mode, Source: SourceFile}
+	switch p.Mode {
+	case Access:
+		mode.VLANs = c.vlans([]string{p.Access})
+	case Trunk:
+		mode.All = p.TrunkAll
+		if p.TrunkAll {
+			mode.VLANs = c.Networks.carried()
+		} else {
+			mode.VLANs = c.vlans(p.Trunk)
+		}
+		if n, ok := c.Networks.ByName(p.Native); ok {
+			mode.Native = n.VLAN
+		}
+	case Tunnel:
+		mode.VLANs = c.Networks.tunnelled()
+	}
+	return mode
+}
+
+// vlans turns names into sorted VLANs. Parse has refused unknown names.
+func (c *Config) vlans(names []string) []uint16 {
+	vlans := make([]uint16, 0, len(names))
+	for _, name := range names {
+		if n, ok := c.Networks.ByName(name); ok {
+			vlans = append(vlans, n.VLAN)
+		}
+	}
+	slices.Sort(vlans)
+	return slices.Compact(vlans)
+}
+
+// resolveFacts reads the columns as ovs-vswitchd.conf.db(5) defines them under "VLAN Configuration".
+func (c *Config) resolveFacts(f Facts) PortMode {
+	kind := f.VLANMode
+	if kind == "" {
+		// Without a mode, a tag makes an access port and anything else a trunk.
+		kind = "trunk"
+		if f.Tag != 0 {
+			kind = "access"
+		}
+	}
+	refuse := func(format string, args ...any) PortMode {
+		return PortMode{Mode: Closed, Source: SourceOVSDB, Reason: fmt.Sprintf(format, args...)}
+	}
+	for _, vlan := range append([]uint16{f.Tag}, f.Trunks...) {
+		if vlan > maxVLAN {
+			return refuse("OVSDB asks for VLAN %d; use 1 to %d", vlan, maxVLAN)
+		}
+	}
+	switch kind {
+	case "access":
+		if f.Tag == 0 {
+			return refuse("OVSDB says vlan_mode=access without a tag")
+		}
+		return PortMode{Mode: Access, VLANs: []uint16{f.Tag}, Source: SourceOVSDB}
+	case "trunk":
+		return c.factsTrunk(f.Trunks, 0, false)
+	case "native-untagged", "native-tagged":
+		if f.Tag == 0 {
+			return refuse("OVSDB says vlan_mode=%s without a tag", kind)
+		}
+		return c.factsTrunk(f.Trunks, f.Tag, kind == "native-tagged")
+	}
+	return refuse("OVSDB says vlan_mode=%s, which is not supported; use access, trunk, native-tagged or native-untagged", kind)
+}
+
+func (c *Config) factsTrunk(trunks []uint16, native uint16, tagged bool) PortMode {
+	mode := PortMode{Mode: Trunk, Native: native, NativeTagged: tagged, Source: SourceOVSDB}
+	if len(trunks) == 0 {
+		mode.All = true
+		mode.VLANs = c.Networks.carried()
+	} else {
+		mode.VLANs = slices.Clone(trunks)
+	}
+	if native != 0 {
+		mode.VLANs = append(mode.VLANs, native)
+	}
+	slices.Sort(mode.VLANs)
+	mode.VLANs = slices.Compact(mode.VLANs)
+	// VLAN 0 in trunks stands for untagged frames, which only a native VLAN can take here.
+	mode.VLANs = slices.DeleteFunc(mode.VLANs, func(vlan uint16) bool { return vlan == 0 })
+	return mode
+}
+
+func (c *Config) resolveDefault() PortMode {
+	if c.Defaults.Closed {
+		return PortMode{Mode: Closed, Source: SourceDefault}
+	}
+	return PortMode{Mode: Access, VLANs: c.vlans([]string{c.Defaults.Network}), Source: SourceDefault}
+}

@@ -1,0 +1,182 @@
+package config
+
+import (
+	"reflect"
+	"testing"
+
+	"github.com/eosin-sdn/eosin/openflow"
+)
+
+const portsFile = `
+networks:
+  blue: {vlan: 10, vni: 5010}
+  red: {vlan: 5}
+  green: {vlan: 20, vni: 7}
+switches:
+  host1:
+    datapath_id: "0000000000000001"
+    ports:
+      vif1: {access: red}
+      s0: {trunk: [blue, red], native: blue}
+      up0: {trunk: all, native: green}
+      vx0: {tunnel: true}
+      off: {closed: true}
+      7: {access: green}
+      averylongportname: {access: green}
+`
+
+func TestResolvePort(t *testing.T) {
+	plain := mustParse(t, portsFile)
+	blue := mustParse(t, portsFile+"defaults: {network: blue}\n")
+	none := mustParse(t, portsFile+"defaults: {network: none}\n")
+	vlans := func(v ...uint16) []uint16 { return v }
+	for _, test := range []struct {
+		what   string
+		config *Config
+		id     openflow.DatapathID
+		name   string
+		number uint32
+		facts  []Facts
+		want   PortMode
+	}{
+		{"access", plain, 1, "vif1", 9, nil, PortMode{Mode: Access, VLANs: vlans(5), Source: SourceFile}},
+		{"file before ovsdb", plain, 1, "vif1", 9, []Facts{{Tag: 20}}, PortMode{Mode: Access, VLANs: vlans(5), Source: SourceFile}},
+		{"trunk", plain, 1, "s0", 9, nil, PortMode{Mode: Trunk, VLANs: vlans(5, 10), Native: 10, Source: SourceFile}},
+		{"trunk all leaves out the implicit network", plain, 1, "up0", 9, nil, PortMode{Mode: Trunk, VLANs: vlans(5, 10, 20), All: true, Native: 20, Source: SourceFile}},
+		{"tunnel carries what has a VNI", plain, 1, "vx0", 9, nil, PortMode{Mode: Tunnel, VLANs: vlans(10, 20), Source: SourceFile}},
+		{"closed", plain, 1, "off", 9, nil, PortMode{Mode: Closed, Source: SourceFile}},
+		{"by number", plain, 1, "x", 7, nil, PortMode{Mode: Access, VLANs: vlans(20), Source: SourceFile}},
+		{"name before number", plain, 1, "vif1", 7, nil, PortMode{Mode: Access, VLANs: vlans(5), Source: SourceFile}},
+		{"cut name", plain, 1, "averylongportna", 9, nil, PortMode{Mode: Access, VLANs: vlans(20), Source: SourceFile}},
+		{"whole name", plain, 1, "averylongportname", 9, nil, PortMode{Mode: Access, VLANs: vlans(20), Source: SourceFile}},
+		{"too short a name", plain, 1, "averylongportn", 9, nil, PortMode{Mode: Access, VLANs: vlans(1), Source: SourceDefault}},
+		{"unnamed", plain, 1, "x", 9, nil, PortMode{Mode: Access, VLANs: vlans(1), Source: SourceDefault}},
+		{"other switch", plain, 2, "vif1", 7, nil, PortMode{Mode: Access, VLANs: vlans(1), Source: SourceDefault}},
+		{"default network", blue, 1, "x", 9, []Facts{{}}, PortMode{Mode: Access, VLANs: vlans(10), Source: SourceDefault}},
+		{"no default", none, 1, "x", 9, nil, PortMode{Mode: Closed, Source: SourceDefault}},
+		{"ovsdb tag before defaults", none, 1, "x", 9, []Facts{{Tag: 77}}, PortMode{Mode: Access, VLANs: vlans(77), Source: SourceOVSDB}},
+		{"ovsdb trunks", blue, 2, "x", 9, []Facts{{Trunks: vlans(30, 10, 0, 30)}}, PortMode{Mode: Trunk, VLANs: vlans(10, 30), Source: SourceOVSDB}},
+		{"ovsdb trunk of all", blue, 2, "x", 9, []Facts{{VLANMode: "trunk"}}, PortMode{Mode: Trunk, VLANs: vlans(5, 10, 20), All: true, Source: SourceOVSDB}},
+		{"ovsdb native", blue, 2, "x", 9, []Facts{{Tag: 9, Trunks: vlans(10), VLANMode: "native-untagged"}}, PortMode{Mode: Trunk, VLANs: vlans(9, 10), Native: 9, Source: SourceOVSDB}},
+		{"ovsdb native tagged", blue, 2, "x", 9, []Facts{{Tag: 10, VLANMode: "native-tagged"}}, PortMode{Mode: Trunk, VLANs: vlans(5, 10, 20), All: true, Native: 10, NativeTagged: true, Source: SourceOVSDB}},
+		{"ovsdb tag on a trunk", blue, 2, "x", 9, []Facts{{Tag: 9, Trunks: vlans(10)}}, PortMode{Mode: Access, VLANs: vlans(9), Source: SourceOVSDB}},
+		{"ovsdb access without tag", blue, 2, "x", 9, []Facts{{VLANMode: "access"}}, PortMode{Mode: Closed, Source: SourceOVSDB, Reason: "OVSDB says vlan_mode=access without a tag"}},
+		{"ovsdb native without tag", blue, 2, "x", 9, []Facts{{VLANMode: "native-tagged"}}, PortMode{Mode: Closed, Source: SourceOVSDB, Reason: "OVSDB says vlan_mode=native-tagged without a tag"}},
+		{"ovsdb VLAN 4095", blue, 2, "x", 9, []Facts{{Tag: 4095}}, PortMode{Mode: Closed, Source: SourceOVSDB, Reason: "OVSDB asks for VLAN 4095; use 1 to 4094"}},
+		{"ovsdb QinQ", blue, 2, "x", 9, []Facts{{Tag: 9, VLANMode: "dot1q-tunnel"}}, PortMode{Mode: Closed, Source: SourceOVSDB, Reason: "OVSDB says vlan_mode=dot1q-tunnel, which is not supported; use access, trunk, native-tagged or native-untagged"}},
+		{"no file", Default(), 1, "x", 9, nil, PortMode{Mode: Access, VLANs: vlans(1), Source: SourceDefault}},
+		{"no file, ovsdb trunk", Default(), 1, "x", 9, []Facts{{VLANMode: "trunk"}}, PortMode{Mode: Trunk, VLANs: vlans(1), All: true, Source: SourceOVSDB}},
+	} {
+		got := test.config.ResolvePort(test.id, test.name, test.number, test.facts...)
+		if !got.Equal(test.want) {
+			t.Errorf("%s: got %+v, want %+v", test.what, got, test.want)
+		}
+	}
+}
+
+// TestResolveIsPure checks that results share no memory with the config or the facts.
+func TestResolveIsPure(t *testing.T) {
+	c := mustParse(t, portsFile)
+	facts := Facts{Trunks: []uint16{30, 10}}
+	for _, name := range []string{"s0", "up0", "vx0", "vif1", "x"} {
+		first := c.ResolvePort(1, name, 9, facts)
+		for i := range first.VLANs {
+			first.VLANs[i] = 4000
+		}
+		if second := c.ResolvePort(1, name, 9, facts); second.Equal(first) {
+			t.Errorf("%s: a result can be changed from outside", name)
+		}
+	}
+	if !reflect.DeepEqual(facts.Trunks, []uint16{30, 10}) || !c.Equal(mustParse(t, portsFile)) {
+		t.Error("resolving changed its input")
+	}
+}
+
+func TestImplicitNetwork(t *testing.T) {
+	for _, test := range []struct {
+		text string
+		want Networks
+		def  Defaults
+	}{
+		{"", Networks{{Name: "default", VLAN: 1, Implicit: true}}, Defaults{Network: "default"}},
+		{"defaults: {network: none}", Networks{{Name: "default", VLAN: 1, Implicit: true}}, Defaults{Closed: true}},
+		{"defaults: {network: default}", Networks{{Name: "default", VLAN: 1, Implicit: true}}, Defaults{Network: "default"}},
+		{"networks: {a: {vlan: 2}}", Networks{{Name: "default", VLAN: 1, Implicit: true}, {Name: "a", VLAN: 2}}, Defaults{Network: "default"}},
+		{"networks: {a: {vlan: 1}}", Networks{{Name: "a", VLAN: 1}}, Defaults{Network: "a"}},
+		{"networks: {a: {vlan: 2}}\ndefaults: {network: a}", Networks{{Name: "a", VLAN: 2}}, Defaults{Network: "a"}},
+		{"networks: {a: {vlan: 2}}\ndefaults: {network: none}", Networks{{Name: "a", VLAN: 2}}, Defaults{Closed: true}},
+		{"networks: {default: {vlan: 2}}", Networks{{Name: "vlan1", VLAN: 1, Implicit: true}, {Name: "default", VLAN: 2}}, Defaults{Network: "vlan1"}},
+	} {
+		c := mustParse(t, test.text)
+		if !reflect.DeepEqual(c.Networks, test.want) || c.Defaults != test.def {
+			t.Errorf("%s: got %+v and %+v, want %+v and %+v", test.text, c.Networks, c.Defaults, test.want, test.def)
+		}
+	}
+}
+
+func TestLookups(t *testing.T) {
+	c := mustParse(t, portsFile)
+	for _, n := range c.Networks {
+		if got, ok := c.Networks.ByName(n.Name); !ok || got != n {
+			t.Errorf("by name %s: %v", n.Name, got)
+		}
+		if got, ok := c.Networks.ByVLAN(n.VLAN); !ok || got != n {
+			t.Errorf("by VLAN %d: %v", n.VLAN, got)
+		}
+		if got, ok := c.Networks.ByVNI(n.VNI); ok != (n.VNI != 0) || ok && got != n {
+			t.Errorf("by VNI %d: %v", n.VNI, got)
+		}
+	}
+	if _, ok := c.Networks.ByVLAN(6); ok {
+		t.Error("VLAN 6 is found")
+	}
+	if _, ok := c.Networks.ByName("pink"); ok {
+		t.Error("pink is found")
+	}
+	if sw, ok := c.Switches.ByName("host1"); !ok || sw.DatapathID != 1 {
+		t.Error("host1 is not found")
+	}
+	if _, ok := c.Switches.ByName("host2"); ok {
+		t.Error("host2 is found")
+	}
+}
+
+func TestEqual(t *testing.T) {
+	a := mustParse(t, portsFile)
+	if b, err := Parse("other.yaml", []byte("# moved\n"+portsFile)); err != nil || !a.Equal(b) {
+		t.Errorf("a comment makes a difference; %v", err)
+	}
+	if a.Equal(mustParse(t, portsFile+"learning: {timeout: 299s}\n")) {
+		t.Error("another timeout makes no difference")
+	}
+	file := PortMode{Mode: Access, VLANs: []uint16{1}, Source: SourceFile}
+	other := file
+	other.Source = SourceDefault
+	if file.Equal(other) || !file.SameForwarding(other) {
+		t.Error("the source must matter to Equal only")
+	}
+	for _, changed := range []PortMode{
+		{Mode: Trunk, VLANs: []uint16{1}},
+		{Mode: Access, VLANs: []uint16{2}},
+		{Mode: Access, VLANs: []uint16{1}, Native: 1},
+		{Mode: Access, VLANs: []uint16{1}, All: true},
+		{Mode: Access, VLANs: []uint16{1}, NativeTagged: true},
+	} {
+		if file.SameForwarding(changed) {
+			t.Errorf("%+v forwards like %+v", changed, file)
+		}
+	}
+}
+
+func TestParseProbeType(t *testing.T) {
+	for _, s := range []string{"icmp", "icmp6", "arp", "tcp:1", "udp:65535"} {
+		if got, err := ParseProbeType(s); err != nil || got.String() != s {
+			t.Errorf("%s: got %v, %v", s, got, err)
+		}
+	}
+	for _, s := range []string{"", "ICMP", "icmp:1", "arp:", "tcp", "tcp:0", "tcp:65536", "udp:+1", "udp:1:2", "sctp:1"} {
+		if got, err := ParseProbeType(s); err == nil {
+			t.Errorf("%s: got %v", s, got)
+		}
+	}
+}

@@ -1,0 +1,219 @@
+package config
+
+import (
+	"net/netip"
+	"strings"
+	"time"
+)
+
+// Bounds and defaults of probes.
+const (
+	defaultInterval = 5 * time.Second
+	defaultTimeout  = time.Second
+	minInterval     = 100 * time.Millisecond
+	maxInterval     = 24 * time.Hour
+	minTimeout      = time.Millisecond
+	maxTimeout      = time.Minute
+	maxSize         = 9000
+	maxCount        = 100
+)
+
+func (r *reader) probes(c *Config, v value) {
+	seen := map[string]value{}
+	items, _ := r.list(v)
+	for _, item := range items {
+		p, at, ok := r.probe(c, item)
+		if !ok {
+			continue
+		}
+		if first, used := seen[p.Name]; used {
+			r.errorf(at, "%s is already the name of the probe on line %d; use another, since metrics carry it", quote(p.Name), first.line)
+			continue
+		}
+		seen[p.Name] = at
+		c.Probes = append(c.Probes, p)
+	}
+}
+
+// probe reads one probe and says where its name stands.
+func (r *reader) probe(c *Config, v value) (p Probe, at value, ok bool) {
+	n := r.resolve(v.node)
+	if _, isMapping := mapping(n); !isMapping {
+		r.errorf(v, "is %s; write {name: NAME, mesh: NETWORK} or one of the other forms", describe(n))
+		return p, at, false
+	}
+	mark := len(r.errors)
+	o := r.object(v, "name", "mesh", "from", "to", "pairs", "type", "interval", "timeout", "expect", "size", "count")
+	p = Probe{
+		Type:     ProbeType{Kind: ICMP},
+		Interval: defaultInterval,
+		Timeout:  defaultTimeout,
+		Expect:   Reachable,
+		Count:    1,
+	}
+	at, named := o["name"]
+	if !named {
+		r.missing(v, mark, "name is missing; add name:, since metrics carry it")
+	} else if p.Name, ok = r.text(at); ok {
+		ok = r.checkName(at, p.Name, "/:,")
+	}
+	r.probeTargets(c, &p, v, o, mark)
+	r.probeType(&p, o["type"])
+	if d, ok := r.duration(o["interval"], minInterval, maxInterval); ok {
+		p.Interval = d
+	}
+	if d, ok := r.duration(o["timeout"], minTimeout, maxTimeout); ok {
+		p.Timeout = d
+	}
+	if s, ok := r.text(o["expect"]); ok {
+		p.Expect = Expect(s)
+		if p.Expect != Reachable && p.Expect != Unreachable {
+			r.errorf(o["expect"], "%s is not a verdict; use reachable or unreachable", quote(s))
+		}
+	}
+	if i, ok := r.integer(o["size"], 0, maxSize, "a size in bytes"); ok {
+		p.Size = int(i)
+	}
+	if i, ok := r.integer(o["count"], 1, maxCount, "a count of packets"); ok {
+		p.Count = int(i)
+	}
+	return p, at, named && ok
+}
+
+func (r *reader) probeType(p *Probe, v value) {
+	s, ok := r.text(v)
+	if !ok {
+		return
+	}
+	t, err := ParseProbeType(s)
+	if err != nil {
+		r.errorf(v, "%w", err)
+		return
+	}
+	p.Type = t
+}
+
+// probeTargets reads who is probed: exactly one of mesh, from with to, and pairs.
+func (r *reader) probeTargets(c *Config, p *Probe, v value, o map[string]value, mark int) {
+	mesh, hasMesh := o["mesh"]
+	from, hasFrom := o["from"]
+	to, hasTo := o["to"]
+	pairs, hasPairs := o["pairs"]
+	var ways []string
+	if hasMesh {
+		ways = append(ways, "mesh")
+	}
+	if hasFrom || hasTo {
+		ways = append(ways, "from/to")
+	}
+	if hasPairs {
+		ways = append(ways, "pairs")
+	}
+	switch {
+	case len(ways) == 0:
+		r.missing(v, mark, "says nobody to probe; use mesh: NETWORK, or from: NETWORK with to: NETWORK, or pairs: [[SOURCE, DESTINATION]]")
+	case len(ways) > 1:
+		r.errorf(v, "has %s together; keep one and write a probe of its own for the other", strings.Join(ways, " and "))
+	case hasFrom && !hasTo:
+		r.errorf(from, "from needs to; add to: NETWORK")
+	case hasTo && !hasFrom:
+		r.errorf(to, "to needs from; add from: NETWORK")
+	}
+	if n, ok := r.network(c, mesh); ok {
+		p.Mesh = n.Name
+	}
+	if n, ok := r.network(c, from); ok {
+		p.From = n.Name
+	}
+	if n, ok := r.network(c, to); ok {
+		p.To = n.Name
+		if p.From == p.To {
+			r.errorf(to, "from and to are the same network; write mesh: %s", p.To)
+		}
+	}
+	if hasPairs {
+		p.Pairs = r.pairs(c, pairs)
+	}
+}
+
+func (r *reader) pairs(c *Config, v value) []Pair {
+	items, ok := r.list(v)
+	if ok && len(items) == 0 {
+		r.errorf(v, "the list is empty; write [[SOURCE, DESTINATION]]")
+	}
+	var list []Pair
+	seen := map[Pair]bool{}
+	for _, item := range items {
+		ends, ok := r.list(item)
+		switch {
+		case r.resolve(item.node) == nil:
+			r.errorf(item, "is empty; a pair is [SOURCE, DESTINATION]")
+			continue
+		case !ok:
+			continue
+		case len(ends) != 2:
+			r.errorf(item, "has %d entries; a pair is [SOURCE, DESTINATION]", len(ends))
+			continue
+		}
+		source, ok1 := r.target(c, ends[0])
+		destination, ok2 := r.target(c, ends[1])
+		pair := Pair{source, destination}
+		switch {
+		case !ok1 || !ok2:
+		case source == destination:
+			r.errorf(item, "source and destination are the same; name two")
+		case seen[pair]:
+			r.errorf(item, "the pair is in the list twice; remove one")
+		default:
+			seen[pair] = true
+			list = append(list, pair)
+		}
+	}
+	return list
+}
+
+// target reads one end of a pair: the name of a host, an IP, a MAC, or SWITCH:PORT. A name that the file does not have is
+// only warned about, since hosts and switches that the file does not name have names too, once they are met.
+func (r *reader) target(c *Config, v value) (string, bool) {
+	s, ok := r.text(v)
+	if !ok {
+		return "", false
+	}
+	if _, err := netip.ParseAddr(s); err == nil {
+		return s, true
+	}
+	if _, ok := parseMAC(s); ok {
+		return s, true
+	}
+	if sw, port, ok := strings.Cut(s, ":"); ok {
+		if _, known := c.Switches.ByName(sw); !known && !isDatapathID(sw) {
+			r.warnf(v, "no switch of this file is named %s; %s", quote(sw), r.alternatives(sw, c.Switches.names))
+		}
+		if port == "" {
+			r.errorf(v, "%s names no port; write SWITCH:PORT", quote(s))
+			return "", false
+		}
+		return s, true
+	}
+	if _, known := c.Hosts.ByName(s); !known {
+		if !r.checkName(v, s, "/,") {
+			return "", false
+		}
+		r.warnf(v, "no host of this file is named %s; %s", quote(s), r.alternatives(s, c.Hosts.names))
+	}
+	return s, true
+}
+
+func (r *reader) probing(c *Config, v value) {
+	trap := r.object(v, "trap")["trap"]
+	s, ok := r.text(trap)
+	if !ok {
+		return
+	}
+	c.Probing.Trap = Trap(s)
+	switch c.Probing.Trap {
+	case TrapAuto, TrapConntrack, TrapDSCP:
+	default:
+		r.errorf(trap, "%s is not a way to catch replies; use auto, conntrack or dscp", quote(s))
+	}
+}

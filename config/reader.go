@@ -1,0 +1,358 @@
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml/ast"
+)
+
+// reader walks the tree and collects findings instead of stopping at the first.
+type reader struct {
+	file     string
+	targets  map[*ast.AliasNode]ast.Node
+	errors   []finding
+	warnings []finding
+
+	sslUsers   []value // endpoints that need TLS
+	tlsSeen    bool
+	configured int              // networks that the file writes
+	names      map[string]value // hosts and switches share one space of names
+	searches   int              // for names that might have been meant
+	dropped    int              // errors beyond maxFindings
+}
+
+// finding is an Error that still knows its column, which orders findings of one line.
+type finding struct {
+	Error
+	column int
+}
+
+// value is a part of the file: its tree, where it stands, and its name for messages. The zero value stands for what the
+// file does not have.
+type value struct {
+	node         ast.Node
+	line, column int
+	path         string
+}
+
+// entry is one key of a mapping with its value. Key's place is that of the key.
+type entry struct {
+	name string
+	key  value
+	value
+}
+
+// maxFindings bounds what is kept of a file that is wrong all over.
+const maxFindings = 10_000
+
+func (r *reader) report(line, column int, message string) {
+	if len(r.errors) < maxFindings {
+		r.errors = append(r.errors, finding{Error{r.file, line, oneLine(message)}, column})
+	} else {
+		r.dropped++
+	}
+}
+
+// errorf reports what is wrong with v. The format takes %w like %v, so that errors read the same everywhere.
+func (r *reader) errorf(v value, format string, args ...any) {
+	r.report(v.line, v.column, v.message(format, args...))
+}
+
+// missing reports what v lacks, unless something has been reported since the mark: a mistyped key is the likely cause then,
+// and one finding for one mistake is enough.
+func (r *reader) missing(v value, mark int, format string, args ...any) {
+	if len(r.errors) == mark {
+		r.errorf(v, format, args...)
+	}
+}
+
+func (r *reader) warnf(v value, format string, args ...any) {
+	if len(r.warnings) < maxFindings {
+		r.warnings = append(r.warnings, finding{Error{r.file, v.line, oneLine(v.message(format, args...))}, v.column})
+	}
+}
+
+func (v value) message(format string, args ...any) string {
+	text := fmt.Errorf(format, args...).Error()
+	if v.path == "" {
+		return text
+	}
+	return v.path + ": " + text
+}
+
+func (r *reader) sorted(findings []finding) Errors {
+	slices.SortStableFunc(findings, func(a, b finding) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.column, b.column))
+	})
+	var errs Errors
+	for _, f := range findings {
+		errs = append(errs, f.Error)
+	}
+	return errs
+}
+
+// resolve follows anchors and aliases. Nil means null or nothing.
+func (r *reader) resolve(n ast.Node) ast.Node {
+	for {
+		switch t := n.(type) {
+		case *ast.AnchorNode:
+			n = t.Value
+		case *ast.AliasNode:
+			n = r.targets[t]
+		case *ast.MappingKeyNode:
+			n = t.Value
+		case *ast.NullNode:
+			return nil
+		default:
+			return n
+		}
+	}
+}
+
+// child is a part of v. Where the file says an alias, the alias is the place, since that is what the reader of a message
+// can change there.
+func (v value) child(n ast.Node, path string) value {
+	c := value{node: n, line: v.line, column: v.column, path: path}
+	if n != nil {
+		c.line, c.column = place(n)
+	}
+	return c
+}
+
+// entries lists a mapping, merge keys (<<) resolved, and reports keys that are written twice. What is written out wins
+// over what is merged in.
+func (r *reader) entries(v value) []entry {
+	n := r.resolve(v.node)
+	if n == nil {
+		return nil
+	}
+	pairs, ok := mapping(n)
+	if !ok {
+		r.errorf(v, "is %s; write a mapping with keys and values", describe(n))
+		return nil
+	}
+	var list []entry
+	var merged []ast.Node
+	seen := make(map[string]int, len(pairs))
+	for _, pair := range pairs {
+		if _, ok := pair.Key.(*ast.MergeKeyNode); ok {
+			merged = append(merged, pair.Value)
+			continue
+		}
+		key := v.child(pair.Key, v.path)
+		name, ok := scalar(r.resolve(pair.Key))
+		if !ok {
+			r.errorf(key, "a key must be a word")
+			continue
+		}
+		if first, ok := seen[name]; ok {
+			r.errorf(key, "key %s is written twice, first on line %d; remove one", quote(name), first)
+			continue
+		}
+		seen[name] = key.line
+		path := shorten(name)
+		if v.path != "" {
+			path = v.path + "." + path
+		}
+		key.path = path
+		val := v.child(pair.Value, path)
+		if r.resolve(pair.Value) == nil {
+			val.line, val.column = key.line, key.column
+		}
+		list = append(list, entry{name: name, key: key, value: val})
+	}
+	for _, n := range merged {
+		for _, m := range r.mergeSources(v, n) {
+			for _, e := range r.entries(m) {
+				if _, ok := seen[e.name]; !ok {
+					seen[e.name] = e.key.line
+					list = append(list, e)
+				}
+			}
+		}
+	}
+	return list
+}
+
+// mergeSources are the mappings behind a merge key: one, or a list of them.
+func (r *reader) mergeSources(v value, n ast.Node) []value {
+	if seq, ok := r.resolve(n).(*ast.SequenceNode); ok {
+		var list []value
+		for _, item := range seq.Values {
+			list = append(list, v.child(item, v.path))
+		}
+		return list
+	}
+	return []value{v.child(n, v.path)}
+}
+
+// mapping is the pairs of a mapping node.
+func mapping(n ast.Node) ([]*ast.MappingValueNode, bool) {
+	switch n := n.(type) {
+	case *ast.MappingNode:
+		return n.Values, true
+	case *ast.MappingValueNode:
+		return []*ast.MappingValueNode{n}, true
+	}
+	return nil, false
+}
+
+// object reads a mapping with known keys and reports the others. Keys without a value count as absent.
+func (r *reader) object(v value, known ...string) map[string]value {
+	fields := map[string]value{}
+	for _, e := range r.entries(v) {
+		if !slices.Contains(known, e.name) {
+			right := "use " + strings.Join(known, ", ")
+			if meant := suggest(e.name, known); meant != "" {
+				right = fmt.Sprintf("did you mean %q?", meant)
+			}
+			e.key.path = v.path
+			r.errorf(e.key, "unknown key %s; %s", quote(e.name), right)
+			continue
+		}
+		if r.resolve(e.node) != nil {
+			fields[e.name] = e.value
+		}
+	}
+	return fields
+}
+
+// list reads a sequence; ok is false when there is none or something else.
+func (r *reader) list(v value) (items []value, ok bool) {
+	n := r.resolve(v.node)
+	if n == nil {
+		return nil, false
+	}
+	seq, ok := n.(*ast.SequenceNode)
+	if !ok {
+		r.errorf(v, "is %s; write a list in brackets, [a, b]", describe(n))
+		return nil, false
+	}
+	items = make([]value, len(seq.Values))
+	for i, item := range seq.Values {
+		items[i] = v.child(item, v.path+"["+strconv.Itoa(i)+"]")
+	}
+	return items, true
+}
+
+// text reads a scalar as it is written, quoted or not; a number is text too, so that names may be numbers.
+func (r *reader) text(v value) (string, bool) {
+	if v.node == nil {
+		return "", false
+	}
+	n := r.resolve(v.node)
+	s, ok := scalar(n)
+	if !ok {
+		r.errorf(v, "is %s; write one word or a quoted text", describe(n))
+	}
+	return s, ok
+}
+
+// integer reads an unquoted decimal number. What names the thing in messages: "a VLAN".
+func (r *reader) integer(v value, low, high int64, what string) (int64, bool) {
+	if v.node == nil {
+		return 0, false
+	}
+	n := r.resolve(v.node)
+	s, ok := scalar(n)
+	if _, quoted := n.(*ast.StringNode); !ok || quoted {
+		r.errorf(v, "is %s, not %s; write a number from %d to %d without quotes", describe(n), what, low, high)
+		return 0, false
+	}
+	i, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || i < low || i > high {
+		r.errorf(v, "%s is not %s; use %d to %d", shorten(s), what, low, high)
+		return 0, false
+	}
+	if digits := strings.TrimLeft(s, "+-"); len(digits) > 1 && digits[0] == '0' {
+		r.errorf(v, "%s could be octal; write %d", shorten(s), i)
+		return 0, false
+	}
+	return i, true
+}
+
+// boolean reads true or false.
+func (r *reader) boolean(v value) (val, ok bool) {
+	if v.node == nil {
+		return false, false
+	}
+	n := r.resolve(v.node)
+	b, ok := n.(*ast.BoolNode)
+	if !ok {
+		r.errorf(v, "is %s; write true or false", describe(n))
+		return false, false
+	}
+	return b.Value, true
+}
+
+// duration reads a duration of Go's syntax.
+func (r *reader) duration(v value, low, high time.Duration) (time.Duration, bool) {
+	s, ok := r.text(v)
+	if !ok {
+		return 0, false
+	}
+	d, err := time.ParseDuration(s)
+	switch {
+	case err != nil:
+		right := "write a number and a unit, as 500ms, 5s or 2m"
+		if _, err := strconv.ParseUint(s, 10, 32); err == nil {
+			right = fmt.Sprintf("a unit is missing; write %ss for seconds", s)
+		}
+		r.errorf(v, "%s is not a duration; %s", quote(s), right)
+		return 0, false
+	case d < low || d > high:
+		r.errorf(v, "%s is out of range; use %s to %s", shorten(s), spell(low), spell(high))
+		return 0, false
+	}
+	return d, true
+}
+
+// spell writes a duration without its zero parts: 24h and not 24h0m0s.
+func spell(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+// scalar is the text of a scalar node as written.
+func scalar(n ast.Node) (string, bool) {
+	switch n := n.(type) {
+	case *ast.StringNode:
+		return n.Value, true
+	case *ast.LiteralNode:
+		return n.Value.Value, true
+	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.InfinityNode, *ast.NanNode:
+		return n.GetToken().Value, true
+	}
+	return "", false
+}
+
+// describe names what a node is, for messages about wrong types.
+func describe(n ast.Node) string {
+	switch n := n.(type) {
+	case nil:
+		return "empty"
+	case *ast.MappingNode, *ast.MappingValueNode:
+		return "a mapping"
+	case *ast.SequenceNode:
+		return "a list"
+	case *ast.IntegerNode, *ast.FloatNode, *ast.InfinityNode, *ast.NanNode:
+		return "the number " + shorten(n.GetToken().Value)
+	case *ast.BoolNode:
+		return "the truth value " + n.GetToken().Value
+	}
+	if s, ok := scalar(n); ok {
+		return "the text " + quote(s)
+	}
+	return "not a value"
+}
