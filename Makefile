@@ -1,0 +1,78 @@
+# Targets of Eosin. "make help" lists them; "make run" and "make test" are all that a newcomer needs.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+BIN      := bin/eosin
+FUZZTIME ?= 30s
+BENCH    ?= .
+
+# The packages under test/ need root and real Open vSwitch; the others need neither.
+UNIT = $$(go list ./... | grep -v /test/)
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: root deps build ## Build and show the demo lab until Ctrl-C (ONCE=1: until the table is complete); needs root
+	@$(BIN) lab run $(if $(ONCE),--once)
+
+.PHONY: build
+build: ## Build bin/eosin
+	@command -v go >/dev/null || { echo "Go is not installed or not in PATH: see https://go.dev/doc/install" >&2; exit 1; }
+	@mkdir -p bin
+	go build -trimpath -buildvcs=false -ldflags "-X main.version=$(VERSION)" -o $(BIN) ./cmd/eosin
+
+.PHONY: test
+test: root deps lint build ## Run every test: unit with the race detector, then on real Open vSwitch; needs root
+	go test -race -shuffle=on $(UNIT)
+	EOSIN_BIN=$(CURDIR)/$(BIN) go test -p 1 -count=1 -timeout 20m ./test/...
+
+.PHONY: test-unit
+test-unit: ## Run the tests that need neither root nor Open vSwitch
+	go test -race -shuffle=on $(UNIT)
+
+.PHONY: lint
+lint: ## Check format and code (gofumpt, go vet, staticcheck)
+	@unformatted=$$(go tool gofumpt -l .); if [ -n "$$unformatted" ]; then \
+		echo "not formatted, run make fmt:" >&2; echo "$$unformatted" >&2; exit 1; fi
+	go vet ./...
+	go tool staticcheck ./...
+
+.PHONY: bench
+bench: ## Run the benchmarks (BENCH=regexp)
+	go test -run '^$$' -bench '$(BENCH)' -benchmem $(UNIT)
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME each (default 30s)
+	@for package in $(UNIT); do \
+		listed=$$(go test -list '^Fuzz' $$package); \
+		for target in $$(grep '^Fuzz' <<<"$$listed" || true); do \
+			echo "$$package $$target"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; \
+		done; \
+	done
+
+.PHONY: fmt
+fmt: ## Format the code
+	go tool gofumpt -w .
+
+.PHONY: check
+check: fmt test ## What to run before a commit: format, lint and every test
+
+.PHONY: deps
+deps: ## Install the Debian packages that are missing; needs root
+	@test/install.sh
+
+.PHONY: root
+root:
+	@[ "$$(id -u)" -eq 0 ] || { \
+		echo "This needs root, for network namespaces and Open vSwitch. Without root there are: make build, make test-unit, make lint." >&2; exit 1; }
+
+.PHONY: clean
+clean: ## Remove what was built
+	rm -rf bin

@@ -1,0 +1,80 @@
+package lab
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// settle is how long a frame may take from the wire through the kernel's queues into the capture.
+const settle = 50 * time.Millisecond
+
+// A Capture is a running tcpdump.
+type Capture struct {
+	p    *Process
+	path string
+	ns   *Namespace
+}
+
+// Capture starts tcpdump on an interface and returns when it listens. The filter is tcpdump's ("icmp or arp"); empty takes all.
+// Linux keeps the outer 802.1Q tag beside the frame: a filter without the word vlan does not see it ("arp" also takes tagged
+// ones, "arp and not vlan" does not), while the captured bytes have it again.
+func (n *Namespace) Capture(iface, filter string) *Capture {
+	what := fmt.Sprintf("%s: capture %s %d", n.Name, iface, time.Now().UnixNano())
+	// The name ends in .pcap because that is what Debian's AppArmor profile lets tcpdump write.
+	c := &Capture{ns: n, path: filepath.Join(n.lab.dir, strings.ReplaceAll(strings.ReplaceAll(what, ": ", "-"), " ", "-")+".pcap")}
+	args := []string{"tcpdump", "-i", iface, "-n", "-s", "0", "-U", "--immediate-mode", "-Z", "root", "-w", c.path}
+	if filter != "" {
+		args = append(args, filter)
+	}
+	c.p = n.Spawn(what, args...)
+	if !n.lab.Eventually(5*time.Second, func() bool { return !c.p.Running() || strings.Contains(c.p.Log(), "listening on") }) || !c.p.Running() {
+		n.lab.fatal("%s: tcpdump on %s: %s", n.Name, iface, c.p.Log())
+	}
+	return c
+}
+
+// Frames captured so far.
+func (c *Capture) Frames() []Frame {
+	data, err := os.ReadFile(c.path)
+	c.ns.lab.check(err, "capture")
+	frames, err := readPcap(data)
+	c.ns.lab.check(err, "capture %s", c.path)
+	return frames
+}
+
+// Wait until at least n frames were captured; it reports whether that was in time.
+func (c *Capture) Wait(n int, timeout time.Duration) bool {
+	return c.ns.lab.Eventually(timeout, func() bool { return len(c.Frames()) >= n })
+}
+
+// Stop ends the capture after what is under way has arrived, and returns all frames.
+func (c *Capture) Stop() []Frame {
+	time.Sleep(settle)
+	c.p.Signal(syscall.SIGINT)
+	<-c.p.Done()
+	c.p.forget()
+	return c.Frames()
+}
+
+// packetNumber begins the description of each frame; an encapsulated one continues on further lines.
+var packetNumber = regexp.MustCompile(`^ *\d+  `)
+
+// Lines describes each frame that was captured so far as tcpdump -e prints it, without times, encapsulated frames included.
+func (c *Capture) Lines() []string {
+	out := c.ns.Run("tcpdump", "-r", c.path, "-#", "-e", "-n", "-t", "-v", "-Z", "root")
+	var lines []string
+	for line := range strings.Lines(out) {
+		line = strings.TrimRight(line, "\n")
+		if number := packetNumber.FindString(line); number != "" {
+			lines = append(lines, line[len(number):])
+		} else if len(lines) > 0 {
+			lines[len(lines)-1] += " " + strings.TrimSpace(line)
+		}
+	}
+	return lines
+}

@@ -1,0 +1,42 @@
+package lab
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Dump describes the lab's state for a person who has to find out why a test failed. It never fails itself.
+func (l *Lab) Dump() string {
+	var b strings.Builder
+	section := func(title, text string) { fmt.Fprintf(&b, "===== %s\n%s\n", title, strings.TrimRight(text, "\n")) }
+	for _, c := range l.controllers {
+		section("controller log, last 60 lines", tail(c.Log(), 60))
+	}
+	for _, h := range l.hosts {
+		command := func(title string, args ...string) {
+			out, err := h.Exec(args...)
+			if err != nil {
+				out = err.Error()
+			}
+			section(h.Name+" "+title, out)
+		}
+		command("ovs-vsctl show", "ovs-vsctl", "--timeout=3", "show")
+		for _, br := range h.Bridges() {
+			command(br.Name+" ports", "ovs-ofctl", "-O", "OpenFlow13", "dump-ports-desc", br.Name)
+			command(br.Name+" flows", "ovs-ofctl", "-O", "OpenFlow13", "dump-flows", br.Name)
+			command(br.Name+" groups", "ovs-ofctl", "-O", "OpenFlow13", "dump-groups", br.Name)
+		}
+		if h.phy != nil {
+			command("tunnel neighbours", "ovs-appctl", "-t", h.dir+"/ovs-vswitchd.ctl", "tnl/neigh/show")
+		}
+		if h.vswitchd != nil {
+			section(h.Name+" ovs-vswitchd log, last 30 lines", tail(h.vswitchd.Log(), 30))
+		}
+	}
+	for _, v := range l.vms {
+		addrs, _ := v.Exec("ip", "-br", "addr")
+		neighbours, _ := v.Exec("ip", "neigh")
+		section(v.Name, addrs+neighbours)
+	}
+	return b.String()
+}

@@ -1,0 +1,79 @@
+package lab
+
+import (
+	"encoding/hex"
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// SendRaw puts a frame, from its Ethernet header on and without checksum at its end, on an interface.
+func (n *Namespace) SendRaw(iface string, frame []byte) {
+	n.lab.check(n.Do(func() error { return sendRaw(iface, frame) }), "%s: send frame on %s", n.Name, iface)
+}
+
+func sendRaw(iface string, frame []byte) error {
+	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	link, err := net.InterfaceByName(iface)
+	if err != nil {
+		return err
+	}
+	return unix.Sendto(fd, frame, 0, &unix.SockaddrLinklayer{Ifindex: link.Index})
+}
+
+// Listen opens a listener in the namespace; it stays there. The address is an IP and a port.
+func (n *Namespace) Listen(network, address string) (net.Listener, error) {
+	var listener net.Listener
+	err := n.Do(func() (err error) {
+		listener, err = net.Listen(network, address)
+		return err
+	})
+	return listener, err
+}
+
+// Dial connects from the namespace. The address is an IP and a port.
+func (n *Namespace) Dial(network, address string, timeout time.Duration) (net.Conn, error) {
+	var conn net.Conn
+	err := n.Do(func() (err error) {
+		conn, err = net.DialTimeout(network, address, timeout)
+		return err
+	})
+	return conn, err
+}
+
+// SendRaw puts a frame on the guest's interface.
+func (v *VM) SendRaw(frame []byte) { v.Namespace.SendRaw("eth0", frame) }
+
+// SendHex is SendRaw for hex digits with spaces between them.
+func (v *VM) SendHex(frame string) {
+	data, err := hex.DecodeString(strings.Join(strings.Fields(frame), ""))
+	v.lab.check(err, "%s: frame", v.Name)
+	v.SendRaw(data)
+}
+
+// Announce broadcasts a gratuitous ARP request for the guest's first IPv4 address, as a booting or migrated guest does.
+// A guest without an IPv4 address announces 0.0.0.0, which still teaches switches where it is.
+func (v *VM) Announce() {
+	hw, err := net.ParseMAC(v.MAC)
+	v.lab.check(err, "%s", v.Name)
+	var ip [4]byte
+	for _, addr := range v.opts.Addrs {
+		if p, err := netip.ParsePrefix(addr); err == nil && p.Addr().Is4() {
+			ip = p.Addr().As4()
+			break
+		}
+	}
+	frame := []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
+	frame = append(frame, hw...)
+	frame = append(frame, 0x08, 0x06, 0, 1, 0x08, 0x00, 6, 4, 0, 1)
+	frame = append(append(frame, hw...), ip[:]...)
+	frame = append(append(frame, 0, 0, 0, 0, 0, 0), ip[:]...)
+	v.SendRaw(frame)
+}

@@ -1,0 +1,27 @@
+package lab
+
+import (
+	"net"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// logPath is where a process writes: "host1: ovs-vswitchd" becomes host1-ovs-vswitchd.log.
+func (l *Lab) logPath(what string) string {
+	name := strings.Map(func(r rune) rune {
+		if r == '/' || r == ' ' {
+			return '-'
+		}
+		return r
+	}, strings.ReplaceAll(what, ": ", "-"))
+	return filepath.Join(l.dir, name+".log")
+}
+
+// tail is the last n lines of a text.
+func tail(text string, n int) string {
+	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+}
+
+func dialUnix(path string) (net.Conn, error) { return net.DialTimeout("unix", path, time.Second) }
