@@ -1,0 +1,136 @@
+package flow
+
+import (
+	"encoding/binary"
+
+	"github.com/eosin-sdn/eosin/openflow"
+)
+
+// Action types (OpenFlow 1.3 section 7.2.5) and Nicira's subtypes (nicira-ext.h).
+const (
+	actOutput   = 0
+	actPushVLAN = 17
+	actPopVLAN  = 18
+	actGroup    = 22
+	actSetField = 25
+	actVendor   = 0xffff
+
+	vendorNicira  = 0x00002320
+	nxCT          = 35
+	nxController2 = 37
+
+	nxCTCommit = 1
+
+	ac2Meter = 5
+)
+
+// noRecirc is the table of a ct action that does not go on by itself.
+const noRecirc = 0xff
+
+// Actions is an action list in wire form, built by appending.
+type Actions []byte
+
+// Output sends the frame out of p. It is encoded as OVS dumps it back (max_len 0 but for the controller).
+func (a Actions) Output(p openflow.PortNo) Actions {
+	var maxLen uint16
+	if p == openflow.PortController {
+		maxLen = 0xffff // OFPCML_NO_BUFFER
+	}
+	a = append(a, 0, actOutput, 0, 16)
+	a = binary.BigEndian.AppendUint32(a, uint32(p))
+	a = binary.BigEndian.AppendUint16(a, maxLen)
+	return append(a, 0, 0, 0, 0, 0, 0)
+}
+
+// Group hands the frame to a group.
+func (a Actions) Group(id uint32) Actions {
+	a = append(a, 0, actGroup, 0, 8)
+	return binary.BigEndian.AppendUint32(a, id)
+}
+
+// PushVLAN adds an 802.1Q tag (VID 0).
+func (a Actions) PushVLAN() Actions { return append(a, 0, actPushVLAN, 0, 8, 0x81, 0, 0, 0) }
+
+// PopVLAN removes the outer VLAN tag.
+func (a Actions) PopVLAN() Actions { return append(a, 0, actPopVLAN, 0, 8, 0, 0, 0, 0) }
+
+// SetVLAN writes the VID of the outer tag; its priority stays.
+func (a Actions) SetVLAN(vid uint16) Actions {
+	a = append(a, 0, actSetField, 0, 16)
+	a = binary.BigEndian.AppendUint32(a, fieldVLANVID|2)
+	a = binary.BigEndian.AppendUint16(a, vid|vlanPresent)
+	return append(a, 0, 0, 0, 0, 0, 0)
+}
+
+// SetTunnelID writes the key or VNI with which a tunnel port sends.
+func (a Actions) SetTunnelID(id uint64) Actions {
+	a = append(a, 0, actSetField, 0, 16)
+	a = binary.BigEndian.AppendUint32(a, fieldTunnelID|8)
+	return binary.BigEndian.AppendUint64(a, id)
+}
+
+// SetReg0 writes register 0.
+func (a Actions) SetReg0(v uint32) Actions { return a.set32(fieldReg0, v) }
+
+func (a Actions) set32(field, v uint32) Actions {
+	a = append(a, 0, actSetField, 0, 16)
+	a = binary.BigEndian.AppendUint32(a, field|4)
+	a = binary.BigEndian.AppendUint32(a, v)
+	return append(a, 0, 0, 0, 0)
+}
+
+// CTCommit commits the packet's connection in zone and gives it a mark (ct(commit,zone=…,exec(set_field:…->ct_mark))).
+func (a Actions) CTCommit(zone uint16, mark uint32) Actions {
+	a = a.ct(nxCTCommit, zone, noRecirc, 24+16)
+	return a.set32(fieldCTMark, mark)
+}
+
+// CTRecirculate looks the packet's connection up in zone and goes on in table with ct_state and ct_mark set.
+func (a Actions) CTRecirculate(zone uint16, table uint8) Actions { return a.ct(0, zone, table, 24) }
+
+func (a Actions) ct(flags, zone uint16, table uint8, length uint16) Actions {
+	a = a.nicira(nxCT, length)
+	a = binary.BigEndian.AppendUint16(a, flags)
+	a = binary.BigEndian.AppendUint32(a, 0) // zone is an immediate
+	a = binary.BigEndian.AppendUint16(a, zone)
+	return append(a, table, 0, 0, 0, 0, 0)
+}
+
+// nicira appends the header of a Nicira extension action of length bytes.
+func (a Actions) nicira(subtype, length uint16) Actions {
+	a = binary.BigEndian.AppendUint16(a, actVendor)
+	a = binary.BigEndian.AppendUint16(a, length)
+	a = binary.BigEndian.AppendUint32(a, vendorNicira)
+	return binary.BigEndian.AppendUint16(a, subtype)
+}
+
+// Controller copies the whole frame to the controller through a meter: what is above the meter's rate is not copied, while
+// the frame itself goes on untouched (a meter instruction would drop it).
+func (a Actions) Controller(meter uint32) Actions {
+	a = a.nicira(nxController2, 24)
+	a = append(a, 0, 0, 0, 0, 0, 0)
+	a = append(a, 0, ac2Meter, 0, 8)
+	return binary.BigEndian.AppendUint32(a, meter)
+}
+
+// Instruction types (OpenFlow 1.3 section 7.2.4).
+const (
+	insGoto  = 1
+	insApply = 4
+)
+
+// Instructions is an instruction list in wire form. The empty list drops.
+type Instructions []byte
+
+// Apply performs actions at once.
+func (i Instructions) Apply(a Actions) Instructions {
+	i = append(i, 0, insApply)
+	i = binary.BigEndian.AppendUint16(i, uint16(8+len(a)))
+	i = append(i, 0, 0, 0, 0)
+	return append(i, a...)
+}
+
+// Goto goes on in a later table.
+func (i Instructions) Goto(table uint8) Instructions {
+	return append(i, 0, insGoto, 0, 8, table, 0, 0, 0)
+}

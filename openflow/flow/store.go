@@ -1,0 +1,422 @@
+package flow
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"hash/maphash"
+	"slices"
+
+	"github.com/eosin-sdn/eosin/openflow"
+)
+
+// Store holds the desired state of one switch and what is still to be sent to bring it about.
+//
+// Rules are kept as the flow-mods that install them, in blocks that are reused, so a rule costs its wire bytes and about 60
+// more, and stating a new one allocates nothing (amortised). Two ways lead to the switch:
+//
+//   - Put, Delete and their group counterparts queue a difference; Drain appends the queued messages to a session's output.
+//   - An audit compares the desired state with a dump (BeginAudit, Dumped, DumpedGroup, EndAudit) and queues what differs,
+//     which is how a session begins and how drift is found later.
+//
+// A Store is used by one goroutine at a time.
+type Store struct {
+	seed   [2]maphash.Seed
+	index  map[key]int32
+	recs   []record
+	free   []int32
+	queue  fifo
+	tables [256]int32 // desired rules per table
+
+	groups     map[uint32]*groupRecord
+	groupQueue []uint32
+
+	audit   uint32 // number of the running or last audit
+	sweep   [MaxOwners]uint32
+	slab    slab
+	scratch []byte
+	xid     uint32
+}
+
+// key identifies a rule by table, priority and match, as two independent keyed hashes: a collision cannot be provoked and
+// does not happen by chance.
+type key struct{ hi, lo uint64 }
+
+type record struct {
+	wire    []byte // the flow-mod that makes it so: ADD, or DELETE_STRICT when the rule should be gone
+	touched uint32 // audit during which it was last changed
+	seen    uint32 // audit whose dump showed it
+	sweep   uint32 // owner's restatement that last named it
+	key     key
+	queued  bool
+	deleted bool
+}
+
+type groupRecord struct {
+	id      uint32
+	buckets []byte
+	touched uint32
+	seen    uint32
+	sweep   uint32
+	queued  bool
+	deleted bool
+	known   bool // the switch is believed to have it: modify, do not add
+}
+
+// NewStore returns an empty store.
+func NewStore() *Store {
+	return &Store{
+		seed:  [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()},
+		index: make(map[key]int32), groups: make(map[uint32]*groupRecord),
+	}
+}
+
+// Offsets in a flow-mod (OpenFlow 1.3 section 7.3.4.1).
+const (
+	offCookie   = 8
+	offTable    = 24
+	offCommand  = 25
+	offIdle     = 26
+	offHard     = 28
+	offPriority = 30
+	offFlags    = 44
+	offMatch    = 48
+)
+
+// matchOf returns the OXM bytes of a flow-mod of ours.
+func matchOf(wire []byte) []byte {
+	n := int(binary.BigEndian.Uint16(wire[offMatch+2:]))
+	return wire[offMatch+4 : offMatch+n]
+}
+
+// instructionsOf returns the instruction bytes of a flow-mod of ours.
+func instructionsOf(wire []byte) []byte {
+	n := int(binary.BigEndian.Uint16(wire[offMatch+2:]))
+	return wire[offMatch+(n+7)/8*8:]
+}
+
+func (s *Store) keyOf(table uint8, priority uint16, oxm []byte) key {
+	var b [maxMatch + 3]byte
+	b[0], b[1], b[2] = table, byte(priority>>8), byte(priority)
+	n := 3 + copy(b[3:], oxm)
+	return key{maphash.Bytes(s.seed[0], b[:n]), maphash.Bytes(s.seed[1], b[:n])}
+}
+
+// Len returns how many rules are desired.
+func (s *Store) Len() int {
+	n := 0
+	for _, c := range s.tables {
+		n += int(c)
+	}
+	return n
+}
+
+// TableLen returns how many rules are desired in a table.
+func (s *Store) TableLen(table uint8) int { return int(s.tables[table]) }
+
+// Begin starts a restatement of everything that owner wants (but what it states with tags that keep them, see End).
+func (s *Store) Begin(o Owner) { s.sweep[o]++ }
+
+// End closes the restatement: rules of the owner in table that were not stated since Begin are deleted, and so are the
+// owner's groups if groups is set.
+func (s *Store) End(o Owner, table uint8) {
+	for i := range s.recs {
+		r := &s.recs[i]
+		if r.wire == nil || r.deleted || r.wire[offTable] != table || r.sweep == s.sweep[o] {
+			continue
+		}
+		if owner, _ := OwnerOf(binary.BigEndian.Uint64(r.wire[offCookie:])); owner == o {
+			s.remove(int32(i))
+		}
+	}
+}
+
+// Put states that the rule should exist. It reports whether that changes anything.
+func (s *Store) Put(r *Rule) bool {
+	sweep := uint32(0)
+	if o, ok := OwnerOf(r.Cookie); ok {
+		sweep = s.sweep[o]
+	}
+	s.scratch = r.appendMod(s.scratch[:0], openflow.FlowAdd)
+	k := s.keyOf(r.Table, r.Priority, r.Match.Bytes())
+	i, ok := s.index[k]
+	if !ok {
+		i = s.newRecord(k)
+		rec := &s.recs[i]
+		rec.wire, rec.sweep = s.slab.dup(s.scratch), sweep
+		s.tables[r.Table]++
+		s.enqueue(i)
+		return true
+	}
+	rec := &s.recs[i]
+	rec.sweep = sweep
+	if !rec.deleted && bytes.Equal(rec.wire, s.scratch) {
+		return false
+	}
+	if rec.deleted {
+		rec.deleted = false
+		s.tables[r.Table]++
+	}
+	s.slab.release(rec.wire)
+	rec.wire = s.slab.dup(s.scratch)
+	s.enqueue(i)
+	return true
+}
+
+// Delete states that no rule with this identity should exist. It reports whether that changes anything.
+func (s *Store) Delete(table uint8, priority uint16, m *Match) bool {
+	i, ok := s.index[s.keyOf(table, priority, m.Bytes())]
+	if !ok || s.recs[i].deleted {
+		return false
+	}
+	s.remove(i)
+	return true
+}
+
+// Forget drops a rule that the switch itself has removed: nothing is sent. It reports whether the rule was desired.
+func (s *Store) Forget(table uint8, priority uint16, m *Match) bool {
+	i, ok := s.index[s.keyOf(table, priority, m.Bytes())]
+	if !ok || s.recs[i].deleted {
+		return false
+	}
+	s.tables[table]--
+	if s.recs[i].queued { // a newer version is about to be sent: let it be deleted in its turn
+		s.toTombstone(i)
+		return true
+	}
+	s.release(i)
+	return true
+}
+
+// Has reports whether a rule with this identity is desired.
+func (s *Store) Has(table uint8, priority uint16, m *Match) bool {
+	i, ok := s.index[s.keyOf(table, priority, m.Bytes())]
+	return ok && !s.recs[i].deleted
+}
+
+func (s *Store) newRecord(k key) int32 {
+	var i int32
+	if n := len(s.free); n > 0 {
+		i, s.free = s.free[n-1], s.free[:n-1]
+	} else {
+		i = int32(len(s.recs))
+		s.recs = append(s.recs, record{})
+	}
+	s.recs[i] = record{key: k}
+	s.index[k] = i
+	return i
+}
+
+// remove turns a record into a queued deletion.
+func (s *Store) remove(i int32) {
+	s.tables[s.recs[i].wire[offTable]]--
+	s.toTombstone(i)
+	s.enqueue(i)
+}
+
+func (s *Store) toTombstone(i int32) {
+	rec := &s.recs[i]
+	table, priority := rec.wire[offTable], binary.BigEndian.Uint16(rec.wire[offPriority:])
+	s.scratch = deletion(s.scratch[:0], binary.BigEndian.Uint64(rec.wire[offCookie:]), table, priority, matchOf(rec.wire))
+	s.slab.release(rec.wire)
+	rec.wire, rec.deleted = s.slab.dup(s.scratch), true
+}
+
+// deletion appends the strict delete of one rule. The cookie restricts it to the controller's own flows.
+func deletion(b []byte, cookie uint64, table uint8, priority uint16, oxm []byte) []byte {
+	_, mask := CookieMask()
+	return openflow.AppendFlowMod(b, 0, openflow.FlowDeleteStrict, &openflow.FlowMod{
+		Cookie: cookie, CookieMask: mask, TableID: table, Command: openflow.FlowDeleteStrict, Priority: priority,
+		BufferID: openflow.BufferNone, OutPort: openflow.PortAny, OutGroup: openflow.GroupAny, Match: oxm,
+	})
+}
+
+func (s *Store) release(i int32) {
+	rec := &s.recs[i]
+	delete(s.index, rec.key)
+	s.slab.release(rec.wire)
+	*rec = record{}
+	s.free = append(s.free, i)
+}
+
+func (s *Store) enqueue(i int32) {
+	rec := &s.recs[i]
+	rec.touched = s.audit
+	if !rec.queued {
+		rec.queued = true
+		s.queue.push(i)
+	}
+}
+
+// Pending returns how many messages wait to be sent.
+func (s *Store) Pending() int { return s.queue.len() + len(s.groupQueue) }
+
+// Discard forgets what was queued, since the session it was meant for is gone. The next session begins with an audit.
+func (s *Store) Discard() {
+	for s.queue.len() > 0 {
+		s.settle(s.queue.pop())
+	}
+	for _, id := range s.groupQueue {
+		if g := s.groups[id]; g != nil {
+			g.queued = false
+			if g.deleted {
+				delete(s.groups, id)
+			}
+		}
+	}
+	s.groupQueue = s.groupQueue[:0]
+}
+
+// settle closes a queue entry: a sent deletion leaves nothing behind.
+func (s *Store) settle(i int32) {
+	rec := &s.recs[i]
+	rec.queued = false
+	if rec.deleted {
+		s.release(i)
+	}
+}
+
+// Drain appends queued messages to b until about limit bytes are in it or nothing is left. Groups that flows refer to go
+// before the flows, groups that are no longer needed after them. wrap, if not nil, is given each message to put it into a
+// bundle.
+func (s *Store) Drain(b []byte, limit int, xid *uint32, wrap func(b, msg []byte) []byte) []byte {
+	emit := func(msg []byte) {
+		if len(msg) == 0 {
+			return // too long for a message: nobody can have it
+		}
+		*xid++
+		binary.BigEndian.PutUint32(msg[4:], *xid)
+		if wrap != nil {
+			b = wrap(b, msg)
+		} else {
+			b = append(b, msg...)
+		}
+		binary.BigEndian.PutUint32(msg[4:], 0) // stored rules are compared with restated ones, which have no xid
+	}
+	s.drainGroups(emit, false)
+	for len(b) < limit && s.queue.len() > 0 {
+		i := s.queue.pop()
+		emit(s.recs[i].wire)
+		s.settle(i)
+	}
+	if s.queue.len() == 0 {
+		s.drainGroups(emit, true)
+	}
+	return b
+}
+
+// BeginAudit starts the comparison with a dump whose request is sent now: whatever is stated from here on is not judged.
+func (s *Store) BeginAudit() { s.audit++ }
+
+// Drift says what an audit found to differ.
+type Drift struct {
+	Missing, Altered, Stray int // flows
+	Groups                  int // groups missing, altered or stray
+	First                   string
+}
+
+// Reset makes the drift empty again.
+func (d *Drift) Reset() { *d = Drift{} }
+
+// Any reports whether anything differed.
+func (d *Drift) Any() bool { return d.Missing+d.Altered+d.Stray+d.Groups > 0 }
+
+func (d *Drift) note(what string) {
+	if d.First == "" {
+		d.First = what
+	}
+}
+
+// Dumped compares one dumped flow of ours with the desired state and queues what is to be done about it.
+func (s *Store) Dumped(f *openflow.FlowStats, d *Drift) {
+	m, err := Canonical(f.Match)
+	var i int32
+	ok := false
+	if err == nil {
+		i, ok = s.index[s.keyOf(f.TableID, f.Priority, m.Bytes())]
+	}
+	if err != nil {
+		return // cannot be ours, whatever its cookie says
+	}
+	if !ok {
+		d.Stray++
+		d.note("stray flow " + Describe(f.TableID, f.Priority, f.Match))
+		i = s.newRecord(s.keyOf(f.TableID, f.Priority, m.Bytes()))
+		s.scratch = deletion(s.scratch[:0], f.Cookie, f.TableID, f.Priority, f.Match)
+		s.recs[i].wire, s.recs[i].deleted = s.slab.dup(s.scratch), true
+		s.enqueue(i)
+		return
+	}
+	rec := &s.recs[i]
+	rec.seen = s.audit
+	if rec.touched == s.audit || rec.queued {
+		return
+	}
+	w := rec.wire
+	if binary.BigEndian.Uint64(w[offCookie:]) != f.Cookie || binary.BigEndian.Uint16(w[offIdle:]) != f.IdleTimeout ||
+		binary.BigEndian.Uint16(w[offHard:]) != f.HardTimeout || binary.BigEndian.Uint16(w[offFlags:]) != f.Flags ||
+		!bytes.Equal(instructionsOf(w), f.Instructions) {
+		d.Altered++
+		d.note("altered flow " + Describe(f.TableID, f.Priority, f.Match))
+		s.enqueue(i)
+	}
+}
+
+// EndAudit queues what the dump did not show and puts the queue in the order in which it is safe to send: rules from the last
+// table to the first, so that no rule leads to one that is not there yet, then deletions from the first table to the last.
+func (s *Store) EndAudit(d *Drift) {
+	for i := range s.recs {
+		rec := &s.recs[i]
+		if rec.wire == nil || rec.deleted || rec.queued || rec.seen == s.audit || rec.touched == s.audit {
+			continue
+		}
+		d.Missing++
+		if d.First == "" {
+			w := rec.wire
+			d.note("missing flow " + Describe(w[offTable], binary.BigEndian.Uint16(w[offPriority:]), matchOf(w)))
+		}
+		s.enqueue(int32(i))
+	}
+	for _, g := range s.groups {
+		if g.seen == s.audit {
+			continue
+		}
+		g.known = false // whatever is to be sent: there is nothing to modify or to delete
+		if g.deleted || g.queued || g.touched == s.audit {
+			continue
+		}
+		d.Groups++
+		d.note("missing group")
+		s.enqueueGroup(g)
+	}
+	slices.Sort(s.groupQueue)
+	s.queue.sort(func(a, b int32) int {
+		x, y := &s.recs[a], &s.recs[b]
+		if x.deleted != y.deleted {
+			if x.deleted {
+				return 1
+			}
+			return -1
+		}
+		if x.deleted {
+			return cmp.Compare(x.wire[offTable], y.wire[offTable])
+		}
+		return cmp.Compare(y.wire[offTable], x.wire[offTable])
+	})
+}
+
+// Each calls f with every desired rule, as the flow-mod that installs it, in no order. f must not keep it.
+func (s *Store) Each(f func(*openflow.FlowMod)) {
+	for i := range s.recs {
+		w := s.recs[i].wire
+		if w == nil || s.recs[i].deleted {
+			continue
+		}
+		f(&openflow.FlowMod{
+			Cookie: binary.BigEndian.Uint64(w[offCookie:]), TableID: w[offTable], Command: w[offCommand],
+			IdleTimeout: binary.BigEndian.Uint16(w[offIdle:]), HardTimeout: binary.BigEndian.Uint16(w[offHard:]),
+			Priority: binary.BigEndian.Uint16(w[offPriority:]), Flags: binary.BigEndian.Uint16(w[offFlags:]),
+			Match: matchOf(w), Instructions: instructionsOf(w),
+		})
+	}
+}

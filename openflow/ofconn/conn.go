@@ -1,0 +1,134 @@
+package ofconn
+
+import (
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Limits of the wire: OpenFlow 1.3.5 section 7.1.1.
+const (
+	headerLen  = 8
+	maxMessage = 65535
+)
+
+// Options bound what a connection may use. A zero field has its default.
+type Options struct {
+	// WriteTimeout is how long the peer may take no byte while some wait for
+	// it. Default: 5 s.
+	WriteTimeout time.Duration
+	// MaxQueue is how many bytes may wait for the peer. Default: 1 MiB.
+	MaxQueue int
+	// ReadBuffer is how many bytes one read may bring. The buffer starts
+	// small and grows to ReadBuffer plus one message of the greatest length.
+	// Default: 64 KiB.
+	ReadBuffer int
+	// Drained, if set, is called by Run's goroutine each time that the queue
+	// has become empty. Whoever has more to send than MaxQueue sends a part
+	// and goes on from here. No lock of the Conn is held.
+	Drained func()
+}
+
+// Conn is one OpenFlow connection. The zero value is not usable; see New.
+type Conn struct {
+	nc    net.Conn
+	o     Options
+	in    reader
+	out   writer
+	count counters
+
+	closed  chan struct{} // closed by the first Close
+	closeMu sync.Mutex
+	reason  error // of the first Close; guarded by closeMu
+}
+
+// New returns a Conn over nc, which belongs to it from then on. It starts no
+// goroutine and does no I/O; somebody has to run Run before the first Write
+// can be relied on to leave.
+func New(nc net.Conn, o Options) *Conn {
+	if o.WriteTimeout <= 0 {
+		o.WriteTimeout = 5 * time.Second
+	}
+	if o.MaxQueue <= 0 {
+		o.MaxQueue = 1 << 20
+	}
+	if o.ReadBuffer <= 0 {
+		o.ReadBuffer = 64 << 10
+	}
+	c := &Conn{nc: nc, o: o, closed: make(chan struct{})}
+	c.out.wake = make(chan struct{}, 1)
+	c.out.direct = newDirect(nc)
+	return c
+}
+
+// Close ends the connection at once and discards what waits to be written:
+// see Flush. The first reason is kept and is what every call returns from
+// then on; nil stands for ErrClosed. It does not wait for the peer, except that
+// TLS tries for some seconds to say goodbye when its socket is full.
+func (c *Conn) Close(reason error) {
+	if reason == nil {
+		reason = ErrClosed
+	}
+	c.closeMu.Lock()
+	first := c.reason == nil
+	if first {
+		c.reason = reason
+		close(c.closed)
+	}
+	c.closeMu.Unlock()
+	if !first {
+		return
+	}
+	nc := c.nc
+	if tls, ok := nc.(interface{ NetConn() net.Conn }); ok && c.Queued() > 0 {
+		// A TLS connection says goodbye when it is closed, which waits for a
+		// peer that does not read.
+		nc = tls.NetConn()
+	}
+	_ = nc.Close() // the reason is known already
+}
+
+// Err returns the reason of the first Close, nil while the connection is open.
+func (c *Conn) Err() error {
+	c.closeMu.Lock()
+	defer c.closeMu.Unlock()
+	return c.reason
+}
+
+// Done is closed when the connection is.
+func (c *Conn) Done() <-chan struct{} { return c.closed }
+
+// RemoteAddr is the peer's address.
+func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }
+
+// LocalAddr is our own address.
+func (c *Conn) LocalAddr() net.Addr { return c.nc.LocalAddr() }
+
+// NetConn is the connection that the Conn was made of, for what only its type
+// knows (a TLS peer's certificate). It must not be read, written or closed.
+func (c *Conn) NetConn() net.Conn { return c.nc }
+
+// SetReadDeadline bounds the time that Fill blocks; the zero time removes the
+// bound. It may be called while Fill blocks.
+func (c *Conn) SetReadDeadline(t time.Time) error { return c.nc.SetReadDeadline(t) }
+
+// Counters is what a connection has carried so far.
+type Counters struct {
+	MessagesIn, BytesIn   uint64 // given out by Next, up to the last Fill
+	MessagesOut, BytesOut uint64 // accepted by Write
+}
+
+type counters struct {
+	messagesIn, bytesIn, messagesOut, bytesOut atomic.Uint64
+}
+
+// Counters returns what the connection has carried so far.
+func (c *Conn) Counters() Counters {
+	return Counters{
+		MessagesIn:  c.count.messagesIn.Load(),
+		BytesIn:     c.count.bytesIn.Load(),
+		MessagesOut: c.count.messagesOut.Load(),
+		BytesOut:    c.count.bytesOut.Load(),
+	}
+}

@@ -1,0 +1,12 @@
+// Package ofconn moves OpenFlow messages over one connection: it frames what
+// arrives and writes what leaves, without an allocation per message and
+// without ever blocking the one who writes.
+//
+// A Conn serves three callers at the same time, one of each: a reader (Fill
+// and Next), a writer (Write, calls serialised by the caller), and the
+// goroutine that runs Run. Close, Err, Counters and Queued may be called by
+// anybody at any time.
+//
+// The package knows nothing of a message beyond the four header bytes that
+// carry its version, type and length (OpenFlow 1.3.5 section 7.1.1).
+package ofconn
