@@ -1,0 +1,99 @@
+// Package flood owns the flood table: what has no known destination goes to every port of its network, once.
+package flood
+
+import (
+	"time"
+
+	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/openflow/flow"
+	"github.com/eosin-sdn/eosin/topology"
+)
+
+// Priorities in the flood table.
+const (
+	prioBlocked = 30 // the port is not in the flood tree
+	prioMesh    = 20 // the frame came through a mesh tunnel
+	prioNetwork = 10
+)
+
+// Ingress classes: each has its own group per network.
+const (
+	fromAnywhere = 0
+	fromMesh     = 1 // split horizon: not to other mesh tunnels
+)
+
+// App floods in one switch.
+type App struct {
+	apps.Base
+	sw *apps.Switch
+}
+
+// New returns the app for a switch.
+func New(sw *apps.Switch) *App { return &App{sw: sw} }
+
+// Refresh states the groups and rules of every network that the switch carries.
+//
+//  1. A group per network holds a bucket for each port that carries it, is up, has settled and is not blocked by the flood
+//     tree. OVS never sends a frame back out of its in port.
+//  2. Frames from a mesh tunnel use a second group without the mesh tunnels: every bridge of the mesh has had the frame from
+//     its sender (split horizon).
+//  3. What comes in on a blocked port is dropped here: the frame arrives by the tree as well. Both ends of a blocked link do
+//     so, which keeps floods from circling even while two switches disagree about the tree.
+func (a *App) Refresh(_ time.Time, out *apps.Output) {
+	out.Store.Begin(apps.OwnerFlood)
+	for _, n := range a.sw.Networks {
+		a.network(n, out)
+	}
+	out.Store.End(apps.OwnerFlood, apps.TableFlood)
+	out.Store.EndGroups(apps.OwnerFlood)
+}
+
+func (a *App) network(n apps.Network, out *apps.Output) {
+	all := flow.Group{ID: groupID(n.VLAN, fromAnywhere)}
+	noMesh := flow.Group{ID: groupID(n.VLAN, fromMesh)}
+	put := func(prio uint16, m flow.Match, ins flow.Instructions) {
+		out.Put(&flow.Rule{
+			Table: apps.TableFlood, Priority: prio, Cookie: flow.Cookie(apps.OwnerFlood, uint64(n.VLAN)), Match: m, Instructions: ins,
+		})
+	}
+	carried, mesh := false, false
+	for _, no := range a.sw.Order {
+		p := a.sw.Ports[no]
+		if !p.Carries(n.VLAN) || (p.Mode == apps.Tunnel && n.VNI == 0) {
+			continue
+		}
+		carried = true
+		if a.sw.Graph.Flood(n.VLAN, a.sw.Ref(no)) == topology.Blocked {
+			put(prioBlocked, flow.Match{}.InPort(no).VLAN(n.VLAN), nil)
+			continue
+		}
+		if p.Mode == apps.Tunnel {
+			mesh = true
+			put(prioMesh, flow.Match{}.InPort(no).VLAN(n.VLAN), toGroup(noMesh.ID))
+		}
+		if !p.Up || !p.Settled {
+			continue
+		}
+		bucket := p.Egress(nil, n)
+		all.Buckets = append(all.Buckets, bucket)
+		if p.Mode != apps.Tunnel {
+			noMesh.Buckets = append(noMesh.Buckets, bucket)
+		}
+	}
+	if !carried {
+		return
+	}
+	out.Store.PutGroup(apps.OwnerFlood, &all)
+	if mesh {
+		out.Store.PutGroup(apps.OwnerFlood, &noMesh)
+	}
+	put(prioNetwork, flow.Match{}.VLAN(n.VLAN), toGroup(all.ID))
+}
+
+func groupID(vlan uint16, class uint32) uint32 { return flow.GroupID(uint32(vlan)<<4 | class) }
+
+func toGroup(id uint32) flow.Instructions {
+	return flow.Instructions(nil).Apply(flow.Actions(nil).Group(id))
+}
+
+var _ apps.App = (*App)(nil)

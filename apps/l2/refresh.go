@@ -1,0 +1,182 @@
+package l2
+
+import (
+	"time"
+
+	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/openflow"
+	"github.com/eosin-sdn/eosin/openflow/flow"
+	"github.com/eosin-sdn/eosin/openflow/packet"
+)
+
+// Refresh states the fixed rules, and brings the hosts in line with what has become of ports, links and settings.
+func (a *App) Refresh(now time.Time, out *apps.Output) {
+	a.fixed(out)
+	timeout := idleSeconds(a.sw.Settings.HostTimeout)
+	again := timeout != a.timeout
+	a.timeout = timeout
+	a.refreshLocal(now, again, out)
+	if a.graph != a.sw.Graph || again {
+		a.graph = a.sw.Graph
+		for k, at := range a.remote {
+			a.route(k, at, out)
+		}
+	}
+}
+
+// idleSeconds rounds a timeout up to what OpenFlow can say.
+func idleSeconds(d time.Duration) uint16 {
+	s := (d + time.Second - 1) / time.Second
+	return uint16(min(s, 0xffff))
+}
+
+// fixed states the rules that do not depend on hosts.
+func (a *App) fixed(out *apps.Output) {
+	out.Store.Begin(apps.OwnerL2)
+	put := func(table uint8, prio uint16, tag uint64, m flow.Match, ins flow.Instructions) {
+		out.Put(&flow.Rule{Table: table, Priority: prio, Cookie: flow.Cookie(apps.OwnerL2, tag), Match: m, Instructions: ins})
+	}
+	copied := func(meter uint32, next uint8) flow.Instructions {
+		return flow.Instructions(nil).Apply(flow.Actions(nil).Controller(meter)).Goto(next)
+	}
+	toLearn := flow.Instructions(nil).Goto(apps.TableLearn)
+	toForward := flow.Instructions(nil).Goto(apps.TableForward)
+	toFlood := flow.Instructions(nil).Goto(apps.TableFlood)
+
+	put(apps.TableForward, prioMiss, 0, flow.Match{}, toFlood)
+
+	put(apps.TableLearn, prioInjected, 0, flow.Match{}.Reg0(apps.Injected), toForward)
+	put(apps.TableLearn, prioMiss, tagLearn, flow.Match{}, copied(apps.MeterLearn, apps.TableForward))
+
+	put(apps.TableSnoop, prioInjected, 0, flow.Match{}.Reg0(apps.Injected), toLearn)
+	put(apps.TableSnoop, prioARP, tagARP, flow.Match{}.EthType(packet.EtherTypeARP), copied(apps.MeterARP, apps.TableLearn))
+	put(apps.TableSnoop, prioMiss, 0, flow.Match{}, toLearn)
+
+	for _, no := range a.sw.Order {
+		if a.sw.Ports[no].Transit {
+			put(apps.TableLearn, prioTransit, 0, flow.Match{}.InPort(no), toForward)
+			put(apps.TableSnoop, prioTransit, 0, flow.Match{}.InPort(no), toLearn)
+		}
+	}
+	out.Store.End(apps.OwnerL2, apps.TableSnoop)
+	out.Store.End(apps.OwnerL2, apps.TableLearn)
+	out.Store.End(apps.OwnerL2, apps.TableForward)
+}
+
+// refreshLocal forgets the hosts of ports that are gone, down, links now, or no longer carry their network, and states the
+// rules of those anew whose port has changed its tagging. It looks at hosts only if one of their ports has changed.
+func (a *App) refreshLocal(now time.Time, again bool, out *apps.Output) {
+	var changed map[openflow.PortNo]bool
+	for no, s := range a.ports {
+		p := a.sw.Ports[no]
+		next := portState{hosts: s.hosts}
+		if p != nil {
+			next = stateOf(p, s.hosts)
+		}
+		if *s != next {
+			if s.hosts > 0 {
+				if changed == nil {
+					changed = map[openflow.PortNo]bool{}
+				}
+				changed[no] = true
+			}
+			*s = next
+		}
+		if p == nil && s.hosts == 0 {
+			delete(a.ports, no)
+		}
+	}
+	if changed == nil && !again {
+		return
+	}
+	for k, h := range a.local {
+		if !again && !changed[h.port] {
+			continue
+		}
+		p := a.sw.Ports[h.port]
+		if p == nil || !p.Up || p.Transit || !p.Carries(k.VLAN()) {
+			a.forget(now, k, h, out)
+			continue
+		}
+		a.install(k, h.port, out)
+	}
+}
+
+func stateOf(p *apps.Port, hosts int) portState {
+	v := make([]byte, 0, 2*len(p.VLANs))
+	for _, id := range p.VLANs {
+		v = append(v, byte(id>>8), byte(id))
+	}
+	return portState{
+		hosts: hosts, mode: p.Mode, native: p.Native, vlans: string(v), usable: p.Up && !p.Transit, present: true,
+	}
+}
+
+// MultipartReply takes back what a dump tells after a restart of the controller: hosts of this switch from their learn rules;
+// forward rules of other hosts are held until the links that explain them are found again.
+func (a *App) MultipartReply(now time.Time, f *openflow.FlowStats, m *flow.Match, out *apps.Output) {
+	owner, _ := flow.OwnerOf(f.Cookie)
+	vlan, ok := m.GetVLAN()
+	if owner != apps.OwnerHosts || !ok || f.Priority != prioHost {
+		return
+	}
+	switch f.TableID {
+	case apps.TableLearn:
+		mac, ok := m.GetEthSrc()
+		port, ok2 := m.GetInPort()
+		p := a.sw.Ports[port]
+		if !ok || !ok2 || f.HardTimeout != 0 || p == nil || !p.Carries(vlan) {
+			return
+		}
+		k := KeyOf(vlan, mac)
+		if _, twice := a.local[k]; twice {
+			return
+		}
+		age := time.Duration(f.DurationSec) * time.Second
+		s := a.portState(port)
+		if s.hosts == 0 {
+			*s = stateOf(p, 0)
+		}
+		s.hosts++
+		a.local[k] = host{port: port, since: now.Add(-age).UnixNano(), last: now.UnixNano(), count: uint32(f.Packets)}
+		delete(a.held, k)
+		out.Facts = append(out.Facts, apps.Fact{Kind: apps.HostSeen, Port: port, VLAN: vlan, MAC: mac, At: now.Add(-age)})
+	case apps.TableForward:
+		mac, ok := m.GetEthDst()
+		if !ok {
+			return
+		}
+		k := KeyOf(vlan, mac)
+		if _, here := a.local[k]; !here {
+			a.held[k] = struct{}{}
+		}
+		a.until = now.Add(heldFor)
+		out.WakeAt(a.until)
+		out.Put(&flow.Rule{
+			Table: f.TableID, Priority: f.Priority, Cookie: f.Cookie, Match: *m, Instructions: append(flow.Instructions(nil), f.Instructions...),
+		})
+	}
+}
+
+// Restored is called when the whole dump has been read: the rules of the restored hosts are stated.
+func (a *App) Restored(out *apps.Output) {
+	a.timeout = idleSeconds(a.sw.Settings.HostTimeout)
+	for k, h := range a.local {
+		a.install(k, h.port, out)
+	}
+}
+
+// Tick ends what was meant to last for a while only.
+func (a *App) Tick(now time.Time, out *apps.Output) {
+	if len(a.held) > 0 {
+		if now.Before(a.until) {
+			out.WakeAt(a.until)
+		} else {
+			for k := range a.held {
+				a.dropForward(k, out)
+			}
+			clear(a.held)
+		}
+	}
+	a.unhush(now, out)
+}

@@ -1,0 +1,70 @@
+// Package apps is the contract between a switch's machine and the features that decide what the switch should do.
+//
+// An app owns tables of the pipeline. It states which flows should exist in them and is told what happens; it does no I/O,
+// starts no goroutine and takes no lock. One value of each app serves one switch.
+package apps
+
+import "github.com/eosin-sdn/eosin/openflow/flow"
+
+// Owners of flows, as they stand in cookies.
+const (
+	OwnerDiscovery flow.Owner = 1 + iota
+	OwnerVLAN
+	OwnerProbe
+	OwnerL2    // the fixed rules of switching
+	OwnerHosts // the rules of single hosts, which come and go
+	OwnerFlood
+)
+
+// The pipeline, in the order in which a frame passes it.
+const (
+	TableAdmit    uint8 = iota // drop what no bridge forwards, take discovery frames
+	TableClassify              // (port, tag) -> network: from here on every frame carries its VLAN
+	TableTrap                  // hand possible probe replies to the connection tracker
+	TableTrapped               // swallow those that are coloured
+	TableSnoop                 // copy ARP, for the hosts' addresses
+	TableLearn                 // copy frames of unknown sources
+	TableForward               // known destination -> port
+	TableFlood                 // the rest -> everybody in the network
+	NumTables
+)
+
+// TableSpec describes one table of the pipeline.
+type TableSpec struct {
+	Name   string
+	App    string
+	Owners []flow.Owner
+}
+
+// Pipeline lists the tables by number.
+var Pipeline = [NumTables]TableSpec{
+	TableAdmit:    {"admit", "discovery", []flow.Owner{OwnerDiscovery}},
+	TableClassify: {"classify", "vlan", []flow.Owner{OwnerVLAN}},
+	TableTrap:     {"trap", "probe", []flow.Owner{OwnerProbe}},
+	TableTrapped:  {"trapped", "probe", []flow.Owner{OwnerProbe}},
+	TableSnoop:    {"snoop", "l2", []flow.Owner{OwnerL2}},
+	TableLearn:    {"learn", "l2", []flow.Owner{OwnerL2, OwnerHosts}},
+	TableForward:  {"forward", "l2", []flow.Owner{OwnerL2, OwnerHosts}},
+	TableFlood:    {"flood", "flood", []flow.Owner{OwnerFlood}},
+}
+
+// TableName returns the name of a table of the pipeline, or "".
+func TableName(t uint8) string {
+	if t >= NumTables {
+		return ""
+	}
+	return Pipeline[t].Name
+}
+
+// Meters bound what the switch copies to the controller, each class for itself: a flood of one kind does not silence another.
+const (
+	MeterLearn     = 0xe0501 + iota // frames of unknown sources
+	MeterARP                        // ARP copies
+	MeterDiscovery                  // discovery frames on ports that are not known to be links
+	MeterTransit                    // discovery frames on links
+	MeterProbe                      // probe replies
+)
+
+// Injected is what register 0 holds for frames that the controller injected at a port: they pass the tables of the port's own
+// traffic but teach the switch nothing.
+const Injected = 1

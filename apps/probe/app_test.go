@@ -1,0 +1,164 @@
+package probe
+
+import (
+	"bytes"
+	"encoding/binary"
+	"testing"
+	"time"
+
+	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/openflow"
+	"github.com/eosin-sdn/eosin/openflow/flow"
+	"github.com/eosin-sdn/eosin/openflow/packet"
+)
+
+func newApp(noConntrack bool) (*App, *apps.Output) {
+	out := &apps.Output{Store: flow.NewStore()}
+	a := New(&apps.Switch{NoConntrack: noConntrack}, &testKey)
+	a.Refresh(time.Time{}, out)
+	return a, out
+}
+
+var trapAB = Trap{VLAN: 10, Type: ICMP, EthDst: macA, Src: ipB, Dst: ipA}
+
+func has(out *apps.Output, r *flow.Rule) bool { return out.Store.Has(r.Table, r.Priority, &r.Match) }
+
+func TestNothingGoesToTheTrackerUnlessProbed(t *testing.T) {
+	_, out := newApp(false)
+	if n, m := out.Store.TableLen(apps.TableTrap), out.Store.TableLen(apps.TableTrapped); n != 1 || m != 2 {
+		t.Errorf("%d and %d rules, want the 3 fixed ones", n, m)
+	}
+}
+
+func TestTrapsAreCounted(t *testing.T) {
+	a, out := newApp(false)
+	for range 2 {
+		a.Arm(trapAB, out)
+	}
+	a.Disarm(trapAB, out)
+	if !has(out, trapAB.rule(false)) {
+		t.Fatal("disarmed once of two, and gone")
+	}
+	a.Refresh(time.Time{}, out)
+	if !has(out, trapAB.rule(false)) || a.Armed() != 1 {
+		t.Fatal("a refresh lost the trap")
+	}
+	a.Disarm(trapAB, out)
+	a.Disarm(trapAB, out)
+	if has(out, trapAB.rule(false)) || out.Store.TableLen(apps.TableTrap) != 1 {
+		t.Fatal("disarmed twice, and there")
+	}
+}
+
+func TestARPTrapsOfOneColourAreOne(t *testing.T) {
+	a, out := newApp(false)
+	one := Trap{VLAN: 10, Type: ARP, EthDst: ColouredMAC(0x8000, 1), Src: ipB}
+	two := one
+	two.EthDst, two.Dst = ColouredMAC(0x8000, 2), ipA
+	a.Arm(one, out)
+	a.Arm(two, out)
+	if n := out.Store.TableLen(apps.TableTrap); n != 2 {
+		t.Errorf("%d rules, want the miss and one trap", n)
+	}
+}
+
+func TestRefreshFollowsTheLossOfConntrack(t *testing.T) {
+	a, out := newApp(false)
+	a.Arm(trapAB, out)
+	a.sw.NoConntrack = true
+	a.Refresh(time.Time{}, out)
+	if has(out, trapAB.rule(false)) || !has(out, trapAB.rule(true)) {
+		t.Error("the trap was not restated for DSCP")
+	}
+	a.Disarm(trapAB, out)
+	if has(out, trapAB.rule(true)) {
+		t.Error("the trap stayed")
+	}
+	if a.DSCP() != FallbackDSCP {
+		t.Errorf("DSCP %d", a.DSCP())
+	}
+}
+
+// packetOut splits the packet-out messages in b.
+func packetOuts(t *testing.T, b []byte) (list []struct {
+	in      openflow.PortNo
+	actions flow.Actions
+	frame   []byte
+},
+) {
+	t.Helper()
+	for len(b) > 0 {
+		n := int(binary.BigEndian.Uint16(b[2:]))
+		al := int(binary.BigEndian.Uint16(b[16:]))
+		list = append(list, struct {
+			in      openflow.PortNo
+			actions flow.Actions
+			frame   []byte
+		}{openflow.PortNo(binary.BigEndian.Uint32(b[12:])), flow.Actions(b[24 : 24+al]), b[24+al : n]})
+		b = b[n:]
+	}
+	return list
+}
+
+func TestInject(t *testing.T) {
+	frame := []byte("frame")
+	table := func(a flow.Actions) flow.Actions { return a.Output(openflow.PortTable) }
+	colour := flow.Actions(nil).SetReg0(apps.Injected).CTCommit(0xe00a, 0xe0518001)
+	for name, c := range map[string]struct {
+		typ         Type
+		noConntrack bool
+		want        flow.Actions
+	}{
+		"icmp":     {ICMP, false, table(colour)},
+		"icmp6":    {ICMP6, false, table(colour)},
+		"arp":      {ARP, false, table(flow.Actions(nil).SetReg0(apps.Injected))},
+		"fallback": {ICMP, true, table(flow.Actions(nil).SetReg0(apps.Injected))},
+	} {
+		a, out := newApp(c.noConntrack)
+		a.Inject(time.Time{}, out, Injection{Port: 5, VLAN: 10, Frame: frame, Type: c.typ, Colour: 0x8001})
+		got := packetOuts(t, out.Wire)
+		if len(got) != 1 || got[0].in != 5 || !bytes.Equal(got[0].actions, c.want) || !bytes.Equal(got[0].frame, frame) {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+// TestPacketRcvd checks that only our own replies stay out of the stream, whatever the trap.
+func TestPacketRcvd(t *testing.T) {
+	ours := bounce(t, echo(ipA, ipB).Append(nil, &testKey), 10)
+	users := append([]byte(nil), ours...)
+	users[18+20+8] = 'X'
+	forged := bounce(t, echo(ipA, ipB).Append(nil, &Key{9}), 10)
+	arp := packet.AppendEthernetVLAN(nil, ColouredMAC(1, 2), macB, 10, packet.EtherTypeARP)
+	for name, c := range map[string]struct {
+		frame  []byte
+		tag    uint64
+		goesOn bool
+	}{
+		"ours":          {ours, tagTracked, false},
+		"a user's":      {users, tagFallback, true},
+		"forged":        {forged, tagTracked, true},
+		"malformed ARP": {arp, tagARP, false},
+	} {
+		a, out := newApp(false)
+		out.Wire = nil
+		now := time.Unix(5, 0)
+		in := &openflow.PacketIn{InPort: 3, Data: c.frame, Cookie: flow.Cookie(apps.OwnerProbe, c.tag)}
+		a.PacketRcvd(now, &apps.Packet{In: in, VLAN: 10}, out)
+		outs := packetOuts(t, out.Wire)
+		if goesOn := len(outs) == 1; goesOn != c.goesOn {
+			t.Errorf("%s: %d packet-outs", name, len(outs))
+		} else if goesOn {
+			want := flow.Actions(nil).ResubmitTable(apps.TableSnoop)
+			if outs[0].in != 3 || !bytes.Equal(outs[0].actions, want) || !bytes.Equal(outs[0].frame, c.frame) {
+				t.Errorf("%s: %v", name, outs[0])
+			}
+		}
+		if len(out.Facts) != 1 || out.Facts[0].Kind != apps.ProbeReply || out.Facts[0].Port != 3 || out.Facts[0].VLAN != 10 ||
+			!out.Facts[0].At.Equal(now) || !bytes.Equal(out.Facts[0].Frame, c.frame) {
+			t.Errorf("%s: facts %+v", name, out.Facts)
+		} else if c.frame[0]++; out.Facts[0].Frame[0] == c.frame[0] {
+			t.Errorf("%s: the fact's frame is not a copy", name)
+		}
+	}
+}

@@ -1,0 +1,111 @@
+package probe
+
+import (
+	"net/netip"
+
+	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/openflow/flow"
+	"github.com/eosin-sdn/eosin/openflow/packet"
+)
+
+// Trap says which frames may be replies to a probe.
+type Trap struct {
+	VLAN uint16
+	Type Type
+	// EthDst is the source's MAC address, to which the reply comes; for ARP any MAC address of the probe's colour.
+	EthDst packet.MAC
+	// Src and Dst are the reply's: Src is what was probed. Dst is not looked at for ARP.
+	Src, Dst netip.Addr
+}
+
+// canonical makes traps that match the same frames equal.
+func (t Trap) canonical() Trap {
+	if t.Type == ARP {
+		t.EthDst[5], t.Dst = 0, netip.Addr{}
+	}
+	return t
+}
+
+// Priorities in the tables of this app.
+const (
+	prioTrap    = 20
+	prioTrapped = 10
+	prioMiss    = 0
+)
+
+// Tags of this app's cookies: which rule a packet-in comes from.
+const (
+	tagFixed = iota
+	tagToTracker
+	tagTracked  // coloured by the connection tracker
+	tagFallback // coloured by DSCP
+	tagARP
+)
+
+// Colours stand in the lower half of the connection's mark, below a prefix that no one else uses.
+const (
+	markPrefix = 0xe0510000
+	markMask   = 0xffff0000
+)
+
+// zoneBase keeps this app's zones of the connection tracker apart from those that people use, which begin at 0.
+const zoneBase = 0xe000
+
+// Zone returns the connection tracker's zone for a VLAN: each network has its own, so that equal addresses do not meet.
+func Zone(vlan uint16) uint16 { return zoneBase | vlan&0xfff }
+
+// rule returns the rule that traps.
+//
+//  1. Echo replies between the exact addresses go through the connection tracker, which knows the colour of the request that
+//     they answer. They go on in the next table, where the coloured ones are swallowed.
+//  2. Without a connection tracker they are told by DSCP. That swallows too much: PacketRcvd puts back what is not ours.
+//  3. ARP replies to a coloured MAC address are ours: no one else has it.
+func (t Trap) rule(noConntrack bool) *flow.Rule {
+	m := flow.Match{}.VLAN(t.VLAN)
+	if t.Type == ARP {
+		return &flow.Rule{
+			Table: apps.TableTrap, Priority: prioTrap, Cookie: flow.Cookie(apps.OwnerProbe, tagARP),
+			Match: m.EthDstMasked(t.EthDst, colourMask).EthType(packet.EtherTypeARP).ARPOp(packet.ARPReply).ARPSender(t.Src),
+			Instructions: flow.Instructions(nil).Apply(
+				flow.Actions(nil).Controller(apps.MeterProbe)),
+		}
+	}
+	m = m.EthDst(t.EthDst).IPSrc(t.Src).IPDst(t.Dst)
+	if t.Type == ICMP {
+		m = m.EthType(packet.EtherTypeIPv4).IPProto(packet.ProtoICMP).ICMPType(packet.ICMPv4EchoReply)
+	} else {
+		m = m.EthType(packet.EtherTypeIPv6).IPProto(packet.ProtoICMPv6).ICMPv6Type(packet.ICMPv6EchoReply)
+	}
+	if noConntrack {
+		return &flow.Rule{
+			Table: apps.TableTrap, Priority: prioTrap, Cookie: flow.Cookie(apps.OwnerProbe, tagFallback),
+			Match:        m.IPDSCP(FallbackDSCP),
+			Instructions: flow.Instructions(nil).Apply(flow.Actions(nil).Controller(apps.MeterProbe)),
+		}
+	}
+	return &flow.Rule{
+		Table: apps.TableTrap, Priority: prioTrap, Cookie: flow.Cookie(apps.OwnerProbe, tagToTracker),
+		Match: m.CTState(0, flow.CTTracked),
+		Instructions: flow.Instructions(nil).Apply(
+			flow.Actions(nil).CTRecirculate(Zone(t.VLAN), apps.TableTrapped)),
+	}
+}
+
+// fixedRules are there whatever is probed.
+func fixedRules() []*flow.Rule {
+	miss := flow.Instructions(nil).Goto(apps.TableSnoop)
+	return []*flow.Rule{
+		{
+			Table: apps.TableTrapped, Priority: prioTrapped, Cookie: flow.Cookie(apps.OwnerProbe, tagTracked),
+			Match: flow.Match{}.CTState(flow.CTTracked|flow.CTReply, flow.CTTracked|flow.CTReply).
+				CTMark(markPrefix, markMask),
+			Instructions: flow.Instructions(nil).Apply(flow.Actions(nil).Controller(apps.MeterProbe)),
+		},
+		{
+			Table: apps.TableTrapped, Priority: prioMiss, Cookie: flow.Cookie(apps.OwnerProbe, tagFixed), Instructions: miss,
+		},
+		{
+			Table: apps.TableTrap, Priority: prioMiss, Cookie: flow.Cookie(apps.OwnerProbe, tagFixed), Instructions: miss,
+		},
+	}
+}

@@ -1,0 +1,170 @@
+package probe
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/eosin-sdn/eosin/openflow"
+	"github.com/eosin-sdn/eosin/openflow/packet"
+)
+
+// Reason says why a frame is no answer to a probe.
+type Reason uint8
+
+// The reasons, in the order in which they are looked for. Those up to Altered are the frame's, the others come from comparing
+// it with what the probe expects.
+const (
+	Genuine    Reason = iota
+	Malformed         // a length or a header is wrong
+	NotReply          // neither an echo reply nor an ARP reply
+	NotOurs           // an echo reply without our payload
+	BadVersion        // a payload of another version of ours
+	Forged            // the keyed hash is wrong
+	Truncated         // the payload is not as long as it was sent
+	Altered           // padding or sequence number were changed
+
+	UnknownProbe  // no probe of that id, or of that colour and address, is running
+	WrongType     // ICMP where ARP was asked, or the like
+	WrongColour   // not the Identifier or the MAC that was sent
+	WrongSwitch   // it came in at another switch
+	WrongVLAN     // it came in another network
+	WrongAddress  // not from the address that was probed, or not to the one that asked
+	WrongPort     // it came in at a port where the destination is not
+	WrongSequence // that request was never sent
+	numReasons
+)
+
+var reasonNames = [numReasons]string{
+	"genuine", "malformed", "not_reply", "not_ours", "bad_version", "forged", "truncated", "altered", "unknown_probe",
+	"wrong_type", "wrong_colour", "wrong_switch", "wrong_vlan", "wrong_address", "wrong_port", "wrong_sequence",
+}
+
+// String returns the reason in snake case, as metrics label it.
+func (r Reason) String() string { return reasonNames[r] }
+
+// Reasons returns all reasons for not being an answer.
+func Reasons() []Reason {
+	all := make([]Reason, 0, numReasons-1)
+	for r := Malformed; r < numReasons; r++ {
+		all = append(all, r)
+	}
+	return all
+}
+
+// Reply is what a reply says. For ARP only Type, Colour, Seq (its lower 8 bits), EthSrc, EthDst, Src and Tagged are set.
+type Reply struct {
+	Type           Type
+	EthSrc, EthDst packet.MAC
+	Tagged         bool
+	VLAN           uint16 // of the tag
+	Src, Dst       netip.Addr
+	Colour         uint16
+	ID             uint32
+	Seq            uint32
+	Start          time.Time
+	Size           int // payload in bytes
+
+	echoSeq uint16
+}
+
+// Verify reads a frame that a trap brought. Unless it returns Genuine, nothing in the reply can be relied on. An ARP reply has
+// no place for a hash: it is genuine when it is an ARP reply to a coloured MAC.
+func Verify(frame []byte, key *Key) (r Reply, reason Reason) {
+	f, ok := packet.Parse(frame)
+	if !ok {
+		return r, Malformed
+	}
+	r.EthSrc, r.EthDst, r.Tagged, r.VLAN = f.Src(), f.Dst(), f.Tagged(), f.VID()
+	switch f.EtherType() {
+	case packet.EtherTypeIPv4:
+		ip, ok := packet.ParseIPv4(f.Payload())
+		if !ok || ip.FragmentOffset() != 0 || ip.MoreFragments() {
+			return r, Malformed
+		}
+		if ip.Proto() != packet.ProtoICMP {
+			return r, NotReply
+		}
+		r.Type, r.Src, r.Dst = ICMP, ip.Src(), ip.Dst()
+		return r, r.readEcho(ip.Payload(), packet.ICMPv4EchoReply, key)
+	case packet.EtherTypeIPv6:
+		ip, ok := packet.ParseIPv6(f.Payload())
+		if !ok {
+			return r, Malformed
+		}
+		if ip.NextHeader() != packet.ProtoICMPv6 {
+			return r, NotReply
+		}
+		r.Type, r.Src, r.Dst = ICMP6, ip.Src(), ip.Dst()
+		return r, r.readEcho(ip.Payload(), packet.ICMPv6EchoReply, key)
+	case packet.EtherTypeARP:
+		return r, r.readARP(f)
+	}
+	return r, NotReply
+}
+
+func (r *Reply) readEcho(b []byte, typ uint8, key *Key) Reason {
+	echo, ok := packet.ParseICMP(b)
+	switch {
+	case !ok:
+		return Malformed
+	case echo.Type() != typ || echo.Code() != 0:
+		return NotReply
+	}
+	r.Colour, r.echoSeq = echo.ID(), echo.Seq()
+	return r.readPayload(echo.Payload(), key)
+}
+
+func (r *Reply) readARP(f packet.Frame) Reason {
+	arp, ok := packet.ParseARP(f.Payload())
+	switch {
+	case !ok:
+		return Malformed
+	case arp.Op() != packet.ARPReply:
+		return NotReply
+	case !IsColoured(f.Dst()):
+		return NotOurs
+	case arp.TargetMAC() != f.Dst():
+		return Altered
+	}
+	m := f.Dst()
+	r.Type, r.Colour, r.Seq = ARP, uint16(m[3])<<8|uint16(m[4]), uint32(m[5])
+	r.Src, r.EthSrc = arp.SenderIP(), arp.SenderMAC()
+	return Genuine
+}
+
+// Expectation is what the replies of a probe must be like.
+type Expectation struct {
+	Type     Type
+	Colour   uint16
+	Switch   openflow.DatapathID // the source's
+	VLAN     uint16
+	EthDst   packet.MAC // the source's; not looked at for ARP
+	Src, Dst netip.Addr // of the reply: Src is what was probed. Dst is not looked at for ARP
+	Port     openflow.PortNo
+	// AnyPort says that the destination is not at a port of the source's switch, as far as is known: Port is not looked at.
+	AnyPort bool
+	// NotPort is the source's own port: no switch sends a frame back where it came from, so what answers there is not the
+	// destination. 0 if it does not matter.
+	NotPort openflow.PortNo
+}
+
+// Check compares a genuine reply, which came in at a port of a switch in a VLAN, with the expectation.
+func (x *Expectation) Check(sw openflow.DatapathID, port openflow.PortNo, vlan uint16, r *Reply) Reason {
+	switch {
+	case r.Type != x.Type:
+		return WrongType
+	case r.Colour != x.Colour:
+		return WrongColour
+	case sw != x.Switch:
+		return WrongSwitch
+	case vlan != x.VLAN:
+		return WrongVLAN
+	case r.Src != x.Src:
+		return WrongAddress
+	case x.Type != ARP && (r.Dst != x.Dst || r.EthDst != x.EthDst):
+		return WrongAddress
+	case port == x.NotPort && port != 0, port != x.Port && !x.AnyPort:
+		return WrongPort
+	}
+	return Genuine
+}

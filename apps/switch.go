@@ -1,0 +1,125 @@
+package apps
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/eosin-sdn/eosin/openflow"
+	"github.com/eosin-sdn/eosin/openflow/flow"
+	"github.com/eosin-sdn/eosin/openflow/packet"
+	"github.com/eosin-sdn/eosin/topology"
+)
+
+// Mode is how a port takes part in networks.
+type Mode uint8
+
+const (
+	Closed Mode = iota // drops everything
+	Access             // untagged frames belong to one network
+	Trunk              // 802.1Q tags name the network
+	Tunnel             // the tunnel key (VNI) names the network
+)
+
+// String returns the mode as the API prints it.
+func (m Mode) String() string { return [...]string{"closed", "access", "trunk", "tunnel"}[m] }
+
+// Network is one L2 network.
+type Network struct {
+	Name string
+	VLAN uint16
+	VNI  uint32 // 0: not carried by tunnels with a key
+}
+
+// Port is a port of the switch with its intended mode.
+type Port struct {
+	No   openflow.PortNo
+	Name string
+	MAC  packet.MAC
+
+	Up         bool // the link is up, or it cannot be told and is taken to be
+	Observable bool // false where the switch cannot see the link, as with a device moved into another namespace
+	UpSince    time.Time
+	Settled    bool // discovery has had its chance: the port may flood
+	Transit    bool // an end of a discovered link
+
+	Mode   Mode
+	VLANs  []uint16 // the networks it carries, ascending
+	Native uint16   // the network of untagged frames: of an access port always, of a trunk if not 0
+	Source string   // what decided the mode: "file", "default", …
+
+	// Of a tunnel, once a discovery frame has come through it: the ends of the underlay.
+	TunnelLocal, TunnelRemote netip.Addr
+}
+
+// Carries reports whether frames of the VLAN may pass the port.
+func (p *Port) Carries(vlan uint16) bool {
+	if len(p.VLANs) == 1 {
+		return p.VLANs[0] == vlan
+	}
+	_, ok := slices.BinarySearch(p.VLANs, vlan)
+	return ok
+}
+
+// Settings are the parts of the config that apps obey.
+type Settings struct {
+	HostTimeout    time.Duration // a host that is silent for so long is forgotten
+	HostsPerPort   int           // 0 is unlimited, as for all limits
+	HostsPerSwitch int
+	PacketIns      int // a second
+	Moves          int // of one host in 10 s
+	Probes         int // a second
+}
+
+// Switch is what the machine tells the apps of their switch. Only the machine writes it.
+type Switch struct {
+	ID       openflow.DatapathID
+	Name     string
+	Ports    map[openflow.PortNo]*Port
+	Order    []openflow.PortNo // the ports, ascending
+	Networks []Network         // ascending by VLAN
+	Settings Settings
+	Graph    *topology.Snapshot
+	// NoConntrack is set where the switch refused a ct action: probes then trap by DSCP.
+	NoConntrack bool
+}
+
+// Network returns the network of a VLAN.
+func (s *Switch) Network(vlan uint16) (Network, bool) {
+	i, ok := slices.BinarySearchFunc(s.Networks, vlan, func(n Network, v uint16) int { return int(n.VLAN) - int(v) })
+	if !ok {
+		return Network{}, false
+	}
+	return s.Networks[i], true
+}
+
+// CarriesVLAN reports whether any port of the switch carries the VLAN.
+func (s *Switch) CarriesVLAN(vlan uint16) bool {
+	for _, no := range s.Order {
+		if s.Ports[no].Carries(vlan) {
+			return true
+		}
+	}
+	return false
+}
+
+// Ref returns the port's name in the graph.
+func (s *Switch) Ref(p openflow.PortNo) topology.PortRef {
+	return topology.PortRef{Switch: s.ID, Port: p}
+}
+
+// Egress appends the actions that send a frame of the network, which carries its VLAN tag inside the pipeline, out of the port
+// as the port's mode wants it. The match of the rule (or of the one that leads to the group) must name the VLAN.
+func (p *Port) Egress(a flow.Actions, n Network) flow.Actions {
+	switch p.Mode {
+	case Access:
+		a = a.PopVLAN()
+	case Trunk:
+		if p.Native == n.VLAN {
+			a = a.PopVLAN()
+		}
+	case Tunnel:
+		a = a.SetTunnelID(uint64(n.VNI)).PopVLAN()
+	}
+	return a.Output(p.No)
+}

@@ -1,0 +1,103 @@
+// Package vlan owns the classify table: it decides from the in port, the tag and the tunnel key which network a frame belongs
+// to, and gives every frame the tag of its network's VLAN.
+package vlan
+
+import (
+	"time"
+
+	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/openflow/flow"
+)
+
+// Priorities in the classify table.
+const (
+	prioDoubleTag = 30 // a second tag behind a priority tag
+	prioNetwork   = 20
+	prioPortDrop  = 1 // counts what a port may not send
+)
+
+// Ethertypes that announce another VLAN tag.
+const (
+	tpidCustomer = 0x8100
+	tpidService  = 0x88a8
+)
+
+// App classifies the frames of one switch.
+type App struct {
+	apps.Base
+	sw *apps.Switch
+}
+
+// New returns the app for a switch.
+func New(sw *apps.Switch) *App { return &App{sw: sw} }
+
+// Refresh states the rules of every port.
+func (a *App) Refresh(_ time.Time, out *apps.Output) {
+	out.Store.Begin(apps.OwnerVLAN)
+	for _, no := range a.sw.Order {
+		a.port(a.sw.Ports[no], out)
+	}
+	out.Store.End(apps.OwnerVLAN, apps.TableClassify)
+}
+
+// port states the rules of one port. Its cookie tag is the port number.
+//
+//  1. Access: untagged and priority-tagged frames belong to the port's network; a priority tag that hides another is dropped.
+//  2. Trunk: each tag of a carried VLAN names its network; untagged and priority-tagged frames belong to the native one.
+//  3. Tunnel: the key is a carried network's VNI; the inner frame has no tag of its own.
+//  4. Everything else is dropped by one rule of lowest priority, whose counters tell how much.
+func (a *App) port(p *apps.Port, out *apps.Output) {
+	put := func(prio uint16, m flow.Match, ins flow.Instructions) {
+		out.Put(&flow.Rule{
+			Table: apps.TableClassify, Priority: prio, Cookie: flow.Cookie(apps.OwnerVLAN, uint64(p.No)), Match: m, Instructions: ins,
+		})
+	}
+	in := flow.Match{}.InPort(p.No)
+	next := flow.Instructions(nil).Goto(apps.TableTrap)
+	untagged := func(m flow.Match, vlan uint16) {
+		put(prioNetwork, m.Untagged(), flow.Instructions(nil).Apply(flow.Actions(nil).PushVLAN().SetVLAN(vlan)).Goto(apps.TableTrap))
+		put(prioNetwork, m.VLAN(0), flow.Instructions(nil).Apply(flow.Actions(nil).SetVLAN(vlan)).Goto(apps.TableTrap))
+	}
+	hidden := func() {
+		put(prioDoubleTag, in.VLAN(0).EthType(tpidCustomer), nil)
+		put(prioDoubleTag, in.VLAN(0).EthType(tpidService), nil)
+	}
+
+	switch p.Mode {
+	case apps.Access:
+		hidden()
+		untagged(in, p.Native)
+	case apps.Trunk:
+		for _, v := range p.VLANs {
+			put(prioNetwork, in.VLAN(v), next)
+		}
+		if p.Native != 0 {
+			untagged(in, p.Native)
+		}
+	case apps.Tunnel:
+		hidden()
+		for _, v := range p.VLANs {
+			if n, ok := a.sw.Network(v); ok && n.VNI != 0 {
+				untagged(in.TunnelID(uint64(n.VNI)), v)
+			}
+		}
+	case apps.Closed:
+	}
+	put(prioPortDrop, in, nil)
+}
+
+// Classify returns the network of a frame that came in on p with the given tag state, as the table would: for packet-ins that
+// did not pass it. vid is ignored when the frame is untagged.
+func Classify(p *apps.Port, tagged bool, vid uint16) (vlan uint16, ok bool) {
+	switch {
+	case p.Mode == apps.Closed || p.Mode == apps.Tunnel:
+		return 0, false
+	case !tagged || vid == 0:
+		return p.Native, p.Native != 0
+	case p.Mode == apps.Trunk && p.Carries(vid):
+		return vid, true
+	}
+	return 0, false
+}
+
+var _ apps.App = (*App)(nil)
