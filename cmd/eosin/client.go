@@ -1,0 +1,182 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/eosin-sdn/eosin/controller/api"
+)
+
+const (
+	defaultServer = "http://127.0.0.1:9653"
+	dialTimeout   = 5 * time.Second
+	listTimeout   = 30 * time.Second
+	maxAnswer     = 256 << 20 // bytes; a table of a million flows is smaller
+	maxLine       = 4 << 20   // bytes of one line of a stream
+)
+
+// client speaks to the controller's API.
+type client struct {
+	base  string // URL without a slash at its end
+	token string
+	http  *http.Client
+}
+
+// client returns a client for the server that flags and environment name.
+func (a *app) client() (*client, error) {
+	server := a.server
+	if server == "" {
+		server = a.env("EOSIN_SERVER")
+	}
+	if server == "" {
+		server = defaultServer
+	}
+	if !strings.Contains(server, "://") {
+		server = "http://" + server
+	}
+	u, err := url.Parse(server)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.Fragment != "" {
+		return nil, usageErrorf("the server must be a URL such as %s, is %q", defaultServer, server)
+	}
+	token := a.env("EOSIN_TOKEN")
+	if a.tokenFile != "" {
+		text, err := os.ReadFile(a.tokenFile)
+		if err != nil {
+			return nil, cannot(fmt.Errorf("cannot read the token: %w", err))
+		}
+		token = string(text)
+	}
+	return &client{
+		base:  strings.TrimRight(u.String(), "/"),
+		token: strings.TrimSpace(token),
+		http: &http.Client{Transport: &http.Transport{
+			Proxy:               http.ProxyFromEnvironment,
+			DialContext:         (&net.Dialer{Timeout: dialTimeout}).DialContext,
+			TLSHandshakeTimeout: dialTimeout,
+		}},
+	}, nil
+}
+
+// open sends a request and returns the answer if it has status 200. Other answers, and none, are errors with an exit
+// status.
+func (c *client) open(ctx context.Context, method, path, accept string, body any, header http.Header) (*http.Response, error) {
+	var content io.Reader
+	if body != nil {
+		text, err := json.Marshal(body)
+		if err != nil {
+			return nil, err
+		}
+		content = bytes.NewReader(text)
+	}
+	request, err := http.NewRequestWithContext(ctx, method, c.base+path, content)
+	if err != nil {
+		return nil, usageErrorf("%v", err)
+	}
+	for name, values := range header {
+		request.Header[name] = values
+	}
+	request.Header.Set("Accept", accept)
+	request.Header.Set("User-Agent", "eosin")
+	if body != nil {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	if c.token != "" {
+		request.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	response, err := c.http.Do(request)
+	if err != nil {
+		return nil, c.unreachable(ctx, err)
+	}
+	if response.StatusCode == http.StatusOK {
+		return response, nil
+	}
+	defer response.Body.Close()
+	return nil, c.refusal(response)
+}
+
+// unreachable says that there was no answer.
+func (c *client) unreachable(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); errors.Is(cause, context.Canceled) {
+		return cannot(errors.New("interrupted"))
+	}
+	var wrapper *url.Error
+	if errors.As(err, &wrapper) {
+		err = wrapper.Err
+	}
+	return cannot(fmt.Errorf("no answer from the controller at %s: %w\nIs 'eosin serve' running there? --server or EOSIN_SERVER name another address", c.base, err))
+}
+
+// refusal turns an answer that is not a success into an error.
+func (c *client) refusal(response *http.Response) error {
+	body, _ := io.ReadAll(io.LimitReader(response.Body, maxLine)) // what can be read is shown
+	var problem api.Problem
+	if mediaType(response) != "application/problem+json" || json.Unmarshal(body, &problem) != nil || problem.Detail == "" {
+		return cannot(fmt.Errorf("what answers at %s is not an Eosin controller: status %s, %s", c.base, response.Status, mediaType(response)))
+	}
+	return problemError(&problem)
+}
+
+// problemError gives a problem its exit status and a text of one or more lines.
+func problemError(p *api.Problem) error {
+	var text strings.Builder
+	text.WriteString(printable(p.Detail))
+	if len(p.Candidates) > 0 && !strings.Contains(p.Detail, p.Candidates[0]) {
+		fmt.Fprintf(&text, "; candidates: %s", printable(strings.Join(p.Candidates, ", ")))
+	}
+	if p.Stage != "" {
+		fmt.Fprintf(&text, " (%s)", printable(p.Stage))
+	}
+	for _, line := range p.Evidence {
+		fmt.Fprintf(&text, "\n  %s", printable(line))
+	}
+	if p.Code == api.CodeUnauthorized {
+		text.WriteString("\nGive the token with --token-file or in EOSIN_TOKEN")
+	}
+	status := exitCannot
+	if p.Code == api.CodeInvalid || p.Code == api.CodeMalformed {
+		status = exitUsage
+	}
+	return &exitError{status: status, err: errors.New(text.String())}
+}
+
+// mediaType returns the media type of an answer.
+func mediaType(response *http.Response) string {
+	name, _, err := mime.ParseMediaType(response.Header.Get("Content-Type"))
+	if err != nil {
+		return "no content type"
+	}
+	return name
+}
+
+// get reads a JSON document.
+func (c *client) get(ctx context.Context, path string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, listTimeout)
+	defer cancel()
+	response, err := c.open(ctx, http.MethodGet, path, "application/json", nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
+	if err != nil {
+		return nil, c.unreachable(ctx, err)
+	}
+	if len(body) > maxAnswer {
+		return nil, cannot(fmt.Errorf("the answer of %s is larger than %d bytes; narrow it", c.base, maxAnswer))
+	}
+	if mediaType(response) != "application/json" || !json.Valid(body) {
+		return nil, cannot(fmt.Errorf("what answers at %s is not an Eosin controller: %s", c.base, mediaType(response)))
+	}
+	return bytes.TrimSpace(body), nil
+}

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// completeTimeout is how long a shell waits for names.
+const completeTimeout = time.Second
+
+// complete returns the names of all objects of a kind. It says nothing when the controller cannot be asked.
+func (a *app) complete(cmd *cobra.Command, k kind) ([]cobra.Completion, cobra.ShellCompDirective) {
+	c, err := a.client()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	parent := cmd.Context()
+	if parent == nil {
+		parent = context.Background()
+	}
+	ctx, cancel := context.WithTimeout(parent, completeTimeout)
+	defer cancel()
+	body, err := c.get(ctx, "/api/v1/"+k.name)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return unique(k.names(body)), cobra.ShellCompDirectiveNoFileComp
+}
+
+// unique drops repetitions and keeps the order.
+func unique(names []string) []string {
+	seen := make(map[string]bool, len(names))
+	var kept []string
+	for _, n := range names {
+		if n = printable(n); !seen[n] {
+			seen[n] = true
+			kept = append(kept, n)
+		}
+	}
+	return kept
+}
+
+// kindNamed returns a kind by its name.
+func kindNamed(name string) kind {
+	for _, k := range kinds {
+		if k.name == name {
+			return k
+		}
+	}
+	panic("no kind " + name)
+}
+
+// completionCommand prints a shell's completion script.
+func (a *app) completionCommand() *cobra.Command {
+	shells := []string{"bash", "zsh", "fish"}
+	return &cobra.Command{
+		Use:   "completion bash|zsh|fish",
+		Short: "Print a completion script for a shell",
+		Example: `  source <(eosin completion bash)
+  eosin completion zsh > "${fpath[1]}/_eosin"
+  eosin completion fish > ~/.config/fish/completions/eosin.fish`,
+		DisableFlagsInUseLine: true,
+		ValidArgs:             shells,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return fmt.Errorf("completion takes one shell: bash, zsh or fish")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			root := cmd.Root()
+			switch args[0] {
+			case "bash":
+				return root.GenBashCompletionV2(a.stdout, true)
+			case "zsh":
+				return root.GenZshCompletion(a.stdout)
+			case "fish":
+				return root.GenFishCompletion(a.stdout, true)
+			}
+			return usageErrorf("completion knows bash, zsh and fish, not %q", args[0])
+		},
+	}
+}

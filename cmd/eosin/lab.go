@@ -1,0 +1,384 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/eosin-sdn/eosin/config"
+	"github.com/eosin-sdn/eosin/controller/api"
+	"github.com/eosin-sdn/eosin/test/lab"
+)
+
+// labCommand is the demo lab.
+func (a *app) labCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "lab",
+		Short: "The demo lab: two hosts, a VXLAN tunnel, five VMs in two VLANs",
+		Long: `The demo lab is real Open vSwitch: two hosts in network namespaces joined by a VXLAN
+tunnel, five VMs in two VLANs, one of them silent to ping. It needs root, and removes
+whatever it made.`,
+		Example: `  eosin lab run          # lab, controller and probes, until Ctrl-C
+  eosin lab run --once   # ends after the table
+  eosin lab up           # the lab alone, to be used with: eosin serve -c FILE
+  eosin lab down`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(a.labRunCommand(), a.labUpCommand(), a.labDownCommand())
+	return cmd
+}
+
+func (a *app) labUpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "up",
+		Short:   "Create the lab and leave it",
+		Example: "  eosin lab up   # prints the command that starts the controller on it",
+		Args:    cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			l, err := lab.New(lab.DemoName, lab.Options{Progress: a.stdout, Detached: true})
+			if err != nil {
+				return cannot(err)
+			}
+			d, err := lab.BuildDemo(l)
+			if err != nil {
+				return cannot(errors.Join(err, l.Destroy()))
+			}
+			fmt.Fprintln(a.stdout)
+			printTopology(a.stdout, d)
+			fmt.Fprintf(a.stdout, "\nThe lab is up and waits for its controller:\n  eosin serve -c %s\nRemove it with:\n  eosin lab down\n", d.ConfigPath())
+			return nil
+		},
+	}
+}
+
+func (a *app) labDownCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "down",
+		Short:   "Remove the lab",
+		Example: "  eosin lab down",
+		Args:    cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			if err := lab.Destroy(lab.DemoName); err != nil {
+				return cannot(err)
+			}
+			fmt.Fprintln(a.stdout, "The lab is gone.")
+			return nil
+		},
+	}
+}
+
+func (a *app) labRunCommand() *cobra.Command {
+	var once bool
+	var httpListen string
+	cmd := &cobra.Command{
+		Use:     "run",
+		Short:   "Create the lab, control it, and show who reaches whom",
+		Example: "  eosin lab run\n  eosin lab run --once",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.labRun(cmd.Context(), once, httpListen)
+		},
+	}
+	cmd.Flags().BoolVar(&once, "once", false, "end after the table: 0 when every verdict is as it should be, else 1")
+	cmd.Flags().StringVar(&httpListen, "http-listen", "", "where the controller serves HTTP, instead of 127.0.0.1:9653")
+	return cmd
+}
+
+// labRun builds the lab, runs the controller on it and shows the verdicts. Whatever happens, the lab is removed.
+func (a *app) labRun(ctx context.Context, once bool, httpListen string) (err error) {
+	l, err := lab.New(lab.DemoName, lab.Options{Progress: a.stdout})
+	if err != nil {
+		return cannot(err)
+	}
+	defer func() {
+		if gone := l.Destroy(); gone != nil {
+			err = errors.Join(err, cannot(gone))
+			return
+		}
+		fmt.Fprintln(a.stdout, "The lab is gone.")
+	}()
+	d, err := lab.BuildDemo(l)
+	if err != nil {
+		return cannot(err)
+	}
+	cfg, err := config.Parse(d.ConfigPath(), []byte(d.Config))
+	if err == nil && httpListen != "" {
+		cfg, err = cfg.WithHTTPListen(httpListen)
+	}
+	if err != nil {
+		return cannot(err)
+	}
+	logPath := filepath.Join(l.Dir(), "eosin.log")
+	logFile, err := os.Create(logPath)
+	if err != nil {
+		return cannot(err)
+	}
+	defer logFile.Close()
+	log, err := newLogger(logFile, "text", "info")
+	if err != nil {
+		return cannot(err)
+	}
+
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	served := make(chan error, 1)
+	go func() { served <- serve(ctx, cfg, func() (*config.Config, error) { return cfg, nil }, log) }() // ends with ctx; waited for below
+	defer func() {
+		stop()
+		<-served
+	}()
+
+	fmt.Fprintln(a.stdout)
+	printTopology(a.stdout, d)
+	a.server = "http://" + cfg.HTTP.Listen
+	fmt.Fprintf(a.stdout, "\nAPI %s/api/v1/   metrics %s/metrics   log %s\n\n", a.server, a.server, logPath)
+	show := &labTable{out: a.stdout, demo: d, seen: map[string]string{}}
+	return a.labShow(ctx, show, served, once)
+}
+
+// labConverge is how long the table may take.
+const labConverge = 60 * time.Second
+
+// labShow prints verdicts as they come, the table when all are there, and then whatever changes.
+func (a *app) labShow(ctx context.Context, show *labTable, served chan error, once bool) error {
+	c, err := a.client()
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	announced, done := false, false
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-served:
+			served <- err
+			return cannot(fmt.Errorf("the controller ended: %w", err))
+		case <-time.After(250 * time.Millisecond):
+		}
+		if !announced {
+			announced = a.labAnnounce(ctx, c, show)
+			continue
+		}
+		var mesh []api.MeshEntry
+		if err := getJSON(ctx, c, "/api/v1/mesh", &mesh); err != nil {
+			continue // the server has not opened yet, or is closing
+		}
+		show.update(mesh)
+		if done {
+			continue
+		}
+		wrong, complete := show.verdicts(mesh)
+		late := time.Since(began) > labConverge
+		if (complete && len(wrong) == 0) || late {
+			done = true
+			show.print(mesh)
+			if once && len(wrong) == 0 && complete {
+				return nil
+			}
+			if once || late {
+				for _, w := range wrong {
+					fmt.Fprintln(a.stdout, "not as it should be: "+w)
+				}
+			}
+			if once {
+				return &exitError{status: exitFailed, err: fmt.Errorf("not every verdict is as it should be after %s", labConverge)}
+			}
+			fmt.Fprintf(a.stdout, "\nTry, from another terminal:\n  bin/eosin probe vm1 vm3 -c 5\n  bin/eosin get mesh\n  ip netns list | grep eosin-demo\nCtrl-C ends and removes everything.\n\n")
+		}
+	}
+}
+
+// labAnnounce waits for both switches to be ready, then lets the guests speak as they do when they boot.
+func (a *app) labAnnounce(ctx context.Context, c *client, show *labTable) bool {
+	var links []api.Link
+	if err := getJSON(ctx, c, "/api/v1/links", &links); err != nil {
+		return false
+	}
+	if !slices.ContainsFunc(links, func(l api.Link) bool { return l.Up }) {
+		return false
+	}
+	for _, l := range links {
+		fmt.Fprintf(a.stdout, "%s %s <-> %s is up\n", l.Kind, l.A, l.B)
+	}
+	return show.demo.Announce() == nil
+}
+
+// printTopology draws the lab.
+func printTopology(w io.Writer, d *lab.Demo) {
+	hosts := []string{}
+	for _, g := range d.Guests {
+		if !slices.Contains(hosts, g.Host) {
+			hosts = append(hosts, g.Host)
+		}
+	}
+	const width = 34
+	cell := func(s string) string { return fmt.Sprintf("| %-*s |", width, s) }
+	columns := make([][]string, len(hosts))
+	for i, h := range hosts {
+		columns[i] = []string{h + "  br0 (Open vSwitch)", ""}
+		for _, g := range d.Guests {
+			if g.Host == h {
+				silent := ""
+				if g.Silent {
+					silent = "  silent"
+				}
+				columns[i] = append(columns[i], fmt.Sprintf("%-4s %-9s %-4s%s", g.Name, g.IP, g.Network, silent))
+			}
+		}
+	}
+	edge := "+" + strings.Repeat("-", width+2) + "+"
+	fmt.Fprintln(w, strings.Join(slices.Repeat([]string{edge}, len(hosts)), "            "))
+	rows := 0
+	for _, c := range columns {
+		rows = max(rows, len(c))
+	}
+	for r := range rows {
+		line := make([]string, len(hosts))
+		for i, c := range columns {
+			text := ""
+			if r < len(c) {
+				text = c[r]
+			}
+			line[i] = cell(text)
+		}
+		gap := "            "
+		if r == 1 {
+			gap = "---VXLAN----"
+		}
+		fmt.Fprintln(w, strings.Join(line, gap))
+	}
+	fmt.Fprintln(w, strings.Join(slices.Repeat([]string{edge}, len(hosts)), "            "))
+	fmt.Fprintln(w, "networks: blue = VLAN 10, VNI 5010; red = VLAN 11, VNI 5011; both use 10.0.3.0/24")
+}
+
+// labTable shows the mesh of the demo.
+type labTable struct {
+	out  io.Writer
+	demo *lab.Demo
+	seen map[string]string // the last verdict of each pair
+}
+
+func pairKey(m *api.MeshEntry) string { return m.Probe + " " + m.Source + " " + m.Destination }
+
+// update prints the pairs whose verdict is new.
+func (t *labTable) update(mesh []api.MeshEntry) {
+	for i := range mesh {
+		m := &mesh[i]
+		text := string(m.Verdict)
+		if m.Loss != nil && m.Expect == api.VerdictReachable {
+			text += m.Loss.Stage
+		}
+		if m.Last == nil || t.seen[pairKey(m)] == text {
+			continue
+		}
+		t.seen[pairKey(m)] = text
+		fmt.Fprintf(t.out, "  %-14s %s -> %s  %s\n", m.Probe, m.Source, m.Destination, describeEntry(m))
+	}
+}
+
+func describeEntry(m *api.MeshEntry) string {
+	switch {
+	case m.Verdict == api.VerdictReachable && m.RTTSeconds != nil && m.Expect == api.VerdictReachable:
+		return "reachable, " + millis(*m.RTTSeconds)
+	case m.Verdict == api.VerdictReachable:
+		return "REACHABLE, which it must not be"
+	case m.Expect == api.VerdictUnreachable && m.OK:
+		return "isolated, as it should be"
+	case m.Loss != nil:
+		return string(m.Verdict) + ": " + m.Loss.Reason
+	}
+	return string(m.Verdict)
+}
+
+// verdicts returns what is not as the demo should be, and whether every pair has a verdict.
+func (t *labTable) verdicts(mesh []api.MeshEntry) (wrong []string, complete bool) {
+	pairs := 0
+	for i := range mesh {
+		m := &mesh[i]
+		if m.Last == nil {
+			continue
+		}
+		if m.Expect == api.VerdictReachable && m.Loss != nil && m.Loss.Stage == "no_reply" {
+			continue // it is being looked into
+		}
+		pairs++
+		want := t.demo.Reachable(m.Source, m.Destination)
+		if got := m.Verdict == api.VerdictReachable; got != want {
+			wrong = append(wrong, fmt.Sprintf("%s -> %s: %s", m.Source, m.Destination, describeEntry(m)))
+		}
+	}
+	return wrong, pairs == len(mesh) && pairs == len(t.demo.Guests)*(len(t.demo.Guests)-1)
+}
+
+// print draws the table: a row for each source, a column for each destination.
+func (t *labTable) print(mesh []api.MeshEntry) {
+	by := map[[2]string]*api.MeshEntry{}
+	for i := range mesh {
+		by[[2]string{mesh[i].Source, mesh[i].Destination}] = &mesh[i]
+	}
+	header := []string{"FROM \\ TO"}
+	for _, g := range t.demo.Guests {
+		header = append(header, g.Name+" "+g.Network)
+	}
+	var rows [][]string
+	var notes []string
+	for _, from := range t.demo.Guests {
+		row := []string{from.Name + " " + from.Network}
+		for _, to := range t.demo.Guests {
+			m := by[[2]string{from.Name, to.Name}]
+			row = append(row, tableCell(m, from.Name == to.Name))
+			if m != nil && m.Loss != nil && m.Expect == api.VerdictReachable {
+				note := fmt.Sprintf("%s -> %s: %s [%s]", from.Name, to.Name, m.Loss.Reason, m.Loss.Stage)
+				if len(m.Loss.Evidence) > 0 {
+					note += "\n    evidence: " + strings.Join(m.Loss.Evidence, "; ")
+				}
+				notes = append(notes, note)
+			}
+		}
+		rows = append(rows, row)
+	}
+	fmt.Fprintln(t.out)
+	_ = writeTable(t.out, header, rows)
+	fmt.Fprintln(t.out)
+	for _, n := range notes {
+		fmt.Fprintln(t.out, n)
+	}
+}
+
+func tableCell(m *api.MeshEntry, self bool) string {
+	switch {
+	case self:
+		return "."
+	case m == nil || m.Last == nil:
+		return "?"
+	case m.Expect == api.VerdictUnreachable && m.Verdict == api.VerdictReachable:
+		return "LEAK"
+	case m.Expect == api.VerdictUnreachable && m.OK:
+		return "isolated"
+	case m.Verdict == api.VerdictReachable && m.RTTSeconds != nil:
+		return millis(*m.RTTSeconds)
+	case m.Loss != nil:
+		return m.Loss.Stage
+	}
+	return string(m.Verdict)
+}
+
+// getJSON reads a list of the API.
+func getJSON(ctx context.Context, c *client, path string, v any) error {
+	b, err := c.get(ctx, path)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(b, v)
+}

@@ -1,0 +1,271 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/eosin-sdn/eosin/controller/api"
+)
+
+// probeSlack is what a probe may take beyond its own longest time: resolving its ends, and finding where it was lost.
+const probeSlack = time.Minute
+
+// probeCommand runs a probe.
+func (a *app) probeCommand() *cobra.Command {
+	request := api.ProbeRequest{}
+	interval, timeout := durationValue(api.DefaultInterval), durationValue(api.DefaultTimeout)
+	cmd := &cobra.Command{
+		Use:   "probe SOURCE DESTINATION",
+		Short: "Probe whether one host reaches another, without its help",
+		Long: `Probe whether one host reaches another: the controller sends coloured packets as if
+SOURCE had sent them and catches the replies, so neither guest has to do anything.
+
+SOURCE is a host's name, an IP, a MAC, or SWITCH:PORT. DESTINATION is the same, or any IP.
+
+Exit status: 0 every probe was answered; 1 some were lost; 2 wrong usage; 3 the probe
+could not be run.`,
+		Example: `  eosin probe vm1 vm2
+  eosin probe 10.0.3.1 10.0.3.2 -c 100 -i 0.1 -W 500ms
+  eosin probe host1:vif1 vm2 --type tcp:22
+  eosin probe vm1 vm2 --size 1400 -o json`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 2 {
+				return fmt.Errorf("probe takes a source and a destination, %s given", count(len(args), "argument"))
+			}
+			return nil
+		},
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+			if len(args) > 1 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return a.complete(cmd, kindNamed("hosts"))
+		},
+	}
+	form := addOutput(cmd)
+	flags := cmd.Flags()
+	flags.StringVarP(&request.Type, "type", "t", api.DefaultProbeType, "icmp, icmp6, arp, tcp:PORT or udp:PORT")
+	flags.IntVarP(&request.Count, "count", "c", api.DefaultCount, "number of probes")
+	flags.VarP(&interval, "interval", "i", "time between two probes")
+	flags.VarP(&timeout, "timeout", "W", "how long to wait for each reply")
+	flags.IntVar(&request.Color, "color", 0, "ICMP identifier to use, 1 to 65535 (default a free one)")
+	flags.IntVarP(&request.Size, "size", "s", 0, "payload in bytes (default the least that is needed)")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		request.Source, request.Destination = args[0], args[1]
+		request.Interval, request.Timeout = api.Duration(interval), api.Duration(timeout)
+		for name, value := range map[string]int{"color": request.Color, "size": request.Size} {
+			if flags.Changed(name) && value == 0 {
+				return usageErrorf("--%s must be above 0; leave it out for the default", name)
+			}
+		}
+		if problem := request.Validate(); problem != nil {
+			return usageErrorf("%s", problem.Detail)
+		}
+		return a.probe(cmd.Context(), request, *form)
+	}
+	return cmd
+}
+
+// probe runs a probe and writes its course and its summary.
+func (a *app) probe(ctx context.Context, request api.ProbeRequest, form output) error {
+	c, err := a.client()
+	if err != nil {
+		return err
+	}
+	limited, cancel := context.WithTimeout(ctx, request.Longest()+probeSlack)
+	defer cancel()
+	began := a.now()
+	response, err := c.open(limited, http.MethodPost, "/api/v1/probes", "application/x-ndjson, application/json;q=0.5", request, nil)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	show := &probeView{app: a, request: request, quiet: form == outputJSON}
+	show.result = api.ProbeResult{Source: request.Source, Destination: request.Destination, Type: request.Type, Replies: []api.Reply{}}
+	failure := show.failure(ctx, c, show.read(response))
+	if failure != nil && show.result.Sent == 0 {
+		return failure
+	}
+	if form == outputJSON {
+		body, err := json.Marshal(show.result)
+		if err != nil {
+			return err
+		}
+		if err := writeIndented(a.stdout, body); err != nil {
+			return err
+		}
+	} else {
+		show.summary(a.now().Sub(began))
+	}
+	switch {
+	case failure != nil:
+		return failure
+	case show.result.Received < show.result.Sent || show.result.Sent == 0:
+		return &exitError{status: exitFailed}
+	}
+	return nil
+}
+
+// probeView follows a probe: it writes what comes and keeps the result so far, which stands when the end never comes.
+type probeView struct {
+	app     *app
+	request api.ProbeRequest
+	quiet   bool
+	result  api.ProbeResult
+	problem *api.Problem
+	done    bool
+}
+
+// failure says why there is no result, or returns nil: also when the user ended a probe of which something is known.
+func (v *probeView) failure(ctx context.Context, c *client, ended error) error {
+	switch {
+	case v.done:
+		return nil
+	case v.problem != nil:
+		return problemError(v.problem)
+	case ctx.Err() == nil:
+		return cannot(fmt.Errorf("the answer of %s ended early: %w", c.base, ended))
+	case v.result.Sent == 0:
+		return cannot(errors.New("interrupted before the first probe was decided"))
+	}
+	return nil
+}
+
+// read takes the answer to its end, whichever of its two forms the server chose.
+func (v *probeView) read(response *http.Response) error {
+	if mediaType(response) == "application/json" {
+		var result api.ProbeResult
+		if err := json.NewDecoder(io.LimitReader(response.Body, maxAnswer)).Decode(&result); err != nil {
+			return err
+		}
+		v.started(result.Color, result.SourceEnd, result.DestinationEnd)
+		v.result.DestinationEnd = result.DestinationEnd
+		for _, r := range result.Replies {
+			v.reply(r)
+		}
+		v.result, v.done = result, true
+		return nil
+	}
+	lines := bufio.NewScanner(response.Body)
+	lines.Buffer(nil, maxLine)
+	for lines.Scan() {
+		var u api.ProbeUpdate
+		if err := json.Unmarshal(lines.Bytes(), &u); err != nil {
+			return fmt.Errorf("a line is not JSON: %w", err)
+		}
+		v.update(u)
+		if v.done || v.problem != nil {
+			return nil
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return err
+	}
+	return io.ErrUnexpectedEOF
+}
+
+// update takes one piece of news. Unknown ones, of a newer server, are passed over.
+func (v *probeView) update(u api.ProbeUpdate) {
+	switch u.Event {
+	case api.UpdateStarted:
+		v.started(u.Color, u.SourceEnd, u.DestinationEnd)
+	case api.UpdateReply:
+		v.reply(api.Reply{Seq: u.Seq, RTTSeconds: u.RTTSeconds})
+	case api.UpdateLost:
+		v.result.Sent++
+		v.line("no reply: seq=%d within %v", u.Seq, v.request.Timeout)
+	case api.UpdateLate:
+		v.line("late reply from %s: seq=%d time=%s", v.peer(), u.Seq, millis(u.RTTSeconds))
+	case api.UpdateResult:
+		if u.Result != nil {
+			v.result, v.done = *u.Result, true
+		}
+	case api.UpdateProblem:
+		v.problem = u.Problem
+	}
+	if !v.done {
+		v.result.Verdict = api.VerdictOf(v.result.Sent, v.result.Received)
+		v.result.RTTSeconds = api.RTTOf(v.result.Replies)
+	}
+}
+
+// started takes the head of a probe.
+func (v *probeView) started(color int, source, destination *api.ProbeEnd) {
+	v.result.Color, v.result.SourceEnd, v.result.DestinationEnd = color, source, destination
+	v.line("PROBE %s to %s: %s, color %d", endText(v.request.Source, source), endText(v.request.Destination, destination), v.request.Type, color)
+}
+
+// reply takes an answer.
+func (v *probeView) reply(r api.Reply) {
+	v.result.Sent++
+	v.result.Received++
+	v.result.Replies = append(v.result.Replies, r)
+	v.line("reply from %s: seq=%d time=%s", v.peer(), r.Seq, millis(r.RTTSeconds))
+}
+
+// line writes one line, unless only the result is wanted.
+func (v *probeView) line(format string, args ...any) {
+	if !v.quiet {
+		fmt.Fprintln(v.app.stdout, printable(fmt.Sprintf(format, args...)))
+	}
+}
+
+// peer names who answers.
+func (v *probeView) peer() string {
+	if end := v.result.DestinationEnd; end != nil && end.IP != "" && end.Name != "" && end.Name != end.IP {
+		return fmt.Sprintf("%s (%s)", end.Name, end.IP)
+	}
+	return v.request.Destination
+}
+
+// endText names an end of a probe with its address and place.
+func endText(asked string, end *api.ProbeEnd) string {
+	if end == nil {
+		return asked
+	}
+	var known []string
+	name := end.Name
+	if name == "" {
+		name = asked
+	}
+	if end.IP != "" && end.IP != name {
+		known = append(known, end.IP)
+	}
+	if end.Switch != "" {
+		known = append(known, "at "+api.Place{Switch: end.Switch, Port: end.Port}.String())
+	}
+	if len(known) == 0 {
+		return name
+	}
+	return fmt.Sprintf("%s (%s)", name, strings.Join(known, " "))
+}
+
+// summary writes the statistics, where and on what evidence probes were lost, and the verdict as the last line.
+func (v *probeView) summary(took time.Duration) {
+	r := v.result
+	v.line("")
+	v.line("--- %s to %s: probe statistics ---", v.request.Source, v.request.Destination)
+	loss := 0.0
+	if r.Sent > 0 {
+		loss = float64(r.Sent-r.Received) / float64(r.Sent)
+	}
+	v.line("%d sent, %d received, %s loss, time %d ms", r.Sent, r.Received, percent(loss), took.Milliseconds())
+	if rtt := r.RTTSeconds; rtt != nil {
+		v.line("rtt min/avg/max = %s/%s/%s ms", number(rtt.Min), number(rtt.Avg), number(rtt.Max))
+	}
+	if r.Loss != nil {
+		v.line("lost: %s", lossText(r.Loss))
+		for _, line := range r.Loss.Evidence {
+			v.line("  evidence: %s", line)
+		}
+	}
+	v.line("verdict: %s", r.Verdict)
+}

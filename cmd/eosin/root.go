@@ -1,0 +1,116 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// app is what the commands share: where they write, and how they reach the controller.
+type app struct {
+	env            func(string) string
+	stdout, stderr io.Writer
+	now            func() time.Time
+	zone           *time.Location
+	server         string // --server
+	tokenFile      string // --token-file
+}
+
+// newApp returns the app of a process.
+func newApp(env func(string) string, stdout, stderr io.Writer) *app {
+	return &app{env: env, stdout: stdout, stderr: stderr, now: time.Now, zone: time.Local}
+}
+
+// commands lists the subcommands in the order in which help shows them.
+func (a *app) commands() []*cobra.Command {
+	return []*cobra.Command{
+		a.serveCommand(),
+		a.checkCommand(),
+		a.getCommand(),
+		a.probeCommand(),
+		a.eventsCommand(),
+		a.labCommand(),
+		a.versionCommand(),
+		a.completionCommand(),
+	}
+}
+
+// newRoot returns the command line.
+func newRoot(a *app) *cobra.Command {
+	cobra.EnableCommandSorting = false
+	root := &cobra.Command{
+		Use:   "eosin",
+		Short: "An OpenFlow controller for Open vSwitch, and its client",
+		Long: `Eosin controls Open vSwitch bridges over OpenFlow 1.3: it switches and isolates
+virtual machines, carries VLANs between hosts over tunnels, and probes who reaches whom.`,
+		Example: `  eosin get switches
+  eosin probe vm1 vm2
+  eosin check /etc/eosin/eosin.yaml`,
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+	}
+	root.SuggestionsMinimumDistance = 2
+	root.SetFlagErrorFunc(flagError)
+	flags := root.PersistentFlags()
+	flags.StringVar(&a.server, "server", "", "URL of the controller (default $EOSIN_SERVER, else "+defaultServer+")")
+	flags.StringVar(&a.tokenFile, "token-file", "", "file with the controller's token (default: the token in $EOSIN_TOKEN)")
+	root.AddCommand(a.commands()...)
+	root.SetHelpCommand(helpCommand())
+	markFailures(root)
+	return root
+}
+
+// output is the value of -o.
+type output string
+
+const (
+	outputTable output = "table"
+	outputJSON  output = "json"
+)
+
+// String returns the value.
+func (o *output) String() string { return string(*o) }
+
+// Type names the kind of value in help.
+func (o *output) Type() string { return "table|json" }
+
+// Set reads the value.
+func (o *output) Set(text string) error {
+	switch output(text) {
+	case outputTable, outputJSON:
+		*o = output(text)
+		return nil
+	}
+	return fmt.Errorf("must be table or json")
+}
+
+// addOutput adds -o to a command.
+func addOutput(cmd *cobra.Command) *output {
+	o := outputTable
+	cmd.Flags().VarP(&o, "output", "o", "form of the output")
+	complete := cobra.FixedCompletions([]string{string(outputTable), string(outputJSON)}, cobra.ShellCompDirectiveNoFileComp)
+	if err := cmd.RegisterFlagCompletionFunc("output", complete); err != nil {
+		panic(err) // the flag was added above
+	}
+	return &o
+}
+
+// helpCommand is "eosin help COMMAND". Unlike cobra's own it fails on a command that does not exist.
+func helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "help [COMMAND]",
+		Short:   "Help about a command",
+		Example: "  eosin help probe",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			found, rest, err := cmd.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				return usageErrorf("there is no command %q", strings.Join(args, " "))
+			}
+			return found.Help()
+		},
+	}
+}

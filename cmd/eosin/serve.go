@@ -1,0 +1,214 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/sirupsen/logrus"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/term"
+
+	"github.com/eosin-sdn/eosin/config"
+	"github.com/eosin-sdn/eosin/controller"
+	"github.com/eosin-sdn/eosin/controller/api"
+)
+
+// eventsKept is how many events the controller remembers for who asks later.
+const eventsKept = 1000
+
+// serveOptions are the flags of serve.
+type serveOptions struct {
+	file           string
+	openflowListen []string
+	httpListen     string
+	logFormat      string
+	logLevel       string
+}
+
+// serveCommand is the controller.
+func (a *app) serveCommand() *cobra.Command {
+	o := serveOptions{}
+	cmd := &cobra.Command{
+		Use:   "serve [-c FILE]",
+		Short: "Run the controller",
+		Long: `Run the controller in the foreground. Without a file it serves OpenFlow on
+tcp:0.0.0.0:6653 and HTTP on 127.0.0.1:9653, and all untagged ports share one network.
+
+SIGHUP reloads the file: what has changed is applied and nothing else is touched; a file
+with errors is refused and the running config stays. Listeners are not changed by a
+reload. SIGTERM and SIGINT end the program; the switches go on forwarding.`,
+		Example: `  eosin serve
+  eosin serve -c /etc/eosin/eosin.yaml
+  eosin serve --openflow-listen tcp:192.0.2.1:6653 --log-format json
+
+  # on each host:
+  ovs-vsctl set bridge br0 protocols=OpenFlow13 fail_mode=secure
+  ovs-vsctl set-controller br0 tcp:192.0.2.1:6653`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			log, err := newLogger(a.stderr, o.logFormat, o.logLevel)
+			if err != nil {
+				return usageErrorf("%v", err)
+			}
+			cfg, err := o.load()
+			if err != nil {
+				return err
+			}
+			return serve(cmd.Context(), cfg, o.load, log)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVarP(&o.file, "config", "c", "", "config file (YAML)")
+	f.StringSliceVar(&o.openflowListen, "openflow-listen", nil, "where to listen for switches, instead of openflow.listen: tcp:ADDRESS:PORT or unix:PATH")
+	f.StringVar(&o.httpListen, "http-listen", "", "where to serve HTTP, instead of http.listen: ADDRESS:PORT")
+	f.StringVar(&o.logFormat, "log-format", "text", "form of the log: text or json")
+	f.StringVar(&o.logLevel, "log-level", "info", "least level that is logged: debug, info, warning or error")
+	_ = cmd.MarkFlagFilename("config", "yaml", "yml")
+	return cmd
+}
+
+// load reads the config and lets the flags override it.
+func (o *serveOptions) load() (*config.Config, error) {
+	cfg := config.Default()
+	if o.file != "" {
+		var err error
+		if cfg, err = config.Load(o.file); err != nil {
+			return nil, err
+		}
+	}
+	var err error
+	if len(o.openflowListen) > 0 {
+		if cfg, err = cfg.WithOpenFlowListen(o.openflowListen...); err != nil {
+			return nil, usageErrorf("--openflow-listen: %v", err)
+		}
+	}
+	if o.httpListen != "" {
+		if cfg, err = cfg.WithHTTPListen(o.httpListen); err != nil {
+			return nil, usageErrorf("--http-listen: %v", err)
+		}
+	}
+	return cfg, nil
+}
+
+// newLogger returns the program's log.
+func newLogger(w io.Writer, format, level string) (*logrus.Logger, error) {
+	log := logrus.New()
+	log.SetOutput(w)
+	l, err := logrus.ParseLevel(level)
+	if err != nil {
+		return nil, fmt.Errorf("--log-level must be debug, info, warning or error, is %q", level)
+	}
+	log.SetLevel(l)
+	switch format {
+	case "json":
+		log.SetFormatter(&logrus.JSONFormatter{TimestampFormat: time.RFC3339Nano})
+	case "text":
+		f, isFile := w.(*os.File)
+		terminal := isFile && term.IsTerminal(int(f.Fd()))
+		log.SetFormatter(&logrus.TextFormatter{FullTimestamp: true, TimestampFormat: "2006-01-02 15:04:05.000", DisableColors: !terminal})
+	default:
+		return nil, fmt.Errorf("--log-format must be text or json, is %q", format)
+	}
+	return log, nil
+}
+
+// serve runs the controller and its HTTP server until ctx ends. reload is asked for a new config on SIGHUP.
+func serve(ctx context.Context, cfg *config.Config, reload func() (*config.Config, error), log *logrus.Logger) error {
+	for _, w := range cfg.Warnings {
+		log.Warn(w)
+	}
+	token, err := readToken(cfg)
+	if err != nil {
+		return err
+	}
+	web, err := net.Listen("tcp", cfg.HTTP.Listen)
+	if err != nil {
+		return fmt.Errorf("http.listen %s: %w", cfg.HTTP.Listen, err)
+	}
+	log.Infof("eosin %s: HTTP on http://%s", programVersion(), web.Addr())
+
+	c := controller.New(cfg, controller.Options{Log: log, Events: api.NewEventLog(eventsKept, time.Now())})
+	server := api.New(api.Options{Backend: c.Backend(), Version: programVersion(), Token: token, Metrics: metricsHandler(c), Log: log})
+
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return c.Run(ctx) })             // ends with ctx
+	g.Go(func() error { return server.Serve(ctx, web) }) // ends with ctx
+	g.Go(func() error {                                  // ends with ctx
+		hup := make(chan os.Signal, 1)
+		signal.Notify(hup, syscall.SIGHUP)
+		defer signal.Stop(hup)
+		for {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-hup:
+				reloadConfig(c, server, reload, log)
+			}
+		}
+	})
+	err = g.Wait()
+	log.Info("eosin has ended; the switches go on forwarding")
+	return err
+}
+
+// reloadConfig makes a changed config the running one, or keeps what runs.
+func reloadConfig(c *controller.Controller, server *api.Server, reload func() (*config.Config, error), log *logrus.Logger) {
+	next, err := reload()
+	var token string
+	if err == nil {
+		token, err = readToken(next)
+	}
+	if err != nil {
+		c.ReloadFailed(err)
+		return
+	}
+	for _, w := range next.Warnings {
+		log.Warn(w)
+	}
+	if was := c.Config(); fmt.Sprint(was.OpenFlow) != fmt.Sprint(next.OpenFlow) || was.HTTP.Listen != next.HTTP.Listen {
+		log.Warn("changed listeners and connections take effect when eosin is started again")
+	}
+	server.SetToken(token)
+	c.Configure(next)
+	log.Info("the config is reloaded")
+}
+
+// readToken reads the token that HTTP clients must show, if the config asks for one.
+func readToken(cfg *config.Config) (string, error) {
+	if cfg.HTTP.TokenFile == "" {
+		return "", nil
+	}
+	b, err := os.ReadFile(cfg.HTTP.TokenFile)
+	if err != nil {
+		return "", fmt.Errorf("http.token_file: %w", err)
+	}
+	token := strings.TrimSpace(string(b))
+	if token == "" {
+		return "", errors.New("http.token_file " + cfg.HTTP.TokenFile + " is empty")
+	}
+	return token, nil
+}
+
+// metricsHandler serves what Prometheus scrapes.
+func metricsHandler(c *controller.Controller) http.Handler {
+	r := prometheus.NewRegistry()
+	info := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "eosin_build_info", Help: "Always 1; the label tells the version.", ConstLabels: prometheus.Labels{"version": programVersion()},
+	})
+	info.Set(1)
+	r.MustRegister(info, c.Collector(), c.ProbeCollector(), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return promhttp.HandlerFor(r, promhttp.HandlerOpts{EnableOpenMetrics: true})
+}

@@ -1,0 +1,102 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+const (
+	healthPath  = "/healthz"
+	readyPath   = "/readyz"
+	metricsPath = "/metrics"
+	specPath    = apiPrefix + "/openapi.json"
+)
+
+// Status is the answer of the health checks.
+type Status struct {
+	Status string `json:"status" example:"ok"`
+}
+
+// Index is the answer of / while there is no page.
+type Index struct {
+	Program string            `json:"program" example:"eosin"`
+	Version string            `json:"version" example:"v1.0.0"`
+	Paths   map[string]string `json:"paths" doc:"What there is, and where"`
+}
+
+// registerHealth adds the operations for those who operate the controller, and the index.
+func (s *Server) registerHealth() {
+	tag := []string{"operation"}
+	huma.Register(s.api, huma.Operation{
+		OperationID: "health", Method: http.MethodGet, Path: healthPath, Tags: tag,
+		Summary: "Alive", Description: "Answers 200 as soon as the controller serves. Needs no token.",
+	}, func(context.Context, *noInput) (*oneOutput[Status], error) {
+		return &oneOutput[Status]{Body: Status{"ok"}}, nil
+	})
+	s.setExample(healthPath, Status{"ok"})
+
+	huma.Register(s.api, huma.Operation{
+		OperationID: "ready", Method: http.MethodGet, Path: readyPath, Tags: tag,
+		Summary: "Ready", Description: "Answers 200 when the controller does its work, else 503 with the reason.",
+	}, func(ctx context.Context, _ *noInput) (*oneOutput[Status], error) {
+		if ok, reason := s.Backend.Ready(ctx); !ok {
+			return nil, Unavailable("%s", cmp.Or(reason, "the controller is not ready yet"))
+		}
+		return &oneOutput[Status]{Body: Status{"ready"}}, nil
+	})
+	s.setExample(readyPath, Status{"ready"})
+
+	huma.Register(s.api, huma.Operation{
+		OperationID: "metrics", Method: http.MethodGet, Path: metricsPath, Tags: []string{"metrics"},
+		Summary: "Metrics for Prometheus", Description: "Text exposition of all metrics of the controller.",
+	}, func(context.Context, *noInput) (*rawOutput, error) {
+		return raw(func(w http.ResponseWriter, r *http.Request) {
+			if s.Metrics == nil {
+				w.Header().Set("Content-Type", metricsType)
+				return
+			}
+			s.Metrics.ServeHTTP(w, r)
+		}), nil
+	})
+	s.describeText(metricsPath, metricsType, "# HELP eosin_switch_connected Whether the switch is connected\n# TYPE eosin_switch_connected gauge\neosin_switch_connected{switch=\"host1\",datapath_id=\"0000000000000001\"} 1\n")
+
+	huma.Register(s.api, huma.Operation{
+		OperationID: "openapi", Method: http.MethodGet, Path: specPath, Tags: tag,
+		Summary: "This description", Description: "The OpenAPI 3.1 description of everything the server answers.",
+	}, func(context.Context, *noInput) (*rawOutput, error) {
+		return raw(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = w.Write(s.spec) // a client that is gone needs no answer
+		}), nil
+	})
+	s.describeSpec()
+
+	// "{$}" matches / alone; in the description it is plain "/".
+	huma.Register(s.api, huma.Operation{
+		OperationID: "index", Method: http.MethodGet, Path: "/{$}", Tags: tag,
+		Summary: "Index", Description: "The web page where there is one, else what there is and where.",
+	}, func(context.Context, *noInput) (*rawOutput, error) {
+		return raw(func(w http.ResponseWriter, r *http.Request) {
+			if s.Page != nil {
+				s.Page.ServeHTTP(w, r)
+				return
+			}
+			writeJSON(w, http.StatusOK, s.index())
+		}), nil
+	})
+	s.describeIndex()
+}
+
+// index lists what there is.
+func (s *Server) index() Index {
+	return Index{
+		Program: "eosin", Version: s.Version,
+		Paths: map[string]string{
+			"api": apiPrefix + "/switches", "description": specPath, "events": eventsPath, "probe": blackboxPath + "?source=S&target=D&module=icmp",
+			"metrics": metricsPath, "health": healthPath, "ready": readyPath,
+		},
+	}
+}

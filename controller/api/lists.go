@@ -1,0 +1,341 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+const apiPrefix = "/api/v1"
+
+// criteria narrow a list. An empty value does not narrow.
+type criteria struct {
+	name, sw, network string
+	table             int
+}
+
+// query is the query of one kind of list.
+type query interface{ criteria() criteria }
+
+type nameQuery struct {
+	Name string `query:"name" doc:"Only the object of that name" example:"blue"`
+}
+
+func (q nameQuery) criteria() criteria { return criteria{name: q.Name} }
+
+type placeQuery struct {
+	Name   string `query:"name" doc:"Only objects of that name" example:"host1:vif1"`
+	Switch string `query:"switch" doc:"Only those of the switch of that name" example:"host1"`
+}
+
+func (q placeQuery) criteria() criteria { return criteria{name: q.Name, sw: q.Switch} }
+
+type memberQuery struct {
+	Name    string `query:"name" doc:"Only objects of that name" example:"vm1"`
+	Switch  string `query:"switch" doc:"Only those of the switch of that name" example:"host1"`
+	Network string `query:"network" doc:"Only those in the network of that name" example:"blue"`
+}
+
+func (q memberQuery) criteria() criteria {
+	return criteria{name: q.Name, sw: q.Switch, network: q.Network}
+}
+
+type flowQuery struct {
+	Name   string `query:"name" doc:"As switch" example:"host1"`
+	Switch string `query:"switch" doc:"Only flows of the switch of that name" example:"host1"`
+	Table  int    `query:"table" minimum:"-1" maximum:"254" default:"-1" doc:"Only flows of that table; -1 for all" example:"4"`
+}
+
+func (q flowQuery) criteria() criteria {
+	return criteria{name: q.Name, sw: q.Switch, table: q.Table}
+}
+
+type meshQuery struct {
+	Name    string `query:"name" doc:"As probe" example:"blue-mesh"`
+	Probe   string `query:"probe" doc:"Only the pairs of the probe of that name" example:"blue-mesh"`
+	Network string `query:"network" doc:"Only pairs whose source is in that network" example:"blue"`
+}
+
+func (q meshQuery) criteria() criteria {
+	return criteria{name: cmp.Or(q.Name, q.Probe), network: q.Network}
+}
+
+// resource describes one kind of object. names must hold at least one; the first is the one shown as a candidate.
+type resource[T any] struct {
+	kind     string // in the path: "switches"
+	one      string // in words: "switch"
+	doc      string
+	example  T
+	groups   func(context.Context) ([]string, error) // where a name stands for several objects: the names there are
+	list     func(ctx context.Context, c criteria) ([]T, error)
+	names    func(*T) []string
+	switches func(*T) []string
+	networks func(*T) []string
+	fill     func(*T) // turns nil lists into empty ones
+}
+
+type listOutput[T any] struct{ Body []T }
+
+type oneOutput[T any] struct{ Body T }
+
+type nameInput struct {
+	Name string `path:"name" doc:"Name of the object" example:"host1"`
+}
+
+// registerLists adds GET of each kind of list, and of one object of it by name.
+func (s *Server) registerLists() {
+	b := s.Backend
+	addResource[Switch, nameQuery](s, resource[Switch]{
+		kind: "switches", one: "switch", doc: "Bridges that are connected, configured, or were connected before.",
+		example: exampleSwitch, list: ignoring(b.Switches),
+		names: func(o *Switch) []string { return []string{o.Name, o.DatapathID} },
+	})
+	addResource[Port, memberQuery](s, resource[Port]{
+		kind: "ports", one: "port", doc: "Ports of the switches, with what each carries. A name is SWITCH:PORT, or PORT where only one switch has it.",
+		example: examplePort, list: ignoring(b.Ports),
+		names:    func(o *Port) []string { return []string{o.Switch + ":" + o.Name, o.Name} },
+		switches: func(o *Port) []string { return []string{o.Switch} },
+		networks: func(o *Port) []string { return o.Networks },
+		fill:     func(o *Port) { fillList(&o.Networks) },
+	})
+	addResource[Host, memberQuery](s, resource[Host]{
+		kind: "hosts", one: "host", doc: "Machines behind edge ports. A name is the host's own, one of its IPs, or its MAC.",
+		example: exampleHost, list: ignoring(b.Hosts),
+		names:    func(o *Host) []string { return append([]string{o.Name, o.MAC}, o.IPs...) },
+		switches: func(o *Host) []string { return []string{o.Switch} },
+		networks: func(o *Host) []string { return []string{o.Network} },
+		fill:     func(o *Host) { fillList(&o.IPs) },
+	})
+	addResource[Link, placeQuery](s, resource[Link]{
+		kind: "links", one: "link", doc: "Connections between switches, over wires and tunnels.",
+		example: exampleLink, list: ignoring(b.Links),
+		names:    func(o *Link) []string { return []string{o.Name, LinkName(o.A, o.B), LinkName(o.B, o.A)} },
+		switches: func(o *Link) []string { return []string{o.A.Switch, o.B.Switch} },
+		fill: func(o *Link) {
+			def(&o.Name, LinkName(o.A, o.B))
+		},
+	})
+	addResource[Network, nameQuery](s, resource[Network]{
+		kind: "networks", one: "network", doc: "Layer 2 networks.",
+		example: exampleNetwork, list: ignoring(b.Networks),
+		names: func(o *Network) []string { return []string{o.Name} },
+	})
+	addResource[Tunnel, memberQuery](s, resource[Tunnel]{
+		kind: "tunnels", one: "tunnel", doc: "Tunnel ports. A name is SWITCH:PORT, or PORT where only one switch has it.",
+		example: exampleTunnel, list: ignoring(b.Tunnels),
+		names:    func(o *Tunnel) []string { return []string{o.Switch + ":" + o.Port, o.Port} },
+		switches: func(o *Tunnel) []string { return []string{o.Switch} },
+		networks: func(o *Tunnel) []string { return o.Networks },
+		fill: func(o *Tunnel) {
+			fillList(&o.Networks)
+			def(&o.Name, o.Switch+":"+o.Port)
+		},
+	})
+	addResource[Flow, flowQuery](s, resource[Flow]{
+		kind: "flows", one: "switch", doc: "Rules in the switches. The name is that of a switch.",
+		example: exampleFlow,
+		groups:  namesOf(b.Switches, func(o Switch) string { return o.Name }),
+		list: func(ctx context.Context, c criteria) ([]Flow, error) {
+			return b.Flows(ctx, FlowFilter{Switch: cmp.Or(c.sw, c.name), Table: c.table})
+		},
+		names:    func(o *Flow) []string { return []string{o.Switch} },
+		switches: func(o *Flow) []string { return []string{o.Switch} },
+	})
+	addResource[Probe, nameQuery](s, resource[Probe]{
+		kind: "probes", one: "probe", doc: "Continuous probes of the configuration.",
+		example: exampleProbe, list: ignoring(b.Probes),
+		names: func(o *Probe) []string { return []string{o.Name} },
+	})
+	addResource[MeshEntry, meshQuery](s, resource[MeshEntry]{
+		kind: "mesh", one: "probe", doc: "The newest verdict of each pair that is probed continuously. The name is that of a probe.",
+		example: exampleMesh, list: ignoring(b.Mesh),
+		groups:   namesOf(b.Probes, func(o Probe) string { return o.Name }),
+		names:    func(o *MeshEntry) []string { return []string{o.Probe} },
+		networks: func(o *MeshEntry) []string { return []string{o.Network} },
+		fill: func(o *MeshEntry) {
+			if o.Loss != nil && o.Loss.Evidence == nil {
+				loss := *o.Loss // the backend's own stays as it is
+				loss.Evidence = []string{}
+				o.Loss = &loss
+			}
+		},
+	})
+}
+
+// ignoring adapts a list that cannot be narrowed by the backend.
+func ignoring[T any](list func(context.Context) ([]T, error)) func(context.Context, criteria) ([]T, error) {
+	return func(ctx context.Context, _ criteria) ([]T, error) { return list(ctx) }
+}
+
+// fillList replaces nil by an empty list, so that clients always find an array.
+func fillList(list *[]string) {
+	if *list == nil {
+		*list = []string{}
+	}
+}
+
+// addResource adds the two operations of one kind of object.
+func addResource[T any, Q query](s *Server, res resource[T]) {
+	path := apiPrefix + "/" + res.kind
+	tag := []string{"state"}
+	huma.Register(s.api, huma.Operation{
+		OperationID: "list-" + res.kind, Method: http.MethodGet, Path: path, Tags: tag,
+		Summary: "List " + res.kind, Description: res.doc,
+	}, func(ctx context.Context, q *Q) (*listOutput[T], error) {
+		c := (*q).criteria()
+		all, err := res.list(ctx, c)
+		if err != nil {
+			return nil, s.listProblem(res.kind, err)
+		}
+		return &listOutput[T]{Body: res.narrow(all, c)}, nil
+	})
+
+	named := huma.Operation{
+		OperationID: "get-" + res.kind, Method: http.MethodGet, Path: path + "/{name}", Tags: tag,
+		Summary: fmt.Sprintf("Get one of the %s by name", res.kind), Description: res.doc,
+	}
+	if res.groups != nil {
+		named.Summary = fmt.Sprintf("List the %s of one %s", res.kind, res.one)
+		huma.Register(s.api, named, func(ctx context.Context, in *nameInput) (*listOutput[T], error) {
+			found, err := lookUp(ctx, s, res, in.Name)
+			if err != nil {
+				return nil, err
+			}
+			return &listOutput[T]{Body: found}, nil
+		})
+		s.setExample(path+"/{name}", []T{res.example})
+	} else {
+		huma.Register(s.api, named, func(ctx context.Context, in *nameInput) (*oneOutput[T], error) {
+			found, err := lookUp(ctx, s, res, in.Name)
+			if err != nil {
+				return nil, err
+			}
+			if len(found) > 1 {
+				candidates := make([]string, len(found))
+				for i := range found {
+					candidates[i] = res.names(&found[i])[0]
+				}
+				return nil, AmbiguousName(res.one, in.Name, candidates...)
+			}
+			return &oneOutput[T]{Body: found[0]}, nil
+		})
+		s.setExample(path+"/{name}", res.example)
+	}
+	s.setExample(path, []T{res.example})
+}
+
+// namesOf returns a function that lists the names of objects.
+func namesOf[T any](list func(context.Context) ([]T, error), name func(T) string) func(context.Context) ([]string, error) {
+	return func(ctx context.Context) ([]string, error) {
+		all, err := list(ctx)
+		names := make([]string, len(all))
+		for i := range all {
+			names[i] = name(all[i])
+		}
+		return names, err
+	}
+}
+
+// listProblem turns an error of the backend into a problem, and logs what is not one.
+func (s *Server) listProblem(kind string, err error) *Problem {
+	var p *Problem
+	if errors.As(err, &p) {
+		return p
+	}
+	s.Log.WithError(err).WithField("list", kind).Error("http: request failed")
+	return internal(err)
+}
+
+// lookUp returns the objects of a name, or a problem with candidates when there is none.
+func lookUp[T any](ctx context.Context, s *Server, res resource[T], name string) ([]T, error) {
+	c := criteria{name: name, table: -1}
+	all, err := res.list(ctx, c)
+	if err != nil {
+		return nil, s.listProblem(res.kind, err)
+	}
+	found := res.narrow(all, c)
+	if len(found) > 0 {
+		return found, nil
+	}
+	var names []string
+	if res.groups != nil {
+		if names, err = res.groups(ctx); err != nil {
+			return nil, s.listProblem(res.kind, err)
+		}
+		if slices.Contains(names, name) { // there is one, it is just empty
+			return found, nil
+		}
+	} else {
+		for i := range all {
+			names = append(names, res.names(&all[i])[0])
+		}
+	}
+	p := UnknownName(res.one, name, Nearest(name, names)...)
+	p.Status, p.Title = http.StatusNotFound, http.StatusText(http.StatusNotFound)
+	return nil, p
+}
+
+// narrow returns the objects that meet the criteria, with their lists filled. It never returns nil.
+func (res *resource[T]) narrow(all []T, c criteria) []T {
+	found := make([]T, 0, len(all))
+	for _, o := range all {
+		if matches(res.names, &o, c.name) && matches(res.switches, &o, c.sw) && matches(res.networks, &o, c.network) {
+			if res.fill != nil {
+				res.fill(&o)
+			}
+			found = append(found, o)
+		}
+	}
+	return found
+}
+
+// matches tells whether one of an object's values is the wanted one. MACs and IPv6 addresses are found in any case.
+func matches[T any](values func(*T) []string, o *T, want string) bool {
+	if want == "" || values == nil {
+		return true
+	}
+	return slices.ContainsFunc(values(o), func(v string) bool {
+		return v == want || strings.Contains(want, ":") && strings.EqualFold(v, want)
+	})
+}
+
+// Nearest returns up to ten of the names, those that are most like the given one first.
+func Nearest(name string, names []string) []string {
+	const most = 10
+	names = slices.Clone(names)
+	slices.Sort(names)
+	names = slices.Compact(names)
+	name = strings.ToLower(name[:min(len(name), maxNameLen)])
+	far := make(map[string]int, len(names))
+	for _, n := range names {
+		far[n] = Distance(name, strings.ToLower(n[:min(len(n), maxNameLen)]))
+	}
+	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(far[a], far[b]) })
+	return names[:min(len(names), most)]
+}
+
+// Distance counts the insertions, deletions and replacements of bytes that turn a into b.
+func Distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost = 1 + min(diagonal, row[j], row[j+1])
+			}
+			diagonal, row[j+1] = row[j+1], cost
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,183 @@
+package api
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Code names the kind of a [Problem] for programs.
+type Code string
+
+// The codes. CodeInvalid and CodeMalformed mean that the request itself is wrong; every other one, that a sound request
+// could not be served.
+const (
+	CodeMalformed    Code = "malformed"       // not JSON, or a query that cannot be parsed
+	CodeInvalid      Code = "invalid"         // readable, but with wrong values
+	CodeUnauthorized Code = "unauthorized"    // no token, or a wrong one
+	CodeForbidden    Code = "forbidden"       // from a foreign web page
+	CodeNotFound     Code = "not_found"       // no such path
+	CodeMethod       Code = "method"          // the path exists, the method does not
+	CodeTooLarge     Code = "too_large"       // body or headers
+	CodeTimeout      Code = "request_timeout" // the body did not arrive in time
+	CodeUnknownName  Code = "unknown_name"    // no object of that name
+	CodeAmbiguous    Code = "ambiguous_name"  // several objects of that name
+	CodeColorBusy    Code = "color_busy"      // the probe colour asked for is in use
+	CodeCannotRun    Code = "cannot_run"      // the probe cannot be run, Stage and Detail say why
+	CodeTooMany      Code = "too_many"        // concurrency or rate limit
+	CodeUnavailable  Code = "unavailable"     // not ready, or shutting down
+	CodeInternal     Code = "internal"        // a fault of ours
+)
+
+// FieldError is one wrong value of a request.
+type FieldError struct {
+	Location string `json:"location" doc:"Where the value is" example:"body.count"`
+	Message  string `json:"message" doc:"What is wrong and what would be right" example:"must be from 1 to 10000, is 0"`
+}
+
+// Problem is an error as the API reports it: an RFC 9457 problem document of type about:blank, with a few more members.
+// A [Backend] returns it where the caller should learn the reason.
+type Problem struct {
+	Title      string       `json:"title" doc:"The HTTP status in words" example:"Unprocessable Entity"`
+	Status     int          `json:"status" doc:"The HTTP status" example:"422"`
+	Detail     string       `json:"detail" doc:"What is wrong and what would be right" example:"unknown source \"vm9\"; known hosts: vm1, vm2"`
+	Code       Code         `json:"code" doc:"The kind of problem, for programs" example:"unknown_name"`
+	Errors     []FieldError `json:"errors,omitempty" doc:"Each wrong value of the request"`
+	Candidates []string     `json:"candidates,omitempty" doc:"Names that may have been meant"`
+	Stage      string       `json:"stage,omitempty" doc:"The stage at which a probe could not be run, e.g. source_down"`
+	Evidence   []string     `json:"evidence,omitempty" doc:"What the detail rests on"`
+	RetryAfter int          `json:"-"`               // seconds; sent as the Retry-After header where above 0
+	Allow      string       `json:"-"`               // sent as the Allow header where not empty
+	Cause      error        `json:"-" hidden:"true"` // logged, never sent
+}
+
+// newProblem returns a problem of the given status and kind.
+func newProblem(status int, code Code, format string, args ...any) *Problem {
+	return &Problem{Title: http.StatusText(status), Status: status, Code: code, Detail: fmt.Sprintf(format, args...)}
+}
+
+// UnknownName says that there is no object of that name: what is "source", "switch" and so on, candidates are names that
+// exist and may have been meant.
+func UnknownName(what, name string, candidates ...string) *Problem {
+	p := newProblem(http.StatusUnprocessableEntity, CodeUnknownName, "unknown %s %q", what, name)
+	if len(candidates) > 0 {
+		p.Detail += "; candidates: " + strings.Join(candidates, ", ")
+	}
+	p.Candidates = candidates
+	return p
+}
+
+// AmbiguousName says that several objects have that name, and which.
+func AmbiguousName(what, name string, candidates ...string) *Problem {
+	p := newProblem(http.StatusUnprocessableEntity, CodeAmbiguous, "%s %q is ambiguous; candidates: %s", what, name, strings.Join(candidates, ", "))
+	p.Candidates = candidates
+	return p
+}
+
+// Invalid says that one value of the request is wrong; location is for example "body.size".
+func Invalid(location, format string, args ...any) *Problem {
+	return invalid(FieldError{Location: location, Message: fmt.Sprintf(format, args...)})
+}
+
+// invalid says that the values of a request are wrong.
+func invalid(errs ...FieldError) *Problem {
+	p := newProblem(http.StatusUnprocessableEntity, CodeInvalid, "%s", joinErrors(errs))
+	p.Errors = errs
+	return p
+}
+
+// joinErrors writes wrong values in one line.
+func joinErrors(errs []FieldError) string {
+	lines := make([]string, len(errs))
+	for i, e := range errs {
+		name := e.Location
+		if _, field, found := strings.Cut(name, "."); found {
+			name = field
+		}
+		lines[i] = strings.TrimSpace(name + " " + e.Message)
+	}
+	return strings.Join(lines, "; ")
+}
+
+// ColorBusy says that the colour asked for is in use, or was so recently that replies could be mixed up. A colour becomes
+// free by itself after retryAfter seconds.
+func ColorBusy(color, retryAfter int) *Problem {
+	p := newProblem(http.StatusConflict, CodeColorBusy, "color %d is in use; leave it out to get a free one, or try again later", color)
+	p.RetryAfter = retryAfter
+	return p
+}
+
+// CannotRun says that a sound probe cannot be run now: stage is one of the stages of losses ("source_down"), and evidence
+// what that rests on.
+func CannotRun(stage, detail string, evidence ...string) *Problem {
+	p := newProblem(http.StatusUnprocessableEntity, CodeCannotRun, "%s", detail)
+	p.Stage, p.Evidence = stage, evidence
+	return p
+}
+
+// TooMany says that a limit is reached, and when to try again.
+func TooMany(retryAfter int, format string, args ...any) *Problem {
+	p := newProblem(http.StatusTooManyRequests, CodeTooMany, format, args...)
+	p.RetryAfter = retryAfter
+	return p
+}
+
+// Unavailable says that the controller cannot serve the request now.
+func Unavailable(format string, args ...any) *Problem {
+	return newProblem(http.StatusServiceUnavailable, CodeUnavailable, format, args...)
+}
+
+// internal reports a fault of ours; the cause is logged, not sent.
+func internal(cause error) *Problem {
+	p := newProblem(http.StatusInternalServerError, CodeInternal, "the controller met an internal error; its log says more")
+	p.Cause = cause
+	return p
+}
+
+// Error returns the detail.
+func (p *Problem) Error() string { return p.Detail }
+
+// Unwrap returns the cause.
+func (p *Problem) Unwrap() error { return p.Cause }
+
+// GetStatus makes it a status error for huma.
+func (p *Problem) GetStatus() int { return p.Status }
+
+// GetHeaders gives huma the headers that belong to it.
+func (p *Problem) GetHeaders() http.Header {
+	h := http.Header{}
+	if p.RetryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(p.RetryAfter))
+	}
+	if p.Allow != "" {
+		h.Set("Allow", p.Allow)
+	}
+	if p.Status == http.StatusUnauthorized {
+		h.Set("WWW-Authenticate", `Bearer realm="eosin"`)
+	}
+	return h
+}
+
+// ContentType gives huma the media type of RFC 9457.
+func (p *Problem) ContentType(string) string { return problemType }
+
+const problemType = "application/problem+json"
+
+// write sends the problem as the whole response.
+func (p *Problem) write(w http.ResponseWriter) {
+	h := w.Header()
+	for name, values := range p.GetHeaders() {
+		h[name] = slices.Clone(values)
+	}
+	h.Set("Content-Type", problemType)
+	h.Set("X-Content-Type-Options", "nosniff")
+	body, err := json.Marshal(p)
+	if err != nil { // strings and integers only: cannot fail
+		body = []byte("{}")
+	}
+	w.WriteHeader(p.Status)
+	_, _ = w.Write(append(body, '\n')) // a client that is gone needs no answer
+}

@@ -1,0 +1,479 @@
+package controller
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/apps/probe"
+	"github.com/eosin-sdn/eosin/config"
+	"github.com/eosin-sdn/eosin/controller/api"
+	"github.com/eosin-sdn/eosin/controller/datapath"
+	"github.com/eosin-sdn/eosin/controller/prober"
+	"github.com/eosin-sdn/eosin/openflow"
+	"github.com/eosin-sdn/eosin/openflow/flow"
+	"github.com/eosin-sdn/eosin/openflow/oftext"
+	"github.com/eosin-sdn/eosin/topology"
+)
+
+// Backend returns what the API serves.
+func (c *Controller) Backend() api.Backend {
+	return &backend{EventLog: c.events, c: c, reach: &reach{c}}
+}
+
+type backend struct {
+	*api.EventLog
+	c     *Controller
+	reach *reach
+}
+
+// Ready reports that the controller serves: it does as soon as it runs.
+func (b *backend) Ready(context.Context) (bool, string) { return true, "" }
+
+// Switches returns the switches that are or were connected, and those that the config names.
+func (b *backend) Switches(context.Context) ([]api.Switch, error) {
+	out := []api.Switch{}
+	seen := map[openflow.DatapathID]bool{}
+	for _, s := range b.c.list() {
+		seen[s.id] = true
+		out = append(out, s.describe())
+	}
+	for _, sw := range b.c.Config().Switches {
+		if !seen[sw.DatapathID] {
+			out = append(out, api.Switch{Name: sw.Name, DatapathID: sw.DatapathID.String()})
+		}
+	}
+	slices.SortStableFunc(out, func(x, y api.Switch) int { return strings.Compare(x.Name, y.Name) })
+	return out, nil
+}
+
+func (s *datapathSwitch) describe() api.Switch {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := s.machine.Status()
+	sw := api.Switch{
+		Name: st.Name, DatapathID: s.id.String(), Connected: s.conn != nil, Ports: st.Ports, Flows: st.Flows,
+		Description: strings.TrimSpace(st.Desc.Manufacturer + " " + st.Desc.Hardware), Software: st.Desc.Software, Serial: st.Desc.Serial,
+	}
+	if s.conn != nil {
+		sw.Address, sw.ConnectedSince = s.peer, &st.Since
+		sw.Role = openflow.RoleName(st.Role)
+	}
+	if st.Err != nil {
+		sw.Error = st.Err.Error()
+	}
+	return sw
+}
+
+// statsFresh is how old the counters of ports may be.
+const statsFresh = time.Second
+
+// Ports returns every port, with counters that were asked for just now.
+func (b *backend) Ports(ctx context.Context) ([]api.Port, error) {
+	cfg := b.c.Config()
+	b.c.freshenPorts(ctx)
+	out := []api.Port{}
+	for _, s := range b.c.list() {
+		s.eachPort(func(name string, p *apps.Port, stats *openflow.PortStats) {
+			out = append(out, api.Port{
+				Switch: name, Name: p.Name, Number: uint32(p.No), Up: p.Up, Observable: p.Observable, Mode: p.Mode.String(), Source: p.Source,
+				Networks: networkNames(cfg, p.VLANs), Native: nativeName(cfg, p), Transit: p.Transit, MAC: p.MAC.String(), Counters: portCounters(stats),
+			})
+		})
+	}
+	slices.SortStableFunc(out, func(x, y api.Port) int { return cmp.Compare(x.Switch, y.Switch) })
+	return out, nil
+}
+
+// freshenPorts asks all switches for their ports' counters and waits a little for the answers.
+func (c *Controller) freshenPorts(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, statsFresh)
+	defer cancel()
+	var answers []chan struct{}
+	for _, s := range c.list() {
+		_ = s.step(func(now time.Time, m *datapath.Machine) error {
+			if s.usable() {
+				done := make(chan struct{})
+				m.AskPortStats(now)
+				m.Barrier(done)
+				answers = append(answers, done)
+			}
+			return nil
+		})
+	}
+	for _, a := range answers {
+		select {
+		case <-a:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (s *datapathSwitch) eachPort(f func(name string, p *apps.Port, stats *openflow.PortStats)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	name, connected := s.machine.Name(), s.conn != nil
+	s.machine.Ports(func(p *apps.Port, st *openflow.PortStats) {
+		c := *p
+		c.Up = p.Up && connected // nobody knows, and frames of a dead switch go nowhere
+		f(name, &c, st)
+	})
+}
+
+func portCounters(s *openflow.PortStats) *api.Counters {
+	if s == nil {
+		return nil
+	}
+	known := func(v uint64) uint64 {
+		if v == ^uint64(0) {
+			return 0 // the switch does not keep it
+		}
+		return v
+	}
+	return &api.Counters{
+		RxPackets: known(s.RxPackets), TxPackets: known(s.TxPackets), RxBytes: known(s.RxBytes), TxBytes: known(s.TxBytes),
+		RxDropped: known(s.RxDropped), TxDropped: known(s.TxDropped), RxErrors: known(s.RxErrors), TxErrors: known(s.TxErrors),
+	}
+}
+
+func networkNames(cfg *config.Config, vlans []uint16) []string {
+	names := make([]string, 0, len(vlans))
+	for _, v := range vlans {
+		names = append(names, networkName(cfg, v))
+	}
+	return names
+}
+
+func networkName(cfg *config.Config, vlan uint16) string {
+	if n, ok := cfg.Networks.ByVLAN(vlan); ok {
+		return n.Name
+	}
+	return ""
+}
+
+func nativeName(cfg *config.Config, p *apps.Port) string {
+	if p.Mode == apps.Trunk && p.Native != 0 {
+		return networkName(cfg, p.Native)
+	}
+	return ""
+}
+
+// Hosts returns the hosts that were seen and those that the config names.
+func (b *backend) Hosts(context.Context) ([]api.Host, error) {
+	cfg := b.c.Config()
+	out := []api.Host{}
+	for _, p := range b.c.hosts() {
+		e := endpoint(cfg, p)
+		last := p.host.Last
+		out = append(out, api.Host{
+			Name: e.Name, MAC: e.MAC.String(), IPs: texts(e.IPs), Network: e.Network, VLAN: e.VLAN, Switch: e.SwitchName, Port: e.PortName,
+			Configured: e.Name != e.MAC.String(), LastSeen: &last,
+		})
+	}
+	for _, h := range cfg.Hosts {
+		if slices.ContainsFunc(out, func(o api.Host) bool { return o.Name == h.Name }) {
+			continue
+		}
+		host := api.Host{Name: h.Name, IPs: texts(h.IPs), Network: h.Network, Configured: true}
+		if !h.MAC.IsZero() {
+			host.MAC = h.MAC.String()
+		}
+		if n, ok := cfg.Networks.ByName(h.Network); ok {
+			host.VLAN = n.VLAN
+		}
+		out = append(out, host)
+	}
+	slices.SortStableFunc(out, func(x, y api.Host) int { return strings.Compare(x.Name, y.Name) })
+	return out, nil
+}
+
+func texts(ips []netip.Addr) []string {
+	out := make([]string, 0, len(ips))
+	for _, ip := range ips {
+		out = append(out, ip.String())
+	}
+	return out
+}
+
+func text(ip netip.Addr) string {
+	if !ip.IsValid() {
+		return ""
+	}
+	return ip.String()
+}
+
+// Links returns the discovered links.
+func (b *backend) Links(context.Context) ([]api.Link, error) {
+	out := []api.Link{}
+	for _, l := range b.c.fabric.current().Links() {
+		x, y := b.c.place(l.A), b.c.place(l.B)
+		link := api.Link{
+			Name: api.LinkName(x, y), A: x, B: y, Up: l.State == topology.Up, State: l.State.String(), Forwarding: l.Forwarding, Kind: l.Kind.String(),
+		}
+		if l.Latency > 0 {
+			latency := l.Latency
+			link.LatencySeconds = &latency
+		}
+		out = append(out, link)
+	}
+	slices.SortStableFunc(out, func(x, y api.Link) int { return strings.Compare(x.Name, y.Name) })
+	return out, nil
+}
+
+func (c *Controller) place(ref topology.PortRef) api.Place {
+	sw, port, _ := strings.Cut(c.portName(ref), ":")
+	return api.Place{Switch: sw, Port: port}
+}
+
+// Networks returns the networks of the config, or the implicit one.
+func (b *backend) Networks(context.Context) ([]api.Network, error) {
+	cfg := b.c.Config()
+	hosts, ports := map[uint16]int{}, map[uint16]int{}
+	for _, p := range b.c.hosts() {
+		hosts[p.host.Key.VLAN()]++
+	}
+	for _, s := range b.c.list() {
+		s.eachPort(func(_ string, p *apps.Port, _ *openflow.PortStats) {
+			if !p.Transit {
+				for _, v := range p.VLANs {
+					ports[v]++
+				}
+			}
+		})
+	}
+	out := []api.Network{}
+	for _, n := range cfg.Networks {
+		net := api.Network{Name: n.Name, VLAN: n.VLAN, VNI: n.VNI, Hosts: hosts[n.VLAN], Ports: ports[n.VLAN]}
+		if n.Subnet.IsValid() {
+			net.Subnet = n.Subnet.String()
+		}
+		if n.Gateway.IsValid() {
+			net.Gateway = n.Gateway.String()
+		}
+		out = append(out, net)
+	}
+	return out, nil
+}
+
+// Tunnels returns the ports that are tunnels: by config, or because discovery frames came through one.
+func (b *backend) Tunnels(ctx context.Context) ([]api.Tunnel, error) {
+	cfg := b.c.Config()
+	b.c.freshenPorts(ctx)
+	peers, tunnels := map[topology.PortRef]topology.PortRef{}, map[topology.PortRef]bool{}
+	for _, l := range b.c.fabric.current().Links() {
+		if l.Kind == topology.Tunnel {
+			tunnels[l.A], tunnels[l.B] = true, true
+			if l.State == topology.Up {
+				peers[l.A], peers[l.B] = l.B, l.A
+			}
+		}
+	}
+	out := []api.Tunnel{}
+	for _, s := range b.c.list() {
+		var ts []api.Tunnel
+		var refs []topology.PortRef
+		s.eachPort(func(name string, p *apps.Port, stats *openflow.PortStats) {
+			ref := topology.PortRef{Switch: s.id, Port: p.No}
+			if p.Mode != apps.Tunnel && !tunnels[ref] {
+				return
+			}
+			t := api.Tunnel{
+				Name: name + ":" + p.Name, Switch: name, Port: p.Name, Number: uint32(p.No), Mode: p.Mode.String(),
+				Networks: networkNames(cfg, p.VLANs), Up: p.Up, Counters: portCounters(stats), Local: text(p.TunnelLocal), Remote: text(p.TunnelRemote),
+			}
+			if p.Mode == apps.Tunnel {
+				t.Key = "flow"
+			}
+			ts, refs = append(ts, t), append(refs, ref)
+		})
+		for i := range ts {
+			if peer, ok := peers[refs[i]]; ok {
+				at := b.c.place(peer)
+				ts[i].Peer = &at
+			}
+		}
+		out = append(out, ts...)
+	}
+	slices.SortStableFunc(out, func(x, y api.Tunnel) int { return strings.Compare(x.Name, y.Name) })
+	return out, nil
+}
+
+// Flows returns the flows that switches should have.
+func (b *backend) Flows(_ context.Context, filter api.FlowFilter) ([]api.Flow, error) {
+	out := []api.Flow{}
+	for _, s := range b.c.list() {
+		s.mu.Lock()
+		name := s.machine.Name()
+		if filter.Switch == "" || filter.Switch == name {
+			s.machine.Flows(func(m *openflow.FlowMod) {
+				if filter.Table >= 0 && int(m.TableID) != filter.Table {
+					return
+				}
+				owner, _ := flow.OwnerOf(m.Cookie)
+				out = append(out, api.Flow{
+					Switch: name, Table: m.TableID, TableName: apps.TableName(m.TableID), Priority: m.Priority, Cookie: fmt.Sprintf("%#x", m.Cookie),
+					Owner: appOf(owner), Match: oftext.Match(m.Match), Actions: oftext.Instructions(m.Instructions),
+				})
+			})
+		}
+		s.mu.Unlock()
+	}
+	slices.SortFunc(out, func(x, y api.Flow) int {
+		return cmp.Or(strings.Compare(x.Switch, y.Switch), cmp.Compare(x.Table, y.Table), cmp.Compare(y.Priority, x.Priority), strings.Compare(x.Match, y.Match))
+	})
+	return out, nil
+}
+
+// Probes returns the continuous probes.
+func (b *backend) Probes(context.Context) ([]api.Probe, error) {
+	out := []api.Probe{}
+	for _, p := range b.c.prober.Probes() {
+		out = append(out, api.Probe{
+			Name: p.Name, Kind: p.Kind, Of: p.Of, Type: p.Type, IntervalSeconds: p.Interval.Seconds(), TimeoutSeconds: p.Timeout.Seconds(),
+			Expect: api.Verdict(p.Expect), Pairs: p.Pairs, OK: p.OK, Failing: p.Failing, Pending: p.Pending,
+		})
+	}
+	return out, nil
+}
+
+// Mesh returns the newest verdict of every pair that is probed continuously.
+func (b *backend) Mesh(context.Context) ([]api.MeshEntry, error) {
+	out := []api.MeshEntry{}
+	for _, m := range b.c.prober.Mesh() {
+		e := api.MeshEntry{
+			Probe: m.Probe, Source: m.Source, Destination: m.Destination, Network: m.Network, Type: m.Type, Expect: api.Verdict(m.Expect),
+			OK: m.OK, Verdict: api.Verdict(m.Verdict), LossRatio: m.LossRatio, Loss: loss(m.Loss),
+		}
+		if m.RTT > 0 {
+			s := m.RTT.Seconds()
+			e.RTTSeconds = &s
+		}
+		if !m.Last.IsZero() {
+			last := m.Last
+			e.Last = &last
+		}
+		out = append(out, e)
+	}
+	return out, nil
+}
+
+func loss(l *prober.Loss) *api.Loss {
+	if l == nil {
+		return nil
+	}
+	out := &api.Loss{Stage: string(l.Stage), Reason: l.Reason, Evidence: slices.Clone(l.Evidence)}
+	if out.Evidence == nil {
+		out.Evidence = []string{}
+	}
+	if l.Where != nil {
+		out.Where = &api.Place{Switch: l.Where.Switch, Port: l.Where.Port}
+	}
+	return out
+}
+
+// Probe runs one probe.
+func (b *backend) Probe(ctx context.Context, req api.ProbeRequest, report func(api.ProbeUpdate)) (api.ProbeResult, error) {
+	var onUpdate func(prober.Update)
+	if report != nil {
+		onUpdate = func(u prober.Update) { report(update(u)) }
+	}
+	r, err := b.c.prober.Probe(ctx, prober.Request{
+		Source: req.Source, Destination: req.Destination, Type: req.Type, Count: req.Count, Interval: time.Duration(req.Interval),
+		Timeout: time.Duration(req.Timeout), Colour: uint16(req.Color), Size: req.Size,
+	}, onUpdate)
+	if err != nil {
+		return api.ProbeResult{}, problem(err, req)
+	}
+	return result(r), nil
+}
+
+func update(u prober.Update) api.ProbeUpdate {
+	out := api.ProbeUpdate{Seq: u.Seq}
+	switch u.Kind {
+	case prober.Started:
+		out.Event = api.UpdateStarted
+		out.Color, out.Size = int(u.Result.Colour), u.Result.Size
+		out.SourceEnd, out.DestinationEnd = end(u.Result.SourceEnd), end(u.Result.DestinationEnd)
+	case prober.Replied:
+		out.Event, out.RTTSeconds = api.UpdateReply, u.RTT.Seconds()
+	case prober.Late:
+		out.Event, out.RTTSeconds = api.UpdateLate, u.RTT.Seconds()
+	case prober.Lost:
+		out.Event = api.UpdateLost
+	}
+	return out
+}
+
+func end(e prober.End) *api.ProbeEnd {
+	return &api.ProbeEnd{Name: e.Name, MAC: e.MAC, IP: e.IP, Network: e.Network, Switch: e.Switch, Port: e.Port}
+}
+
+func result(r prober.Result) api.ProbeResult {
+	out := api.ProbeResult{
+		Source: r.Source, Destination: r.Destination, Type: r.Type, Color: int(r.Colour), Sent: r.Sent, Received: r.Received,
+		Verdict: api.Verdict(r.Verdict), Replies: []api.Reply{}, Loss: loss(r.Loss), SourceEnd: end(r.SourceEnd), DestinationEnd: end(r.DestinationEnd),
+	}
+	for _, p := range r.Replies {
+		out.Replies = append(out.Replies, api.Reply{Seq: p.Seq, RTTSeconds: p.RTT.Seconds()})
+	}
+	if r.RTT != nil {
+		out.RTTSeconds = &api.RTT{Min: r.RTT.Min.Seconds(), Avg: r.RTT.Avg.Seconds(), Max: r.RTT.Max.Seconds()}
+	}
+	if r.Control > 0 {
+		s := r.Control.Seconds()
+		out.ControlSeconds = &s
+	}
+	return out
+}
+
+// problem translates what kept a probe from running.
+func problem(err error, req api.ProbeRequest) error {
+	var unknown *prober.UnknownError
+	var ambiguous *prober.AmbiguousError
+	var invalid *prober.InvalidError
+	var cannot *prober.CannotRunError
+	var colour *probe.ColourError
+	var at *prober.EndError
+	what := "host"
+	if errors.As(err, &at) {
+		what = at.End
+	}
+	switch {
+	case errors.As(err, &unknown):
+		return api.UnknownName(what, unknown.Ref, unknown.Candidates...)
+	case errors.As(err, &ambiguous):
+		return api.AmbiguousName(what, ambiguous.Ref, ambiguous.Candidates...)
+	case errors.As(err, &invalid):
+		return api.Invalid("body."+invalid.Field, "%s", invalid.Text)
+	case errors.As(err, &cannot):
+		return api.CannotRun(string(cannot.Stage), cannot.Reason, cannot.Evidence...)
+	case errors.As(err, &colour):
+		return api.ColorBusy(req.Color, int(colour.Wait/time.Second))
+	case errors.Is(err, errOffline):
+		return api.CannotRun(string(prober.SourceDown), err.Error())
+	}
+	return err
+}
+
+// probeSpecs translates the continuous probes of a config.
+func probeSpecs(cfg *config.Config) []prober.Spec {
+	specs := make([]prober.Spec, 0, len(cfg.Probes))
+	for _, p := range cfg.Probes {
+		s := prober.Spec{
+			Name: p.Name, Mesh: p.Mesh, From: p.From, To: p.To, Type: p.Type.String(), Interval: p.Interval, Timeout: p.Timeout,
+			ExpectUnreachable: p.Expect == config.Unreachable, Size: p.Size, Count: p.Count,
+		}
+		for _, pair := range p.Pairs {
+			s.Pairs = append(s.Pairs, prober.Pair{Source: pair.Source, Destination: pair.Destination})
+		}
+		specs = append(specs, s)
+	}
+	return specs
+}

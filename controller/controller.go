@@ -1,0 +1,232 @@
+// Package controller is the shell around the machines of the switches: it listens, dials, reads and writes, owns the graph of
+// the network, and answers what the API asks. Decisions are made elsewhere.
+package controller
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sirupsen/logrus"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/eosin-sdn/eosin/apps/discovery"
+	"github.com/eosin-sdn/eosin/config"
+	"github.com/eosin-sdn/eosin/controller/api"
+	"github.com/eosin-sdn/eosin/controller/datapath"
+	"github.com/eosin-sdn/eosin/controller/prober"
+	"github.com/eosin-sdn/eosin/openflow"
+)
+
+// Options are what a controller is made of besides its config.
+type Options struct {
+	Log    *logrus.Logger
+	Events *api.EventLog
+}
+
+// Controller controls the switches that connect to it.
+type Controller struct {
+	log    *logrus.Logger
+	events *api.EventLog
+	keys   datapath.Keys
+	fabric *fabric
+	prober *prober.Engine
+	book   *addressBook
+	tls    *tlsFiles // nil without openflow.tls
+
+	config atomic.Pointer[config.Config]
+	reload sync.Mutex // one Configure at a time
+
+	mu       sync.RWMutex // guards switches
+	switches map[openflow.DatapathID]*datapathSwitch
+
+	unidentified atomic.Int64 // connections that have not said who they are
+	sessions     sync.WaitGroup
+	latency      packetInLatency
+	counters     counters
+}
+
+// counters are what no single switch accounts for.
+type counters struct {
+	accepted, refused, broken atomic.Uint64
+	reloadOK                  atomic.Bool
+	reloadAt                  atomic.Int64 // Unix seconds of the last successful one
+}
+
+// New returns a controller for a config. It starts nothing.
+func New(cfg *config.Config, o Options) *Controller {
+	c := &Controller{
+		log: o.Log, events: o.Events, switches: map[openflow.DatapathID]*datapathSwitch{},
+		book: newAddressBook(),
+	}
+	c.fabric = newFabric(c)
+	c.prober = prober.New(&reach{c}, prober.Options{Notice: func(kind, text string) { c.notice(kind, "", text) }})
+	c.keys = datapath.Keys{Hellos: discovery.NewSigner(time.Now()), Probes: c.prober.Key()}
+	c.Configure(cfg)
+	return c
+}
+
+// Run serves until ctx ends: listeners, connections to bridges that listen, the fabric and the probes.
+func (c *Controller) Run(ctx context.Context) error {
+	cfg := c.Config()
+	if !cfg.OpenFlow.TLS.IsZero() {
+		files, err := newTLSFiles(cfg.OpenFlow.TLS)
+		if err != nil {
+			return err
+		}
+		c.tls = files
+	}
+	listeners, err := listen(cfg)
+	if err != nil {
+		return err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	for _, l := range listeners {
+		c.log.Infof("OpenFlow: listening on %s", l.endpoint)
+		g.Go(func() error { return c.accept(ctx, l) }) // ends with ctx
+	}
+	for _, e := range cfg.OpenFlow.Connect {
+		g.Go(func() error { return c.dial(ctx, e) }) // ends with ctx
+	}
+	g.Go(func() error { return c.fabric.run(ctx) }) // ends with ctx
+	g.Go(func() error { return c.prober.Run(ctx) }) // ends with ctx
+	err = g.Wait()
+	c.closeAll()
+	c.sessions.Wait()
+	return err
+}
+
+// Config returns the running config.
+func (c *Controller) Config() *config.Config { return c.config.Load() }
+
+// Configure makes a config the running one. Each switch gets its difference and no more; listeners stay as they are.
+func (c *Controller) Configure(cfg *config.Config) {
+	c.reload.Lock()
+	defer c.reload.Unlock()
+	c.config.Store(cfg)
+	c.counters.reloadOK.Store(true)
+	c.counters.reloadAt.Store(time.Now().Unix())
+	c.fabric.setMoves(cfg.Limits.Moves)
+	for _, s := range c.list() {
+		s.configure(intentFor(cfg, s.id))
+	}
+	c.prober.SetRate(cfg.Limits.ProbesPerSecond)
+	c.prober.Configure(probeSpecs(cfg))
+}
+
+// ReloadFailed notes that a new config was refused: the running one stays.
+func (c *Controller) ReloadFailed(err error) {
+	c.counters.reloadOK.Store(false)
+	c.log.Errorf("the new config is refused and the running one stays:\n%v", err)
+	c.publish(api.Event{Type: "config_refused", Level: "error", Message: fmt.Sprintf("the new config is refused and the running one stays: %v", err)})
+}
+
+// list returns the switches, ascending by datapath id.
+func (c *Controller) list() []*datapathSwitch {
+	c.mu.RLock()
+	l := make([]*datapathSwitch, 0, len(c.switches))
+	for _, s := range c.switches {
+		l = append(l, s)
+	}
+	c.mu.RUnlock()
+	slices.SortFunc(l, func(a, b *datapathSwitch) int {
+		if a.id < b.id {
+			return -1
+		}
+		return 1
+	})
+	return l
+}
+
+// lookup returns a switch that is connected or was.
+func (c *Controller) lookup(id openflow.DatapathID) *datapathSwitch {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.switches[id]
+}
+
+// byName returns the switch with a name, or with a datapath id in text form.
+func (c *Controller) byName(name string) *datapathSwitch {
+	for _, s := range c.list() {
+		if s.name() == name || s.id.String() == name {
+			return s
+		}
+	}
+	return nil
+}
+
+func (c *Controller) closeAll() {
+	for _, s := range c.list() {
+		s.disconnect(errStopping)
+	}
+}
+
+// notice logs something an operator wants to read and publishes it.
+func (c *Controller) notice(kind, sw, text string) {
+	level := logrus.InfoLevel
+	switch kind {
+	case "drift", "host_frozen", "switch_refused", "isolation_violation", "session_broken", "port_down", "link_down":
+		level = logrus.WarnLevel
+	case "switch_error":
+		level = logrus.ErrorLevel
+	}
+	c.log.WithField("event", kind).Log(level, text)
+	c.publish(api.Event{Type: kind, Level: level.String(), Message: text, Switch: sw})
+}
+
+func (c *Controller) publish(e api.Event) { c.events.Publish(e) }
+
+// addressBook knows which hosts use an IP address: the API and the probes name hosts by it.
+type addressBook struct {
+	mu    sync.RWMutex
+	hosts map[netip.Addr][]hostRef
+}
+
+// hostRef names a host in the whole network: the same address may be used in many.
+type hostRef struct {
+	sw  openflow.DatapathID
+	key uint64 // l2.Key
+}
+
+// maxUsers bounds how many hosts are remembered for one address.
+const maxUsers = 64
+
+func newAddressBook() *addressBook { return &addressBook{hosts: map[netip.Addr][]hostRef{}} }
+
+// add notes that a host uses an address.
+func (b *addressBook) add(a netip.Addr, r hostRef) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	l := b.hosts[a]
+	if slices.Contains(l, r) {
+		return
+	}
+	if len(l) >= maxUsers {
+		l = slices.Delete(l, 0, 1)
+	}
+	b.hosts[a] = append(l, r)
+}
+
+// users returns the hosts that are said to use an address. They may be gone: the caller looks them up. Stale ones are dropped
+// through drop.
+func (b *addressBook) users(a netip.Addr) []hostRef {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return slices.Clone(b.hosts[a])
+}
+
+// drop removes a user of an address.
+func (b *addressBook) drop(a netip.Addr, r hostRef) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	l := slices.DeleteFunc(b.hosts[a], func(o hostRef) bool { return o == r })
+	if len(l) == 0 {
+		delete(b.hosts, a)
+		return
+	}
+	b.hosts[a] = l
+}

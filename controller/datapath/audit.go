@@ -1,0 +1,203 @@
+package datapath
+
+import (
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/openflow"
+	"github.com/eosin-sdn/eosin/openflow/flow"
+)
+
+// Flow control: a barrier follows every barrierEvery bytes, and no more than window bytes are under way, so that a switch is
+// never sent more than it can take while the connection's own queue is bounded.
+const (
+	barrierEvery = 64 << 10
+	window       = 512 << 10
+)
+
+// suspectAfter lets a burst of signs pass before one audit looks at all of it.
+const suspectAfter = 500 * time.Millisecond
+
+// Bundle control types and flags (ONF extension 230).
+const (
+	bundleOpenRequest    = 0
+	bundleOpenReply      = 1
+	bundleCloseReply     = 3
+	bundleCommitRequest  = 4
+	bundleCommitReply    = 5
+	bundleDiscardRequest = 6
+	bundleDiscardReply   = 7
+	bundleAtomicOrdered  = 1 | 2
+)
+
+// beginAudit asks for what is there, to compare it with what should be.
+func (m *Machine) beginAudit(now time.Time) {
+	if m.dirty { // the desired state must be up to date before it is compared
+		m.dirty = false
+		for _, a := range m.order {
+			a.Refresh(now, &m.Out)
+		}
+	}
+	if m.metersStale {
+		m.sendMeters()
+	}
+	if m.phase != Ready {
+		// Nothing that is queued has been sent in this session: the comparison says what has to be.
+		m.Out.Store.Discard()
+	}
+	m.phase = Auditing
+	m.repairAt = time.Time{}
+	m.drift.Reset()
+	m.Out.Store.BeginAudit()
+	m.ask(now, askFlows)
+	m.ask(now, askGroups)
+}
+
+// endAudit has seen both dumps: what differs is sent in one bundle, all or nothing.
+func (m *Machine) endAudit(now time.Time) {
+	d := &m.drift
+	m.Out.Store.EndAudit(d)
+	if m.audits > 0 && d.Any() && !m.failed {
+		m.Drifts++
+		m.Out.Notice(now, "drift", fmt.Sprintf("switch %s: flows were changed behind our back (%d missing, %d altered, %d stray, %d groups; first: %s): repaired",
+			m.sw.Name, d.Missing, d.Altered, d.Stray, d.Groups, d.First))
+	}
+	m.audits++
+	m.failed = false
+	if m.Out.Store.Pending() == 0 {
+		m.ready(now)
+		return
+	}
+	m.phase = Committing
+	m.bundles++
+	m.bundle, m.commitXid = m.bundles, 0
+	m.Out.Wire = openflow.AppendBundleControl(m.Out.Wire, m.xid(), m.bundle, bundleOpenRequest, bundleAtomicOrdered)
+}
+
+// drain sends what is queued, as far as the window allows.
+func (m *Machine) drain(time.Time) {
+	if m.phase == Ready && m.metersStale {
+		m.sendMeters()
+	}
+	var wrap func(b, msg []byte) []byte
+	if m.phase == Committing {
+		if m.commitXid != 0 {
+			return // the bundle is closed; what has come since goes out when it is done
+		}
+		wrap = func(b, msg []byte) []byte {
+			return openflow.AppendBundleAdd(b, 0, m.bundle, bundleAtomicOrdered, msg)
+		}
+	}
+	for m.inflight < window && m.Out.Store.Pending() > 0 {
+		before := len(m.Out.Wire)
+		m.Out.Wire = m.Out.Store.Drain(m.Out.Wire, before+barrierEvery-m.unbarriered, &m.Out.Xid, wrap)
+		m.unbarriered += len(m.Out.Wire) - before
+		if m.unbarriered >= barrierEvery {
+			m.appendBarrier(nil)
+		}
+	}
+	if m.phase == Committing && m.Out.Store.Pending() == 0 {
+		m.commitXid = m.xid()
+		m.Out.Wire = openflow.AppendBundleControl(m.Out.Wire, m.commitXid, m.bundle, bundleCommitRequest, bundleAtomicOrdered)
+	}
+}
+
+// committed is the end of a bundle.
+func (m *Machine) committed(now time.Time, b *openflow.BundleControl) {
+	if b.Type != bundleCommitReply || m.phase != Committing || b.ID != m.bundle {
+		return // replies to open and discard say nothing
+	}
+	m.bundle = 0
+	m.retry = retryFirst
+	m.err = nil
+	m.ready(now)
+}
+
+// suspect looks at the flows soon: there is a sign that somebody has changed them.
+func (m *Machine) suspect(now time.Time) {
+	if soon := now.Add(suspectAfter); m.phase == Ready && (m.auditAt.IsZero() || soon.Before(m.auditAt)) {
+		m.auditAt = soon
+	}
+}
+
+func (m *Machine) ready(now time.Time) {
+	m.phase = Ready
+	m.auditAt = time.Time{}
+	if m.intent.AuditEvery > 0 {
+		m.auditAt = now.Add(m.intent.AuditEvery)
+	}
+	if m.err != nil && now.Sub(m.errAt) > m.retry {
+		m.err = nil
+	}
+}
+
+// refused handles an error message. Whatever of ours it was about, the state of the switch is not what was sent: it is looked
+// at again, after a while that grows with each failure. A bundle that had any error is discarded whole, since OVS would
+// commit the rest of it.
+func (m *Machine) refused(now time.Time, e *openflow.Error) {
+	t, known := e.RequestType()
+	if known && t == openflow.TypeMultipartRequest {
+		m.refusedRequest(now, e)
+		return
+	}
+	what := offender(e)
+	m.fail(now, fmt.Errorf("%w%s", e, what))
+	if known && (t == openflow.TypeRoleRequest || t == openflow.TypePacketOut || t == openflow.TypeSetConfig) {
+		return
+	}
+	if what.owner == apps.OwnerProbe && m.intent.Trap == TrapAuto && !m.sw.NoConntrack {
+		m.sw.NoConntrack, m.dirty = true, true
+		m.Out.Notice(now, "no_conntrack", fmt.Sprintf("switch %s refuses conntrack actions: probe replies are trapped by DSCP", m.sw.Name))
+	}
+	if m.phase == Committing {
+		m.Out.Wire = openflow.AppendBundleControl(m.Out.Wire, m.xid(), m.bundle, bundleDiscardRequest, bundleAtomicOrdered)
+		m.Out.Store.Discard()
+		m.bundle, m.failed = 0, true
+		m.phase = Ready
+	}
+	if m.phase == Ready && m.repairAt.IsZero() { // one repair for all errors of a bundle
+		m.repairAt = now.Add(m.retry)
+		m.auditAt = m.repairAt
+		m.retry = min(2*m.retry, retryMost)
+	}
+}
+
+// offence names the rule that an error is about, as far as the switch says.
+type offence struct {
+	owner flow.Owner
+	text  string
+}
+
+// String returns what is to be added to the error's own text.
+func (o offence) String() string { return o.text }
+
+// offender reads the beginning of the refused message: a flow-mod, by itself or in a bundle.
+func offender(e *openflow.Error) offence {
+	const inBundle, enough = 24, 32
+	b := e.Data
+	if len(b) >= inBundle && openflow.Type(b[1]) == openflow.TypeExperimenter {
+		b = b[inBundle:]
+	}
+	if len(b) < enough || openflow.Type(b[1]) != openflow.TypeFlowMod {
+		return offence{}
+	}
+	cookie := binary.BigEndian.Uint64(b[8:])
+	owner, _ := flow.OwnerOf(cookie)
+	return offence{owner, fmt.Sprintf(" (rule in table %s, priority %d, cookie %#x)", apps.TableName(b[24]), binary.BigEndian.Uint16(b[30:]), cookie)}
+}
+
+// refusedRequest goes on without what the switch cannot tell (an old switch has no meters, say).
+func (m *Machine) refusedRequest(now time.Time, e *openflow.Error) {
+	for i, r := range m.waiting {
+		if r.xid != e.Xid {
+			continue
+		}
+		m.waiting = append(m.waiting[:i], m.waiting[i+1:]...)
+		m.fail(now, e)
+		m.answered(now, r.kind)
+		return
+	}
+	m.Unsolicited++
+}

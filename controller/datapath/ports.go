@@ -1,0 +1,145 @@
+package datapath
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/openflow"
+	"github.com/eosin-sdn/eosin/openflow/packet"
+	"github.com/eosin-sdn/eosin/topology"
+)
+
+// maxPorts bounds what a switch can make the controller remember.
+const maxPorts = 65_280
+
+// setPorts takes the whole list of ports of a new session.
+func (m *Machine) setPorts(now time.Time) {
+	gone := make(map[openflow.PortNo]bool, len(m.sw.Ports))
+	for no := range m.sw.Ports {
+		gone[no] = true
+	}
+	for i := range m.ports {
+		delete(gone, m.ports[i].No)
+		m.setPort(now, &m.ports[i])
+	}
+	for no := range gone {
+		m.removePort(no)
+	}
+	m.ports = nil
+}
+
+func (m *Machine) portStatus(now time.Time, s *openflow.PortStatus) {
+	if m.asking(askPorts) && m.phase == Describing {
+		// The list that is under way may be older than this.
+		m.ports = slices.DeleteFunc(m.ports, func(p openflow.PortDesc) bool { return p.No == s.Desc.No })
+		if s.Reason != openflow.PortDelete {
+			m.ports = append(m.ports, s.Desc)
+		}
+		return
+	}
+	if s.Reason == openflow.PortDelete {
+		if p := m.sw.Ports[s.Desc.No]; p != nil {
+			m.Out.Notice(now, "port_removed", fmt.Sprintf("switch %s: port %s (%d) removed", m.sw.Name, p.Name, p.No))
+		}
+		m.removePort(s.Desc.No)
+		return
+	}
+	m.setPort(now, &s.Desc)
+}
+
+// setPort takes what a switch says of a port. A device that was moved into another namespace is one that the switch cannot see
+// any more: it reports no address and no link, yet frames pass. Such a port is taken to be up.
+func (m *Machine) setPort(now time.Time, d *openflow.PortDesc) {
+	if d.No > openflow.PortMax && d.No != openflow.PortLocal || d.No == 0 {
+		m.Unsolicited++
+		return
+	}
+	p := m.sw.Ports[d.No]
+	if p == nil {
+		if len(m.sw.Ports) >= maxPorts {
+			m.Unsolicited++
+			return
+		}
+		p = &apps.Port{No: d.No}
+		m.sw.Ports[d.No] = p
+		at, _ := slices.BinarySearchFunc(m.sw.Order, d.No, func(a, b openflow.PortNo) int { return cmp.Compare(a, b) })
+		m.sw.Order = slices.Insert(m.sw.Order, at, d.No)
+		m.dirty, m.posted = true, true
+	}
+	was := *p
+	p.Name, p.MAC = printable(d.Name), packet.MAC(d.HWAddr)
+	p.Observable = p.MAC != packet.MAC{} || d.Up()
+	p.Up = d.Up() || !p.Observable
+	p.Transit = m.sw.Graph.Transit(m.sw.Ref(p.No))
+	if p.Up && (!was.Up || p.UpSince.IsZero()) {
+		p.UpSince, p.Settled = now, false
+		m.Out.WakeAt(now.Add(settleTime))
+	}
+	if !p.Up {
+		p.Settled = false
+	}
+	if was.Name != p.Name {
+		m.applyIntent(p)
+	}
+	if was.Up != p.Up || was.Name != p.Name {
+		m.dirty, m.posted = true, true
+		if was.Name != "" && m.phase >= Adopting {
+			m.Out.Notice(now, map[bool]string{true: "port_up", false: "port_down"}[p.Up], fmt.Sprintf("switch %s: port %s (%d) is %s", m.sw.Name, p.Name, p.No, map[bool]string{true: "up", false: "down"}[p.Up]))
+		}
+	}
+}
+
+func (m *Machine) removePort(no openflow.PortNo) {
+	if m.sw.Ports[no] == nil {
+		return
+	}
+	delete(m.sw.Ports, no)
+	at, _ := slices.BinarySearch(m.sw.Order, no)
+	m.sw.Order = slices.Delete(m.sw.Order, at, at+1)
+	delete(m.stats, no)
+	m.dirty, m.posted = true, true
+}
+
+// settle lets ports flood that have been up long enough for discovery to have found a link.
+func (m *Machine) settle(now time.Time) {
+	for _, no := range m.sw.Order {
+		p := m.sw.Ports[no]
+		if !p.Up || p.Settled {
+			continue
+		}
+		if due := p.UpSince.Add(settleTime); now.Before(due) {
+			m.Out.WakeAt(due)
+			continue
+		}
+		p.Settled = true
+		m.dirty = true
+	}
+}
+
+// PortsChanged reports once whether the graph has to be told of the ports anew, and calls f for each.
+func (m *Machine) PortsChanged(f func(openflow.PortNo, topology.PortInfo)) bool {
+	if !m.posted {
+		return false
+	}
+	m.posted = false
+	for _, no := range m.sw.Order {
+		p := m.sw.Ports[no]
+		f(no, topology.PortInfo{Up: p.Up, Mesh: p.Mode == apps.Tunnel, VLANs: topology.NewVLANs(p.VLANs...)})
+	}
+	return true
+}
+
+// printable makes a name from a switch fit for logs, labels and terminals.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == unicode.ReplacementChar || !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, strings.ToValidUTF8(s, "?"))
+}

@@ -1,0 +1,266 @@
+package datapath
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/openflow"
+	"github.com/eosin-sdn/eosin/openflow/flow"
+)
+
+// session is what belongs to one connection and is forgotten with it.
+type session struct {
+	phase Phase
+	since time.Time // of the connection
+	last  time.Time // when the switch last said anything
+	asked time.Time // when an echo was sent that is not answered yet
+
+	features openflow.FeaturesReply
+	desc     openflow.SwitchDesc
+	role     uint32
+
+	waiting []request // multipart requests that are not answered in full
+	barrier []barrier // in the order sent
+
+	unbarriered int // bytes sent since the last barrier
+	inflight    int // bytes sent before a barrier that is not answered
+
+	bundle      uint32 // id of the open bundle, 0 none
+	bundles     uint32
+	commitXid   uint32
+	failed      bool      // the last bundle was refused
+	repairAt    time.Time // when an audit mends what was refused; zero when nothing was
+	drift       flow.Drift
+	auditAt     time.Time // when the next audit is due
+	retry       time.Duration
+	adoptUntil  time.Time
+	restored    int
+	ports       []openflow.PortDesc // collected from the parts of the reply
+	metersStale bool
+
+	actualMeters map[uint32]flow.Meter
+	budget       [NumClasses]bucket
+
+	pin    openflow.PacketIn // scratch: decoding allocates nothing
+	packet apps.Packet
+}
+
+// request is a multipart request under way.
+type request struct {
+	xid   uint32
+	kind  requestKind
+	bytes int
+	parts int
+	until time.Time
+}
+
+type requestKind uint8
+
+const (
+	askDesc requestKind = iota
+	askPorts
+	askMeters
+	askRestore // the first dump of flows
+	askFlows   // the dump of an audit
+	askGroups
+	askPortStats
+)
+
+type barrier struct {
+	xid   uint32
+	bytes int
+	done  chan<- struct{} // told, if not nil
+}
+
+func (m *Machine) xid() uint32 {
+	m.Out.Xid++
+	return m.Out.Xid
+}
+
+// everything is what a switch is to send unasked, in whatever role.
+var everything = openflow.AsyncConfig{
+	PacketInMaster: 7, PacketInSlave: 7, PortStatusMaster: 7, PortStatusSlave: 7, FlowRemovedMaster: 15, FlowRemovedSlave: 15,
+}
+
+// Attach begins a session: the handshake is done.
+func (m *Machine) Attach(now time.Time, f openflow.FeaturesReply) {
+	m.Sessions++
+	m.session = session{
+		phase: Describing, since: now, last: now, features: f, actualMeters: map[uint32]flow.Meter{}, retry: retryFirst,
+	}
+	m.limit(m.sw.Settings)
+	m.Out.Wire = m.Out.Wire[:0]
+	m.Out.Wire = openflow.AppendSetConfig(m.Out.Wire, m.xid(), 0, 0xffff)
+	// A bridge's own management socket sends nothing unasked unless it is told to.
+	m.Out.Wire = openflow.AppendSetAsync(m.Out.Wire, m.xid(), everything)
+	m.Out.Wire = openflow.AppendRoleRequest(m.Out.Wire, m.xid(), openflow.RoleNoChange, 0)
+	m.ask(now, askDesc)
+	m.ask(now, askPorts)
+	m.ask(now, askMeters)
+	if !m.adopted {
+		m.ask(now, askRestore)
+	}
+}
+
+// Detach ends the session. What is desired stays; the next session begins with an audit.
+func (m *Machine) Detach(now time.Time) {
+	for _, b := range m.barrier {
+		if b.done != nil {
+			close(b.done)
+		}
+	}
+	if m.phase == Offline {
+		return
+	}
+	m.phase = Offline
+	m.session.waiting, m.session.barrier = nil, nil
+	m.Out.Wire = m.Out.Wire[:0]
+	m.Out.Store.Discard()
+	for _, a := range m.order {
+		a.SwitchDisconnected(now)
+	}
+}
+
+// ask sends a multipart request and remembers that its reply is expected.
+func (m *Machine) ask(now time.Time, kind requestKind) {
+	xid := m.xid()
+	b := m.Out.Wire
+	switch kind {
+	case askDesc:
+		b = openflow.AppendDescRequest(b, xid)
+	case askPorts:
+		m.ports = m.ports[:0]
+		b = openflow.AppendPortDescRequest(b, xid)
+	case askMeters:
+		b = openflow.AppendMeterConfigRequest(b, xid, openflow.MeterAll)
+	case askRestore, askFlows:
+		cookie, mask := flow.CookieMask()
+		b = openflow.AppendFlowStatsRequest(b, xid, openflow.FlowStatsRequest{
+			TableID: openflow.TableAll, OutPort: openflow.PortAny, OutGroup: openflow.GroupAny, Cookie: cookie, CookieMask: mask,
+		})
+	case askGroups:
+		b = openflow.AppendGroupDescRequest(b, xid)
+	case askPortStats:
+		b = openflow.AppendPortStatsRequest(b, xid, openflow.PortAny)
+	}
+	m.Out.Wire = b
+	m.waiting = append(m.waiting, request{xid: xid, kind: kind, until: now.Add(replyWithin)})
+}
+
+// asking reports whether a reply of one of the kinds is outstanding.
+func (m *Machine) asking(kinds ...requestKind) bool {
+	for _, r := range m.waiting {
+		for _, k := range kinds {
+			if r.kind == k {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// answered goes on when a request has been answered in full.
+func (m *Machine) answered(now time.Time, kind requestKind) {
+	switch kind {
+	case askPorts:
+		m.setPorts(now)
+	case askRestore:
+		m.adopted = true
+		if m.restored > 0 {
+			m.l2.Restored(&m.Out)
+		}
+	case askFlows, askGroups:
+		if m.phase == Auditing && !m.asking(askFlows, askGroups) {
+			m.endAudit(now)
+		}
+		return
+	default:
+	}
+	if m.phase == Describing && !m.asking(askDesc, askPorts, askMeters, askRestore) {
+		m.described(now)
+	}
+}
+
+// described begins to bring the desired state about. After a restart of the controller that takes a moment: the flows that
+// are there forward by themselves, and the links that explain some of them have to be found again first.
+func (m *Machine) described(now time.Time) {
+	m.sendMeters()
+	m.phase = Adopting
+	m.dirty = true
+	for _, a := range m.order {
+		a.SwitchConnected(now, &m.Out)
+	}
+	if m.restored > 0 {
+		m.adoptUntil = now.Add(adoptTime)
+		m.Out.WakeAt(m.adoptUntil)
+		m.Out.Notice(now, "switch_adopted", fmt.Sprintf("switch %s has %d flows of ours from before: they stay", m.sw.Name, m.restored))
+		return
+	}
+	m.beginAudit(now)
+}
+
+// Tick is called when the time that NextWake gave has come. An error ends the session.
+func (m *Machine) Tick(now time.Time) error {
+	m.Out.TakeWake()
+	for _, a := range m.order {
+		a.Tick(now, &m.Out)
+	}
+	if m.phase == Offline {
+		return nil
+	}
+	for _, r := range m.waiting {
+		if now.After(r.until) {
+			return fmt.Errorf("no complete reply to a multipart request within %s", replyWithin)
+		}
+	}
+	switch quiet := now.Sub(m.last); {
+	case quiet >= deadAfter:
+		return fmt.Errorf("nothing heard for %s", deadAfter)
+	case quiet >= echoAfter && m.asked.Before(m.last):
+		m.asked = now
+		m.Out.Wire = openflow.AppendEchoRequest(m.Out.Wire, m.xid(), nil)
+	}
+	m.settle(now)
+	if m.phase == Adopting && !now.Before(m.adoptUntil) {
+		m.beginAudit(now)
+	}
+	if m.phase == Ready && !m.auditAt.IsZero() && !now.Before(m.auditAt) {
+		m.beginAudit(now)
+	}
+	return nil
+}
+
+// schedule asks to be woken for the next thing that is due.
+func (m *Machine) schedule(time.Time) {
+	if m.phase == Offline {
+		return
+	}
+	if m.asked.Before(m.last) {
+		m.Out.WakeAt(m.last.Add(echoAfter))
+	} else {
+		m.Out.WakeAt(m.last.Add(deadAfter))
+	}
+	if m.phase == Ready && !m.auditAt.IsZero() {
+		m.Out.WakeAt(m.auditAt)
+	}
+	if m.phase == Adopting {
+		m.Out.WakeAt(m.adoptUntil)
+	}
+	for _, r := range m.waiting {
+		m.Out.WakeAt(r.until)
+	}
+}
+
+// Barrier sends a barrier and closes done when the switch has answered it, or the session has ended.
+func (m *Machine) Barrier(done chan<- struct{}) {
+	m.appendBarrier(done)
+}
+
+func (m *Machine) appendBarrier(done chan<- struct{}) {
+	xid := m.xid()
+	m.Out.Wire = openflow.AppendBarrierRequest(m.Out.Wire, xid)
+	m.barrier = append(m.barrier, barrier{xid: xid, bytes: m.unbarriered, done: done})
+	m.inflight += m.unbarriered
+	m.unbarriered = 0
+}

@@ -1,0 +1,109 @@
+package datapath
+
+import (
+	"slices"
+	"time"
+
+	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/apps/discovery"
+	"github.com/eosin-sdn/eosin/apps/l2"
+	"github.com/eosin-sdn/eosin/openflow"
+)
+
+// Status is how a switch is, for reading.
+type Status struct {
+	ID       openflow.DatapathID
+	Name     string
+	Phase    Phase
+	Since    time.Time
+	Role     uint32
+	Desc     openflow.SwitchDesc
+	Features openflow.FeaturesReply
+	Ports    int
+	Flows    int
+	Hosts    int
+	Err      error
+}
+
+// Status returns how the switch is.
+func (m *Machine) Status() Status {
+	return Status{
+		ID: m.sw.ID, Name: m.sw.Name, Phase: m.phase, Since: m.since, Role: m.role, Desc: m.desc, Features: m.features,
+		Ports: len(m.sw.Ports), Flows: m.Out.Store.Len(), Hosts: m.l2.Len(), Err: m.err,
+	}
+}
+
+// Phase returns how far the session has come.
+func (m *Machine) Phase() Phase { return m.phase }
+
+// ID returns the switch's datapath id.
+func (m *Machine) ID() openflow.DatapathID { return m.sw.ID }
+
+// Name returns the switch's name.
+func (m *Machine) Name() string { return m.sw.Name }
+
+// Ports calls f for every port, ascending. f must not keep the port.
+func (m *Machine) Ports(f func(p *apps.Port, stats *openflow.PortStats)) {
+	for _, no := range m.sw.Order {
+		if s, ok := m.stats[no]; ok {
+			f(m.sw.Ports[no], &s)
+		} else {
+			f(m.sw.Ports[no], nil)
+		}
+	}
+}
+
+// Port returns a copy of a port.
+func (m *Machine) Port(no openflow.PortNo) (apps.Port, bool) {
+	p := m.sw.Ports[no]
+	if p == nil {
+		return apps.Port{}, false
+	}
+	c := *p
+	c.VLANs = slices.Clone(p.VLANs)
+	return c, true
+}
+
+// AskPortStats has the ports' counters refreshed; a barrier sent after it tells when they are.
+func (m *Machine) AskPortStats(now time.Time) {
+	if m.phase >= Adopting && !m.asking(askPortStats) {
+		m.ask(now, askPortStats)
+	}
+}
+
+// Hosts calls f for every host that lives at the switch.
+func (m *Machine) Hosts(f func(l2.Host)) { m.l2.Hosts(f) }
+
+// Host returns a host that lives at the switch.
+func (m *Machine) Host(k l2.Key) (l2.Host, bool) { return m.l2.Lookup(k) }
+
+// TableLen returns how many flows are desired in a table.
+func (m *Machine) TableLen(t uint8) int { return m.Out.Store.TableLen(t) }
+
+// Flows calls f with each desired flow-mod, in no order; f must not keep it.
+func (m *Machine) Flows(f func(mod *openflow.FlowMod)) { m.Out.Store.Each(f) }
+
+// Drops calls f with every reason for which a packet-in was dropped, and how often.
+func (m *Machine) Drops(f func(reason string, n uint64)) {
+	for _, r := range l2.Reasons() {
+		f(r.String(), m.l2.Drops[r])
+	}
+	for _, r := range discovery.Reasons() {
+		f(r.String(), m.discovery.Drops[r])
+	}
+	for c, n := range m.PacketInsDropped {
+		f("rate_"+Class(c).String(), n)
+	}
+	f("unknown_owner", m.UnknownOwner)
+	f("malformed_frame", m.Malformed)
+}
+
+// Moves calls f with how often hosts of each VLAN moved between ports of the switch.
+func (m *Machine) Moves(f func(vlan uint16, n uint64)) {
+	for vlan, n := range m.l2.Moves {
+		f(vlan, n)
+	}
+}
+
+// WasReady reports whether any session of the switch has come so far that its flows were right.
+func (m *Machine) WasReady() bool { return m.audits > 0 }

@@ -1,0 +1,170 @@
+package prober
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"github.com/eosin-sdn/eosin/apps/probe"
+	"github.com/eosin-sdn/eosin/openflow/packet"
+)
+
+// question is an ARP request that is to find something out.
+type question struct {
+	// at is where the request enters the network or, with deliver, the host to which it is given at its own port, past the
+	// network.
+	at      *Endpoint
+	deliver bool
+	to      packet.MAC
+	addr    netip.Addr
+	about   *Endpoint // the host that should answer, if known
+}
+
+// answer is what became of a question. err says why it could not be asked.
+type answer struct {
+	ok  bool
+	mac packet.MAC
+	rtt time.Duration
+	err error
+}
+
+// route returns how the question is sent.
+func (q *question) route() *route {
+	return &route{
+		typ: probe.ARP, src: q.at, dst: q.about, to: q.addr,
+		link: probe.Link{Dst: q.to, Tagged: q.at.Tagged, VLAN: q.at.VLAN},
+	}
+}
+
+// want returns what the answer must be like.
+func (q *question) want(colour uint16) probe.Expectation {
+	x := q.route().want(colour)
+	if q.deliver {
+		x.AnyPort, x.Port, x.NotPort = false, q.at.Port, 0
+	}
+	return x
+}
+
+// ask asks and waits for the answers. It ends when the time is over, when ctx or stop says so and, with early, when all are
+// there.
+func (e *Engine) ask(ctx context.Context, wait time.Duration, stop <-chan struct{}, early bool, qs ...question) []answer {
+	answers := make([]answer, len(qs))
+	open, heard := 0, make(chan struct{}, 1)
+	for i := range qs {
+		q := &qs[i]
+		colour, err := e.takeColour(0, "looking for "+q.addr.String())
+		if err != nil {
+			answers[i].err = err
+			continue
+		}
+		s := &stream{want: q.want(colour), timeout: wait}
+		s.heard = func(h hit) {
+			if h.kind == hitReply {
+				answers[i].ok, answers[i].mac, answers[i].rtt = true, h.from, h.rtt
+				open--
+				select {
+				case heard <- struct{}{}:
+				default:
+				}
+			}
+		}
+		e.mu.Lock()
+		e.register(s)
+		open++
+		e.mu.Unlock()
+		set, err := e.arm(ctx, q.at.Switch, q.route().trap(colour))
+		defer func() {
+			e.mu.Lock()
+			e.unregister(s)
+			e.colours.Release(time.Now(), colour)
+			e.mu.Unlock()
+			e.disarmIn(0, q.at.Switch, set)
+		}()
+		if err == nil {
+			err = e.token(ctx, q.at.Switch)
+		}
+		if err == nil {
+			_, err = e.fire(q.at.Switch, nil, []shot{{r: q.route(), s: s, deliver: q.deliver}})
+		}
+		if err != nil {
+			e.mu.Lock()
+			answers[i].err = err
+			open--
+			e.mu.Unlock()
+		}
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	for {
+		e.mu.Lock()
+		done := early && open == 0
+		now := append([]answer(nil), answers...)
+		e.mu.Unlock()
+		if done {
+			return now
+		}
+		select {
+		case <-heard:
+			continue
+		case <-timer.C:
+		case <-ctx.Done():
+		case <-stop:
+		}
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		return append([]answer(nil), answers...)
+	}
+}
+
+// findMAC asks a network for the MAC address of addr, up to times times.
+func (e *Engine) findMAC(ctx context.Context, at *Endpoint, addr netip.Addr, wait time.Duration, times int) (a answer, asked int) {
+	for asked < times && ctx.Err() == nil {
+		a = e.ask(ctx, wait, nil, true, question{at: at, to: packet.Broadcast, addr: addr})[0]
+		if a.err != nil {
+			return a, asked
+		}
+		asked++
+		if a.ok {
+			return a, asked
+		}
+	}
+	return a, asked
+}
+
+// arpWait returns how long ARP is waited for with a probe of this timeout.
+func arpWait(timeout time.Duration) time.Duration {
+	return min(max(timeout, 200*time.Millisecond), time.Second)
+}
+
+// finding is what an inquiry into a loss found.
+type finding struct {
+	path, port answer // to ARP the way the probe went, and to ARP straight at the destination's port
+	pathAsked  bool
+	portAsked  bool
+}
+
+// inquire asks the destination of a lost probe by ARP. It takes the whole time even if the answers are there, since a late
+// answer to the probe itself, which stop tells of, says more.
+func (e *Engine) inquire(ctx context.Context, c *lossCase, stop <-chan struct{}) finding {
+	var f finding
+	var qs []question
+	if c.r.typ != probe.ARP {
+		f.pathAsked = true
+		qs = append(qs, question{at: c.src, to: c.r.link.Dst, addr: c.r.to, about: c.dst})
+	}
+	if c.dst != nil && c.dst.Located && c.dst.Connected && c.dst.PortUp {
+		f.portAsked = true
+		qs = append(qs, question{at: c.dst, deliver: true, to: c.dst.MAC, addr: c.r.to, about: c.dst})
+	}
+	if len(qs) == 0 {
+		return f
+	}
+	answers := e.ask(ctx, arpWait(c.timeout), stop, false, qs...)
+	if f.pathAsked {
+		f.path, answers = answers[0], answers[1:]
+	}
+	if f.portAsked {
+		f.port = answers[0]
+	}
+	return f
+}

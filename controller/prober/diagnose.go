@@ -1,0 +1,133 @@
+package prober
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/eosin-sdn/eosin/apps/probe"
+)
+
+// lossCase is what is known of requests that were lost.
+type lossCase struct {
+	src, dst       *Endpoint // as they are now; dst is nil for an address only
+	ref            string    // the destination as asked for
+	r              *route    // how they were sent
+	timeout        time.Duration
+	sent, received int
+	late           int           // of those not received
+	lateRTT        time.Duration // of the last late one
+}
+
+// plain says why they were lost as far as that can be told without asking; ask is true if asking may tell more.
+func (c *lossCase) plain() (loss *Loss, ask bool) {
+	lost := c.sent - c.received
+	if why := down(c.src); why != nil {
+		return &Loss{Where: c.src.placeOrNil(), Stage: SourceDown, Reason: why.Reason, Evidence: why.Evidence}, false
+	}
+	if c.late >= lost {
+		return &Loss{
+			Stage:    AnsweredLate,
+			Reason:   fmt.Sprintf("answered after the timeout of %v: after %v", c.timeout, c.lateRTT.Round(10*time.Microsecond)),
+			Evidence: []string{fmt.Sprintf("%d of %d answers came late", c.late, c.sent)},
+		}, false
+	}
+	loss = c.noReply()
+	if c.late > 0 {
+		loss.Evidence = append(loss.Evidence, fmt.Sprintf("%d answers came late", c.late))
+	}
+	switch {
+	case c.r.cross:
+		loss.Evidence = append(loss.Evidence, fmt.Sprintf("%s is in network %s, %s in %s", c.r.src.Name, c.r.src.Network, c.r.dst.Name, c.r.dst.Network))
+		return loss, false
+	case c.dst != nil && c.dst.Located && c.dst.Connected && !c.dst.PortUp:
+		return &Loss{
+			Where: c.dst.place(), Stage: DestinationPortDown, Reason: fmt.Sprintf("port %v of %s is down", c.dst.place(), c.dst.Name),
+			Evidence: append([]string{fmt.Sprintf("%v is down", c.dst.place())}, loss.Evidence...),
+		}, false
+	case c.received > 0:
+		return loss, false
+	case c.r.via.IsValid():
+		loss.Evidence = append(loss.Evidence,
+			fmt.Sprintf("sent by way of the gateway %v, which is at %v: what is behind it is not ours to see", c.r.via, c.r.link.Dst))
+		return loss, false
+	}
+	if c.dst != nil {
+		switch {
+		case !c.dst.Located:
+			loss.Evidence = append(loss.Evidence, fmt.Sprintf("the port of %s is not known", c.dst.Name))
+		case !c.dst.Connected:
+			loss.Evidence = append(loss.Evidence, fmt.Sprintf("switch %s, where %s is, is not connected", c.dst.SwitchName, c.dst.Name))
+		default:
+			loss.Evidence = append(loss.Evidence, fmt.Sprintf("port %v of %s is up", c.dst.place(), c.dst.Name))
+		}
+	}
+	if c.r.derived {
+		loss.Evidence = append(loss.Evidence, "IPv6 addresses were derived from MAC addresses: the hosts may have others")
+	}
+	located := c.dst != nil && c.dst.Located && c.dst.Connected && c.dst.PortUp
+	return loss, c.r.typ == probe.ICMP || c.r.typ == probe.ARP && located
+}
+
+func (c *lossCase) noReply() *Loss {
+	reason := fmt.Sprintf("no reply within %v", c.timeout)
+	if c.received > 0 {
+		reason = fmt.Sprintf("%d of %d got no reply within %v", c.sent-c.received, c.sent, c.timeout)
+	}
+	return &Loss{Stage: NoReply, Reason: reason}
+}
+
+// with says why they were lost, given what asking found:
+//
+//  1. It answers ARP the way the probe went: it has the probe, too, and keeps silent.
+//  2. It answers only at its own port: the way there or back is broken.
+//  3. It answers nowhere: its port is known and up, so the guest itself is not there. Without a known port nobody is.
+func (c *lossCase) with(f finding) *Loss {
+	loss, ask := c.plain()
+	if !ask {
+		return loss
+	}
+	path, port := f.pathAsked && f.path.err == nil, f.portAsked && f.port.err == nil
+	note := func(format string, args ...any) { loss.Evidence = append(loss.Evidence, fmt.Sprintf(format, args...)) }
+	if path {
+		note("ARP for %v sent from %s: %s", c.r.to, c.src.Name, f.path.words())
+	}
+	if port {
+		note("ARP for %v sent out of %v: %s", c.r.to, c.dst.place(), f.port.words())
+	}
+	if c.dst != nil {
+		loss.Where = c.dst.place()
+	}
+	switch {
+	case path && f.path.ok:
+		loss.Stage, loss.Reason = GuestSilent, c.ref+" answers ARP but not ICMP: it is filtered in the guest"
+	case port && f.port.ok:
+		loss.Stage = LostBetween
+		loss.Where = c.src.place()
+		loss.Reason = fmt.Sprintf("%s answers ARP at its own port %v, but not from %s at %v: lost in between, on the way there or back",
+			c.ref, c.dst.place(), c.src.Name, c.src.place())
+	case port:
+		loss.Stage, loss.Reason = GuestSilent, c.ref+" answers neither ICMP nor ARP: the guest is dead, gone or disconnected"
+		if c.r.typ == probe.ARP {
+			loss.Reason = c.ref + " does not answer ARP, not even at its own port: the guest is dead, gone or disconnected"
+		}
+	case path && (c.dst == nil || !c.dst.Located):
+		loss.Stage, loss.Reason = UnknownDestination, c.ref+" is at no known port and does not answer ARP"
+	}
+	return loss
+}
+
+// words says what came of a question that could be asked.
+func (a *answer) words() string {
+	if a.ok {
+		return fmt.Sprintf("answered by %v after %v", a.mac, a.rtt.Round(10*time.Microsecond))
+	}
+	return "no answer"
+}
+
+// placeOrNil is place for an endpoint that may be nil.
+func (e *Endpoint) placeOrNil() *Place {
+	if e == nil {
+		return nil
+	}
+	return e.place()
+}

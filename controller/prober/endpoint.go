@@ -1,0 +1,91 @@
+package prober
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/apps/probe"
+	"github.com/eosin-sdn/eosin/openflow"
+	"github.com/eosin-sdn/eosin/openflow/packet"
+)
+
+// Endpoint is a host, or a port, as it is known at a moment.
+type Endpoint struct {
+	Name       string
+	Switch     openflow.DatapathID
+	SwitchName string
+	Port       openflow.PortNo
+	PortName   string
+	PortUp     bool // the port's link is up, or cannot be observed
+	Connected  bool // the switch has a session and its tables are as they should be
+	Located    bool // the port is known
+	Tagged     bool // the host sends its network's frames with a VLAN tag
+	Network    string
+	VLAN       uint16
+	MAC        packet.MAC // zero: not known
+	IPs        []netip.Addr
+	Gateway    netip.Addr   // of the network, if configured
+	Subnet     netip.Prefix // of the network, if configured
+}
+
+// Place is a port of a switch by its names.
+type Place struct{ Switch, Port string }
+
+// String returns SWITCH:PORT.
+func (p Place) String() string { return p.Switch + ":" + p.Port }
+
+// place returns where e is, or nil.
+func (e *Endpoint) place() *Place {
+	if !e.Located {
+		return nil
+	}
+	return &Place{e.SwitchName, e.PortName}
+}
+
+// Fabric is what the engine asks of the controller. Its methods are called by several goroutines at once, and never from
+// within Engine.Received.
+type Fabric interface {
+	// Resolve finds a host by its name, IP or MAC address, or what is at SWITCH:PORT. The error is an *UnknownError or an
+	// *AmbiguousError.
+	Resolve(ref string) (Endpoint, error)
+	// ResolveIn finds the host of a network that uses the address.
+	ResolveIn(network string, addr netip.Addr) (Endpoint, bool)
+	// Network returns every known host of a network.
+	Network(name string) []Endpoint
+	// Exec runs fn as one step of the switch's machine, under its lock, and writes what came of it. It fails without having
+	// called fn when the switch is not connected.
+	Exec(sw openflow.DatapathID, fn func(now time.Time, app *probe.App, out *apps.Output)) error
+	// Barrier returns when the switch has done all that was sent before.
+	Barrier(ctx context.Context, sw openflow.DatapathID) error
+}
+
+// UnknownError says that nothing has this name or address.
+type UnknownError struct {
+	Ref        string
+	Candidates []string // names that may have been meant
+}
+
+func (e *UnknownError) Error() string {
+	return fmt.Sprintf("%q is not known%s", e.Ref, listed(e.Candidates))
+}
+
+// AmbiguousError says that several hosts have this name or address.
+type AmbiguousError struct {
+	Ref        string
+	Candidates []string
+}
+
+func (e *AmbiguousError) Error() string {
+	return fmt.Sprintf("%q is ambiguous%s", e.Ref, listed(e.Candidates))
+}
+
+func listed(candidates []string) string {
+	if len(candidates) == 0 {
+		return ""
+	}
+	return "; candidates: " + strings.Join(candidates, ", ")
+}

@@ -1,0 +1,338 @@
+// Package prober runs probes: single ones that somebody waits for, and the continuous ones of the config. It decides what to
+// send when, matches replies with requests, and finds out why requests were lost.
+//
+// One goroutine keeps time for all continuous probes, with one heap of what is due. Each switch has a lane, whose goroutine
+// sends: a switch that does not take its messages delays no other. A few workers look into losses. A single probe is run by
+// its caller's goroutine.
+package prober
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/apps/probe"
+	"github.com/eosin-sdn/eosin/openflow"
+)
+
+// DefaultRate is how many requests a second leave at one switch unless told otherwise.
+const DefaultRate = 1000
+
+const (
+	// workers is how many losses are looked into at a time, and inquiries how many more may wait: what is above stays
+	// unexplained, since when so much is lost at once the reason is no single guest.
+	workers   = 16
+	inquiries = 128
+	// lookout is how often the known hosts are looked at even if nobody says that they have changed.
+	lookout = time.Second
+	// linger is for how long the replies of an ended probe are still taken out of the stream.
+	linger = 2 * time.Second
+	// confirmTime bounds the wait for a switch to confirm a trap.
+	confirmTime = 5 * time.Second
+)
+
+// Options are what an engine needs besides the fabric.
+type Options struct {
+	// Key signs the payloads; the probe apps of all switches must have the same. Nil: a random one, see Engine.Key.
+	Key *probe.Key
+	// Rate is how many requests a second may leave at one switch; 0 is unlimited.
+	Rate int
+	// Notice, if not nil, is told what an operator wants to read: kind as "isolation_violation", and text. It is called by
+	// the goroutine of Run, with no lock held.
+	Notice func(kind, text string)
+}
+
+// Engine runs probes. Its methods may be called by several goroutines at once.
+type Engine struct {
+	fabric Fabric
+	key    *probe.Key
+	notice func(kind, text string)
+	poke   chan struct{} // wakes the scheduler
+	jobs   chan func(context.Context)
+	rtt    rttHistograms
+
+	mu       sync.Mutex // not held while the fabric is called; taken within Exec
+	rate     int
+	colours  *probe.Colours
+	lastID   uint32
+	streams  map[uint32]*stream // echoes by the id in their payload
+	arps     map[uint16]*stream // ARP by colour
+	buckets  map[openflow.DatapathID]*bucket
+	lanes    map[openflow.DatapathID]*lane
+	start    func(*lane) // starts a lane's goroutine; nil while Run does not run
+	agenda   agenda
+	wake     time.Time // when the scheduler will look next; zero: when it is poked
+	groups   []*group
+	changed  bool // the hosts or the specs may have changed since the last look
+	notices  [][2]string
+	rejected map[probe.Reason]uint64
+}
+
+// New returns an engine that does nothing yet.
+func New(f Fabric, o Options) *Engine {
+	e := &Engine{
+		fabric: f, key: o.Key, notice: o.Notice, rate: o.Rate,
+		poke: make(chan struct{}, 1), jobs: make(chan func(context.Context), inquiries), rtt: newRTTHistograms(),
+		colours: probe.NewColours(uint16(rand.Uint32())), lastID: rand.Uint32(),
+		streams: map[uint32]*stream{}, arps: map[uint16]*stream{},
+		buckets: map[openflow.DatapathID]*bucket{}, lanes: map[openflow.DatapathID]*lane{},
+		rejected: map[probe.Reason]uint64{},
+	}
+	if e.key == nil {
+		k := probe.NewKey()
+		e.key = &k
+	}
+	return e
+}
+
+// Key returns the key that the probe apps must have.
+func (e *Engine) Key() *probe.Key { return e.key }
+
+// SetRate changes how many requests a second may leave at one switch; 0 is unlimited.
+func (e *Engine) SetRate(perSecond int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.rate = perSecond
+}
+
+// HostsChanged says that hosts have come, gone, moved or changed, or ports or switches their state. It is cheap and may be
+// called with any lock held.
+func (e *Engine) HostsChanged() {
+	e.mu.Lock()
+	e.changed = true
+	e.mu.Unlock()
+	e.nudge()
+}
+
+// Run runs the continuous probes and cleans up after single ones until ctx ends. It is called once.
+func (e *Engine) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	e.mu.Lock()
+	// A lane's goroutine belongs to Run and ends with ctx.
+	e.start = func(l *lane) { wg.Go(func() { l.run(ctx) }) }
+	for _, l := range e.lanes {
+		e.start(l)
+	}
+	e.changed = true
+	e.mu.Unlock()
+	for range workers {
+		wg.Go(func() { e.work(ctx) }) // belongs to Run and ends with ctx
+	}
+	defer func() {
+		e.mu.Lock()
+		e.start = nil
+		e.mu.Unlock()
+	}()
+
+	look := time.NewTicker(lookout)
+	defer look.Stop()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		e.mu.Lock()
+		changed := e.changed
+		e.changed = false
+		e.mu.Unlock()
+		if changed {
+			e.refresh()
+		}
+		if next := e.step(time.Now()); next.IsZero() {
+			timer.Stop()
+		} else {
+			timer.Reset(time.Until(next))
+		}
+		e.tell()
+		select {
+		case <-ctx.Done():
+			e.tell()
+			return nil
+		case <-timer.C:
+		case <-e.poke:
+		case <-look.C:
+			e.mu.Lock()
+			e.changed = true
+			e.mu.Unlock()
+		}
+	}
+}
+
+// tell delivers the notices that were raised under the lock.
+func (e *Engine) tell() {
+	e.mu.Lock()
+	notices := e.notices
+	e.notices = nil
+	e.mu.Unlock()
+	if e.notice == nil {
+		return
+	}
+	for _, n := range notices {
+		e.notice(n[0], n[1])
+	}
+}
+
+// raise queues a notice. The engine's lock is held.
+func (e *Engine) raise(kind, text string) {
+	e.notices = append(e.notices, [2]string{kind, text})
+	e.nudge()
+}
+
+// work looks into losses.
+func (e *Engine) work(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case job := <-e.jobs:
+			job(ctx)
+		}
+	}
+}
+
+// submit gives a job to the workers; false if too many wait.
+func (e *Engine) submit(job func(context.Context)) bool {
+	select {
+	case e.jobs <- job:
+		return true
+	default:
+		return false
+	}
+}
+
+// takeColour takes a colour for holder.
+func (e *Engine) takeColour(requested uint16, holder string) (uint16, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.colours.Take(time.Now(), requested, holder)
+}
+
+// grant takes up to n tokens of a switch. The engine's lock is held.
+func (e *Engine) grant(sw openflow.DatapathID, n int) (granted int, wait time.Duration) {
+	b := e.buckets[sw]
+	if b == nil {
+		b = &bucket{}
+		e.buckets[sw] = b
+	}
+	return b.take(time.Now(), e.rate, n)
+}
+
+// token waits until a request may leave at the switch.
+func (e *Engine) token(ctx context.Context, sw openflow.DatapathID) error {
+	for {
+		e.mu.Lock()
+		granted, wait := e.grant(sw, 1)
+		e.mu.Unlock()
+		if granted > 0 {
+			return nil
+		}
+		if err := sleep(ctx, wait); err != nil {
+			return err
+		}
+	}
+}
+
+// sleep waits for d or until ctx ends, whose error it then returns.
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
+
+// armed is a trap at the app that was told to set it: another app of the same switch knows nothing of it.
+type armed struct {
+	app  *probe.App
+	trap probe.Trap
+}
+
+// arm sets traps and waits until the switch has them. What it returns must be disarmed, even with an error.
+func (e *Engine) arm(ctx context.Context, sw openflow.DatapathID, traps ...probe.Trap) (set []armed, err error) {
+	err = e.fabric.Exec(sw, func(_ time.Time, app *probe.App, out *apps.Output) {
+		for _, t := range traps {
+			app.Arm(t, out)
+			set = append(set, armed{app, t})
+		}
+	})
+	if err == nil {
+		err = e.confirm(ctx, sw)
+	}
+	return set, err
+}
+
+// confirm waits until the switch has done what was sent.
+func (e *Engine) confirm(ctx context.Context, sw openflow.DatapathID) error {
+	bounded, cancel := context.WithTimeout(ctx, confirmTime)
+	defer cancel()
+	err := e.fabric.Barrier(bounded, sw)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		return fmt.Errorf("it did not confirm the trap within %v", confirmTime)
+	}
+	return err
+}
+
+// disarmIn takes traps back after a while.
+func (e *Engine) disarmIn(after time.Duration, sw openflow.DatapathID, set []armed) {
+	if len(set) == 0 {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.schedule(event{at: time.Now().Add(after), do: func(time.Time) { e.lane(sw).disarm(set...) }})
+}
+
+// shot is one request to be sent.
+type shot struct {
+	r       *route
+	s       *stream
+	size    int
+	deliver bool // straight out of the source's port, as if it came to the host there
+	// sent is called when it is about to leave, with the engine's lock held.
+	sent func(seq uint32, at time.Time)
+}
+
+// fire sends requests of one switch. need, if not nil, is the app that must still be there; otherwise nothing is sent and ok
+// is false.
+func (e *Engine) fire(sw openflow.DatapathID, need *probe.App, shots []shot) (ok bool, err error) {
+	err = e.fabric.Exec(sw, func(now time.Time, app *probe.App, out *apps.Output) {
+		if ok = need == nil || need == app; !ok {
+			return
+		}
+		for i := range shots {
+			e.shoot(now, app, out, &shots[i])
+		}
+	})
+	return ok && err == nil, err
+}
+
+func (e *Engine) shoot(now time.Time, app *probe.App, out *apps.Output, x *shot) {
+	start := time.Now()
+	e.mu.Lock()
+	seq := x.s.launch(start)
+	if x.sent != nil {
+		x.sent(seq, start)
+	}
+	id, colour := x.s.id, x.s.want.Colour
+	e.mu.Unlock()
+	var frame []byte
+	if x.r.typ == probe.ARP {
+		frame = (&probe.ARPRequest{Link: x.r.link, Target: x.r.to, Colour: colour, Seq: seq}).Append(nil)
+	} else {
+		frame = (&probe.Echo{
+			Link: x.r.link, Src: x.r.from, Dst: x.r.to, Colour: colour, ID: id, Seq: seq, Start: start, Size: x.size,
+			DSCP: app.DSCP(),
+		}).Append(nil, e.key)
+	}
+	if x.deliver {
+		app.Deliver(now, out, x.r.src.Port, frame)
+		return
+	}
+	app.Inject(now, out, probe.Injection{Port: x.r.src.Port, VLAN: x.r.link.VLAN, Frame: frame, Type: x.r.typ, Colour: colour})
+}

@@ -1,0 +1,256 @@
+package prober
+
+import (
+	"cmp"
+	"errors"
+	"hash/fnv"
+	"slices"
+	"time"
+
+	"github.com/eosin-sdn/eosin/apps/probe"
+)
+
+// group is a continuous probe with its pairs. The engine's lock guards it.
+type group struct {
+	spec    Spec
+	typ     probe.Type
+	pairs   map[Pair]*pair
+	colours map[string]*colourHold // by source; for ARP, whose replies show nothing but the colour, by pair
+	seen    [2][]Endpoint          // the hosts from which the pairs were made
+	fresh   bool                   // the spec is new: look even if the hosts are the same
+
+	late, doubles uint64 // answers after the timeout, and further answers to what was answered
+}
+
+// colourHold is a colour and how many pairs use it.
+type colourHold struct {
+	colour uint16
+	pairs  int
+}
+
+// Configure sets the continuous probes. What stays the same keeps its state, colours and phase; what is new begins, what is
+// not in specs ends. Of several specs with one name the first counts, and one of an unknown type is left out.
+func (e *Engine) Configure(specs []Spec) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	old := map[string]*group{}
+	for _, g := range e.groups {
+		old[g.spec.Name] = g
+	}
+	e.groups = e.groups[:0:0]
+	seen := map[string]bool{}
+	for _, s := range specs {
+		s = s.withDefaults().clone()
+		typ, ok := probe.ParseType(s.Type)
+		if !ok || seen[s.Name] {
+			continue
+		}
+		seen[s.Name] = true
+		g := old[s.Name]
+		if g != nil && g.spec.sameButPairs(&s) {
+			g.spec, g.fresh = s, true
+			delete(old, s.Name)
+		} else {
+			g = &group{spec: s, typ: typ, pairs: map[Pair]*pair{}, colours: map[string]*colourHold{}, fresh: true}
+		}
+		e.groups = append(e.groups, g)
+	}
+	for _, g := range old {
+		for _, p := range g.pairs {
+			e.drop(p)
+		}
+	}
+	e.changed = true
+	e.nudge()
+}
+
+// wanted is a pair that a group should have.
+type wanted struct {
+	key            Pair
+	src            source
+	dst            target
+	srcErr, dstErr error
+}
+
+// refresh makes the pairs of every group what the known hosts say.
+func (e *Engine) refresh() {
+	e.mu.Lock()
+	groups := slices.Clone(e.groups)
+	specs := make([]Spec, len(groups))
+	for i, g := range groups {
+		specs[i] = g.spec
+	}
+	e.mu.Unlock()
+	networks := map[string][]Endpoint{}
+	hosts := func(name string) []Endpoint {
+		eps, ok := networks[name]
+		if !ok {
+			eps = slices.Clone(e.fabric.Network(name))
+			slices.SortFunc(eps, func(a, b Endpoint) int {
+				return cmp.Or(cmp.Compare(a.Name, b.Name), slices.Compare(a.MAC[:], b.MAC[:]))
+			})
+			// A name is what tells series and table rows apart: of several hosts with one name the first counts.
+			eps = slices.CompactFunc(eps, func(a, b Endpoint) bool { return a.Name == b.Name })
+			networks[name] = eps
+		}
+		return eps
+	}
+	for i, g := range groups {
+		s := &specs[i]
+		switch {
+		case s.Mesh != "":
+			e.cross(g, hosts(s.Mesh), hosts(s.Mesh))
+		case s.From != "":
+			e.cross(g, hosts(s.From), hosts(s.To))
+		default:
+			want := make([]wanted, 0, len(s.Pairs))
+			for _, p := range s.Pairs {
+				want = append(want, e.resolve(p))
+			}
+			e.adjust(g, want)
+		}
+	}
+}
+
+// resolve finds the ends of a pair that is named.
+func (e *Engine) resolve(p Pair) wanted {
+	w := wanted{key: p}
+	if w.src, w.srcErr = resolveSource(e.fabric, p.Source); w.srcErr != nil {
+		return w
+	}
+	w.dst, w.dstErr = resolveTarget(e.fabric, w.src.ep, p.Destination)
+	return w
+}
+
+// cross makes the group's pairs all those from a host of one list to another of the other.
+func (e *Engine) cross(g *group, from, to []Endpoint) {
+	e.mu.Lock()
+	same := !g.fresh && equalEndpoints(g.seen[0], from) && equalEndpoints(g.seen[1], to)
+	g.seen = [2][]Endpoint{from, to}
+	e.mu.Unlock()
+	if same {
+		return
+	}
+	want := make([]wanted, 0, len(from)*len(to))
+	for i := range from {
+		for j := range to {
+			if from[i].Name == to[j].Name || from[i].MAC == to[j].MAC {
+				continue
+			}
+			want = append(want, wanted{
+				key: Pair{from[i].Name, to[j].Name}, src: source{ep: &from[i]}, dst: target{ref: to[j].Name, ep: &to[j]},
+			})
+		}
+	}
+	e.adjust(g, want)
+}
+
+func equalEndpoints(a, b []Endpoint) bool {
+	return slices.EqualFunc(a, b, func(x, y Endpoint) bool {
+		return x.Name == y.Name && x.Switch == y.Switch && x.SwitchName == y.SwitchName && x.Port == y.Port &&
+			x.PortName == y.PortName && x.PortUp == y.PortUp && x.Connected == y.Connected && x.Located == y.Located &&
+			x.Tagged == y.Tagged && x.Network == y.Network && x.VLAN == y.VLAN && x.MAC == y.MAC &&
+			slices.Equal(x.IPs, y.IPs) && x.Gateway == y.Gateway && x.Subnet == y.Subnet
+	})
+}
+
+// adjust makes the group's pairs those wanted.
+func (e *Engine) adjust(g *group, want []wanted) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !slices.Contains(e.groups, g) {
+		return // replaced meanwhile
+	}
+	g.fresh = false
+	now := time.Now()
+	keep := make(map[Pair]bool, len(want))
+	for _, w := range want {
+		keep[w.key] = true
+		p := g.pairs[w.key]
+		if p == nil {
+			p = e.newPair(g, w.key)
+			g.pairs[w.key] = p
+			p.plan(now)
+		}
+		if w.dst.ep == nil && w.dst.addr == p.dst.addr && w.dst.via == p.dst.via && w.dst.mac.IsZero() {
+			w.dst.mac = p.dst.mac // found out by ARP
+		}
+		p.src, p.dst, p.srcErr, p.dstErr = w.src, w.dst, w.srcErr, w.dstErr
+	}
+	for key, p := range g.pairs {
+		if !keep[key] {
+			delete(g.pairs, key)
+			e.drop(p)
+		}
+	}
+}
+
+// phase spreads the pairs over the interval, the same way after every start.
+func (s *Spec) phase(p Pair) time.Duration {
+	h := fnv.New64a()
+	for _, part := range [...]string{s.Name, "\x00", p.Source, "\x00", p.Destination} {
+		h.Write([]byte(part))
+	}
+	// FNV spreads the low bits of short, similar names poorly: mix.
+	x := h.Sum64()
+	x ^= x >> 33
+	x *= 0xff51afd7ed558ccd
+	x ^= x >> 33
+	return time.Duration(x % uint64(s.Interval))
+}
+
+// colourFor takes or shares the colour of a pair. The engine's lock is held.
+func (e *Engine) colourFor(p *pair) (uint16, error) {
+	name := p.colourName()
+	hold := p.g.colours[name]
+	if hold == nil {
+		holder := p.g.spec.Name + ", " + p.key.Source
+		if p.g.typ == probe.ARP {
+			holder += " -> " + p.key.Destination
+		}
+		colour, err := e.colours.Take(time.Now(), 0, holder)
+		if err != nil {
+			return 0, err
+		}
+		hold = &colourHold{colour: colour}
+		p.g.colours[name] = hold
+	}
+	hold.pairs++
+	return hold.colour, nil
+}
+
+func (p *pair) colourName() string {
+	if p.g.typ == probe.ARP {
+		return p.key.Source + "\x00" + p.key.Destination
+	}
+	return p.key.Source
+}
+
+// drop ends a pair: it leaves nothing behind. The engine's lock is held.
+func (e *Engine) drop(p *pair) {
+	p.gone = true
+	e.rtt.forget(p)
+	if p.s == nil {
+		return
+	}
+	e.unregister(p.s)
+	if p.set.app != nil {
+		e.lane(p.setAt).disarm(p.set)
+	}
+	name := p.colourName()
+	if hold := p.g.colours[name]; hold != nil {
+		if hold.pairs--; hold.pairs == 0 {
+			e.colours.Release(time.Now(), hold.colour)
+			delete(p.g.colours, name)
+		}
+	}
+}
+
+// asCannotRun returns err as why a pair is not tested.
+func asCannotRun(err error, stage Stage) *CannotRunError {
+	var why *CannotRunError
+	if errors.As(err, &why) {
+		return why
+	}
+	return &CannotRunError{Stage: stage, Reason: err.Error()}
+}

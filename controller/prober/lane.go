@@ -1,0 +1,248 @@
+package prober
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/apps/probe"
+	"github.com/eosin-sdn/eosin/openflow"
+)
+
+const (
+	// volley is how many requests leave in one step of a switch at most: each one's time runs from when it is made, and they
+	// are written together.
+	volley = 16
+	// armVolley is how many traps are set in one step.
+	armVolley = 256
+	// disarmRetry is when traps are taken back that could not be, since the switch was away.
+	disarmRetry = time.Second
+)
+
+// lane sends the requests of continuous probes at one switch. The engine's lock guards its queues.
+type lane struct {
+	e        *Engine
+	sw       openflow.DatapathID
+	wake     chan struct{}
+	queue    []*pair
+	disarms  []armed
+	retrying bool
+}
+
+// lane returns the lane of a switch. The engine's lock is held.
+func (e *Engine) lane(sw openflow.DatapathID) *lane {
+	l := e.lanes[sw]
+	if l == nil {
+		l = &lane{e: e, sw: sw, wake: make(chan struct{}, 1)}
+		e.lanes[sw] = l
+		if e.start != nil {
+			e.start(l)
+		}
+	}
+	return l
+}
+
+// add queues a pair for its next request. The engine's lock is held.
+func (l *lane) add(p *pair) {
+	l.queue = append(l.queue, p)
+	l.nudge()
+}
+
+// disarm takes traps back soon. The engine's lock is held.
+func (l *lane) disarm(set ...armed) {
+	l.disarms = append(l.disarms, set...)
+	l.nudge()
+}
+
+func (l *lane) nudge() {
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run works until ctx ends.
+func (l *lane) run(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-l.wake:
+		}
+		for ctx.Err() == nil {
+			l.e.mu.Lock()
+			pairs, disarms := l.queue, l.disarms
+			l.queue, l.disarms = nil, nil
+			l.e.mu.Unlock()
+			if len(pairs) == 0 && len(disarms) == 0 {
+				break
+			}
+			l.takeBack(disarms)
+			l.probe(ctx, pairs)
+		}
+	}
+}
+
+// takeBack disarms traps. While the switch is away its app cannot be told: then it is tried again.
+func (l *lane) takeBack(set []armed) {
+	if len(set) == 0 {
+		return
+	}
+	err := l.e.fabric.Exec(l.sw, func(_ time.Time, app *probe.App, out *apps.Output) {
+		for _, a := range set {
+			if a.app == app {
+				app.Disarm(a.trap, out)
+			}
+		}
+	})
+	if err == nil {
+		return
+	}
+	l.e.mu.Lock()
+	defer l.e.mu.Unlock()
+	l.disarms = append(l.disarms, set...)
+	if !l.retrying {
+		l.retrying = true
+		l.e.schedule(event{at: time.Now().Add(disarmRetry), do: func(time.Time) {
+			l.retrying = false
+			l.nudge()
+		}})
+	}
+}
+
+// probe sends one request for each pair:
+//
+//  1. Traps that are missing or no longer right are set, all in one go, and confirmed by one barrier.
+//  2. Requests leave in volleys as the switch's rate allows.
+//
+// If the switch turns out to be another incarnation, whose app does not have the traps, it begins again.
+func (l *lane) probe(ctx context.Context, pairs []*pair) {
+	for len(pairs) > 0 && ctx.Err() == nil {
+		err := l.arm(ctx, pairs)
+		for err == nil && len(pairs) > 0 {
+			var n int
+			n, err = l.volley(ctx, pairs)
+			pairs = pairs[n:]
+		}
+		if err != nil && !errors.Is(err, errOtherApp) {
+			l.fail(ctx, pairs, err)
+			return
+		}
+	}
+}
+
+// errOtherApp says that the switch has an app which does not have the traps.
+var errOtherApp = errors.New("the switch has been replaced")
+
+// arm sets the traps that pairs need.
+func (l *lane) arm(ctx context.Context, pairs []*pair) error {
+	confirm := false
+	for len(pairs) > 0 {
+		chunk := pairs[:min(len(pairs), armVolley)]
+		pairs = pairs[len(chunk):]
+		err := l.e.fabric.Exec(l.sw, func(_ time.Time, app *probe.App, out *apps.Output) {
+			l.e.mu.Lock()
+			defer l.e.mu.Unlock()
+			for _, p := range chunk {
+				if !p.gone && l.armPair(p, app, out) {
+					confirm = true
+				}
+			}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if !confirm {
+		return nil
+	}
+	return l.e.confirm(ctx, l.sw)
+}
+
+// armPair makes the pair's stream and trap what its route needs, and reports whether the switch has to be told.
+func (l *lane) armPair(p *pair, app *probe.App, out *apps.Output) bool {
+	if p.s == nil {
+		colour, err := l.e.colourFor(p)
+		if err != nil {
+			return false // see volley
+		}
+		p.s = &stream{want: p.r.want(colour), timeout: p.g.spec.Timeout, keep: pairKeeps, heard: p.heard}
+		l.e.register(p.s)
+	}
+	colour := p.s.want.Colour
+	p.s.want = p.r.want(colour)
+	need := armed{app, p.r.trap(colour)}
+	if p.set == need && p.setAt == l.sw {
+		return false
+	}
+	app.Arm(need.trap, out)
+	switch {
+	case p.set.app == nil:
+	case p.setAt != l.sw:
+		l.e.lane(p.setAt).disarm(p.set)
+	case p.set.app == app:
+		app.Disarm(p.set.trap, out)
+	}
+	p.set, p.setAt = need, l.sw
+	return true
+}
+
+// volley sends the requests of the first pairs, as many as may leave now, and returns of how many pairs it took care.
+func (l *lane) volley(ctx context.Context, pairs []*pair) (n int, err error) {
+	l.e.mu.Lock()
+	granted, wait := l.e.grant(l.sw, min(len(pairs), volley))
+	if granted == 0 {
+		l.e.mu.Unlock()
+		return 0, sleep(ctx, wait)
+	}
+	var need *probe.App
+	shots := make([]shot, 0, granted)
+	for _, p := range pairs[:granted] {
+		switch {
+		case p.gone:
+		case p.s == nil:
+			p.skip(&CannotRunError{Stage: NoReply, Reason: (&probe.ColourError{}).Error()})
+		case need != nil && need != p.set.app:
+			l.e.mu.Unlock()
+			return 0, errOtherApp
+		default:
+			need = p.set.app
+			shots = append(shots, shot{r: p.r, s: p.s, size: p.g.spec.Size, sent: p.departed})
+		}
+	}
+	l.e.mu.Unlock()
+	if len(shots) == 0 {
+		return granted, nil
+	}
+	ok, err := l.e.fire(l.sw, need, shots)
+	switch {
+	case err != nil:
+		return 0, err
+	case !ok:
+		return 0, errOtherApp
+	}
+	return granted, nil
+}
+
+// departed notes that a request has left.
+func (p *pair) departed(seq uint32, at time.Time) {
+	p.e.schedule(event{at: at.Add(p.g.spec.Timeout), p: p, seq: seq})
+}
+
+// fail ends the rounds of pairs whose switch does not take their requests.
+func (l *lane) fail(ctx context.Context, pairs []*pair, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	l.e.mu.Lock()
+	defer l.e.mu.Unlock()
+	for _, p := range pairs {
+		if !p.gone {
+			p.skip(&CannotRunError{
+				Stage: SourceDown, Reason: fmt.Sprintf("switch %s cannot send for %s: %v", p.r.src.SwitchName, p.r.src.Name, err),
+			})
+		}
+	}
+}

@@ -1,0 +1,154 @@
+package prober
+
+import (
+	"maps"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/eosin-sdn/eosin/apps/probe"
+)
+
+// pairLabels name a pair of a configured probe. Single probes have no series: their pairs are not bounded.
+var pairLabels = []string{"probe", "source", "destination"}
+
+var (
+	descSuccess = prometheus.NewDesc("eosin_probe_success",
+		"Whether the newest verdict on the pair is the expected one. A pair that cannot be tested is not.", pairLabels, nil)
+	descReachable = prometheus.NewDesc("eosin_probe_reachable",
+		"Whether all requests of the pair's newest round were answered.", pairLabels, nil)
+	descSent = prometheus.NewDesc("eosin_probe_sent_total",
+		"Requests that were answered or given up; those on their way are not counted.", pairLabels, nil)
+	descReceived = prometheus.NewDesc("eosin_probe_received_total", "Requests that were answered in time.", pairLabels, nil)
+	descLost     = prometheus.NewDesc("eosin_probe_lost_total",
+		"Requests that were not answered in time, by where they were lost as far as it can be told.",
+		append(pairLabels[:len(pairLabels):len(pairLabels)], "stage"), nil)
+	descViolations = prometheus.NewDesc("eosin_isolation_violations_total",
+		"Rounds in which a pair that must be isolated was not.", pairLabels, nil)
+	descLate = prometheus.NewDesc("eosin_probe_late_total",
+		"Answers of configured probes that came after their timeout.", []string{"probe"}, nil)
+	descDuplicates = prometheus.NewDesc("eosin_probe_duplicates_total",
+		"Further answers to what was answered already, of configured probes.", []string{"probe"}, nil)
+	descRejected = prometheus.NewDesc("eosin_probe_replies_rejected_total",
+		"Frames that a trap brought and that are no answer to a running probe, by reason.", []string{"reason"}, nil)
+	descColours = prometheus.NewDesc("eosin_probe_colours_in_use", "Colours held by running probes.", nil, nil)
+)
+
+// rttHistograms holds the round trip times of configured probes.
+type rttHistograms struct{ vec *prometheus.HistogramVec }
+
+func newRTTHistograms() rttHistograms {
+	return rttHistograms{prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "eosin_probe_rtt_seconds",
+		Help: "Round trip time of answered requests, from before the request is written to the switch until its answer is read.",
+		Buckets: []float64{
+			50e-6, 100e-6, 200e-6, 300e-6, 500e-6, 750e-6, 1e-3, 2e-3, 5e-3, 10e-3, 25e-3, 50e-3, 100e-3, 250e-3, 500e-3, 1, 2.5,
+		},
+		NativeHistogramBucketFactor: 1.1, NativeHistogramMaxBucketNumber: 100,
+	}, pairLabels)}
+}
+
+func (h rttHistograms) of(p *pair) prometheus.Observer {
+	return h.vec.WithLabelValues(p.g.spec.Name, p.key.Source, p.key.Destination)
+}
+
+func (h rttHistograms) forget(p *pair) {
+	h.vec.DeleteLabelValues(p.g.spec.Name, p.key.Source, p.key.Destination)
+}
+
+// collector exports the engine's figures.
+type collector struct{ e *Engine }
+
+// Collector returns the engine's metrics. The series of a pair exist until it is removed, and but for
+// the histogram from its first verdict on.
+func (e *Engine) Collector() prometheus.Collector { return collector{e} }
+
+// Describe implements prometheus.Collector.
+func (c collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{
+		descSuccess, descReachable, descSent, descReceived, descLost, descViolations, descLate, descDuplicates, descRejected,
+		descColours,
+	} {
+		ch <- d
+	}
+	c.e.rtt.vec.Describe(ch)
+}
+
+// Collect implements prometheus.Collector.
+func (c collector) Collect(ch chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	counter := func(d *prometheus.Desc, v uint64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
+	}
+	f := c.e.figures()
+	for i := range f.pairs {
+		p := &f.pairs[i]
+		gauge(descSuccess, truth(p.ok), p.labels[:]...)
+		gauge(descReachable, truth(p.verdict == Reachable), p.labels[:]...)
+		counter(descSent, p.sent, p.labels[:]...)
+		counter(descReceived, p.received, p.labels[:]...)
+		for stage, n := range p.lost {
+			counter(descLost, n, append(p.labels[:], string(stage))...)
+		}
+		if p.isolation {
+			counter(descViolations, p.violations, p.labels[:]...)
+		}
+	}
+	for _, g := range f.groups {
+		counter(descLate, g.late, g.name)
+		counter(descDuplicates, g.doubles, g.name)
+	}
+	for _, r := range probe.Reasons() {
+		counter(descRejected, f.rejected[r], r.String())
+	}
+	gauge(descColours, float64(f.colours))
+	c.e.rtt.vec.Collect(ch)
+}
+
+// figures are what the metrics say, copied so that the lock is held for a short time only.
+type figures struct {
+	pairs    []pairFigures
+	groups   []groupFigures
+	rejected map[probe.Reason]uint64
+	colours  int
+}
+
+type pairFigures struct {
+	labels                     [3]string
+	ok, isolation              bool
+	verdict                    Verdict
+	sent, received, violations uint64
+	lost                       map[Stage]uint64
+}
+
+type groupFigures struct {
+	name          string
+	late, doubles uint64
+}
+
+func (e *Engine) figures() figures {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	f := figures{rejected: maps.Clone(e.rejected), colours: e.colours.InUse()}
+	for _, g := range e.groups {
+		f.groups = append(f.groups, groupFigures{g.spec.Name, g.late, g.doubles})
+		for _, p := range g.pairs {
+			if !p.decided {
+				continue
+			}
+			f.pairs = append(f.pairs, pairFigures{
+				labels: [3]string{g.spec.Name, p.key.Source, p.key.Destination}, ok: p.ok, isolation: g.spec.ExpectUnreachable,
+				verdict: p.verdict, sent: p.sent, received: p.received, violations: p.violations, lost: maps.Clone(p.lost),
+			})
+		}
+	}
+	return f
+}
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,369 @@
+package prober
+
+import (
+	"context"
+	"fmt"
+	"math/bits"
+	"math/rand/v2"
+	"time"
+
+	"github.com/eosin-sdn/eosin/openflow"
+	"github.com/eosin-sdn/eosin/openflow/packet"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// pair is one ordered pair of a continuous probe. The engine's lock guards it.
+//
+// It has one request in flight at most: due -> in a lane's queue -> sent -> answered or given up -> due again.
+type pair struct {
+	e              *Engine
+	g              *group
+	key            Pair
+	src            source
+	dst            target
+	srcErr, dstErr error // why an end is not known
+	gone           bool
+
+	slot  time.Time // of the round that is planned or runs
+	busy  bool      // a round runs
+	r     *route    // of the round
+	s     *stream   // nil before the first request
+	set   armed     // its trap; app is nil while it has none
+	setAt openflow.DatapathID
+
+	round struct{ sent, received int }
+
+	// What the world sees.
+	verdict        Verdict
+	ok, decided    bool
+	violated       bool // the last verdict broke the isolation
+	rttLast        time.Duration
+	last           time.Time
+	loss           *Loss
+	sent, received uint64
+	violations     uint64
+	lost           map[Stage]uint64
+	recent         uint64 // one bit for each of the newest requests: answered
+	recentLen      int
+	histogram      prometheus.Observer
+
+	// Looking into losses.
+	open      int           // lost requests whose stage is being looked for
+	lateRTT   time.Duration // of the newest answer that came late
+	lateCount int           // late answers since the last one in time
+	lateHeard chan struct{} // tells the inquiry of one
+	known     *finding      // what the last inquiry found
+	knownAt   time.Time
+}
+
+const (
+	// remembered is how many requests the loss ratio covers.
+	remembered = 64
+	// findingLasts is for how long one inquiry explains the losses that follow it.
+	findingLasts = 10 * time.Second
+	// maxJitter bounds by how much a round begins later than planned, so that rounds of equal phase do not stay together.
+	maxJitter = 50 * time.Millisecond
+	// pairKeeps is how many requests of a pair are remembered, for late and double answers.
+	pairKeeps = 4
+)
+
+func (e *Engine) newPair(g *group, key Pair) *pair {
+	p := &pair{e: e, g: g, key: key, verdict: Unknown, lateHeard: make(chan struct{}, 1)}
+	p.histogram = e.rtt.of(p)
+	return p
+}
+
+// plan plans the next round.
+func (p *pair) plan(now time.Time) {
+	interval := p.g.spec.Interval
+	from := now
+	if p.slot.After(from) {
+		from = p.slot
+	}
+	phase := int64(p.g.spec.phase(p.key))
+	n := from.UnixNano() - phase
+	n -= n % int64(interval)
+	slot := from.Add(time.Duration(n + phase - from.UnixNano()))
+	for !slot.After(from) {
+		slot = slot.Add(interval)
+	}
+	p.slot = slot
+	jitter := rand.N(min(interval/20, maxJitter) + 1)
+	p.e.schedule(event{at: slot.Add(jitter), p: p})
+}
+
+// due begins a round.
+func (p *pair) due() {
+	if p.busy {
+		return
+	}
+	p.busy, p.round.sent, p.round.received = true, 0, 0
+	p.next()
+}
+
+// next hands the pair to the lane of its switch for its next request, or says why nothing can be sent.
+func (p *pair) next() {
+	switch {
+	case p.srcErr != nil:
+		p.skip(asCannotRun(p.srcErr, SourceDown))
+		return
+	case p.dstErr != nil:
+		p.skip(asCannotRun(p.dstErr, UnknownDestination))
+		return
+	}
+	r, err := plan(p.g.typ, p.src, &p.dst)
+	if err != nil {
+		p.skip(asCannotRun(err, UnknownDestination))
+		return
+	}
+	if why := p.unproven(); why != nil {
+		p.skip(why)
+		return
+	}
+	p.r = r
+	if r.ask.IsValid() {
+		p.findMAC(r)
+		return
+	}
+	p.e.lane(r.src.Switch).add(p)
+}
+
+// unproven says why silence would prove nothing where silence is what is expected: a destination that is not there is silent
+// to everybody.
+func (p *pair) unproven() *CannotRunError {
+	ep := p.dst.ep
+	if !p.g.spec.ExpectUnreachable || ep == nil {
+		return nil
+	}
+	switch {
+	case !ep.Located:
+		return &CannotRunError{
+			Stage: UnknownDestination, Reason: fmt.Sprintf("the port of %s is not known: that it is silent would prove nothing", ep.Name),
+		}
+	case !ep.Connected:
+		return &CannotRunError{
+			Stage:  DestinationPortDown,
+			Reason: fmt.Sprintf("switch %s of %s is not connected: that it is silent would prove nothing", ep.SwitchName, ep.Name),
+		}
+	case !ep.PortUp:
+		return &CannotRunError{
+			Stage: DestinationPortDown, Reason: fmt.Sprintf("port %v of %s is down: that it is silent would prove nothing", ep.place(), ep.Name),
+		}
+	}
+	return nil
+}
+
+// skip ends a round in which nothing could be sent: nothing is known, and so nothing is as expected.
+func (p *pair) skip(why *CannotRunError) {
+	now := time.Now()
+	p.verdict, p.ok, p.decided, p.last, p.busy = Unknown, false, true, now, false
+	p.loss = &Loss{Stage: why.Stage, Reason: why.Reason, Evidence: why.Evidence}
+	switch why.Stage {
+	case SourceDown:
+		p.loss.Where = p.src.ep.placeOrNil()
+	case DestinationPortDown:
+		p.loss.Where = p.dst.ep.placeOrNil()
+	}
+	p.plan(now)
+}
+
+// findMAC asks for the MAC address of a destination that is no known host, and then goes on.
+func (p *pair) findMAC(r *route) {
+	timeout := p.g.spec.Timeout
+	ok := p.e.submit(func(ctx context.Context) {
+		a, asked := p.e.findMAC(ctx, r.src, r.ask, arpWait(timeout), 1)
+		p.e.mu.Lock()
+		defer p.e.mu.Unlock()
+		switch {
+		case p.gone || ctx.Err() != nil:
+		case a.err != nil:
+			p.skip(&CannotRunError{Stage: SourceDown, Reason: fmt.Sprintf("switch %s: %v", r.src.SwitchName, a.err)})
+		case !a.ok:
+			p.round.sent++
+			p.count(false)
+			p.lose(UnknownDestination, 1)
+			p.finish(time.Now(), silentToARP(&p.dst, r.src, r.ask, asked))
+		default:
+			p.dst.mac = a.mac
+			p.next()
+		}
+	})
+	if !ok {
+		p.busy = false
+		p.plan(time.Now())
+	}
+}
+
+// count enters a decided request into the figures.
+func (p *pair) count(received bool) {
+	p.sent++
+	p.recent <<= 1
+	if received {
+		p.received++
+		p.recent |= 1
+	}
+	p.recentLen = min(p.recentLen+1, remembered)
+}
+
+func (p *pair) lose(stage Stage, n int) {
+	if n == 0 {
+		return
+	}
+	if p.lost == nil {
+		p.lost = map[Stage]uint64{}
+	}
+	p.lost[stage] += uint64(n)
+}
+
+func (p *pair) lossRatio() float64 {
+	if p.recentLen == 0 {
+		return 0
+	}
+	answered := bits.OnesCount64(p.recent << (remembered - p.recentLen))
+	return 1 - float64(answered)/float64(p.recentLen)
+}
+
+// heard takes a reply.
+func (p *pair) heard(h hit) {
+	switch h.kind {
+	case hitDuplicate:
+		p.g.doubles++
+		return
+	case hitLate:
+		p.g.late++
+		p.lateCount++
+		p.lateRTT = h.rtt
+		p.known = nil
+		select {
+		case p.lateHeard <- struct{}{}:
+		default:
+		}
+		return
+	}
+	p.round.sent++
+	p.round.received++
+	p.count(true)
+	p.rttLast = h.rtt
+	p.histogram.Observe(h.rtt.Seconds())
+	p.onward(time.Now())
+}
+
+// expire gives a request up if it has not been answered.
+func (p *pair) expire(seq uint32, now time.Time) {
+	if p.s == nil || !p.s.expire(seq) {
+		return
+	}
+	p.round.sent++
+	p.count(false)
+	p.onward(now)
+}
+
+// onward goes on after a request was decided.
+func (p *pair) onward(now time.Time) {
+	if p.round.sent < p.g.spec.Count {
+		p.next()
+		return
+	}
+	lost := p.round.sent - p.round.received
+	if lost == 0 {
+		p.known, p.lateCount = nil, 0
+		p.finish(now, nil)
+		return
+	}
+	c := p.lossCase()
+	c.sent, c.received, c.late = p.round.sent, p.round.received, 0 // what comes late has not come yet
+	loss, ask := c.plain()
+	switch {
+	case !ask:
+		p.lose(loss.Stage, lost)
+	case p.known != nil && now.Sub(p.knownAt) < findingLasts:
+		loss = c.with(*p.known)
+		p.lose(loss.Stage, lost)
+	default:
+		p.inquire(lost)
+	}
+	p.finish(now, loss)
+}
+
+// lossCase returns what is known of the requests that were lost.
+func (p *pair) lossCase() *lossCase {
+	return &lossCase{
+		src: p.src.ep, dst: p.dst.ep, ref: p.key.Destination, r: p.r, timeout: p.g.spec.Timeout, sent: p.round.sent,
+		received: p.round.received, late: p.lateCount, lateRTT: p.lateRTT,
+	}
+}
+
+// inquire looks for the stage at which requests were lost. Until it is found they are counted nowhere as lost; the verdict
+// does not wait.
+func (p *pair) inquire(lost int) {
+	p.open += lost
+	if p.open > lost {
+		return // an inquiry is under way
+	}
+	p.lateCount = 0
+	select {
+	case <-p.lateHeard:
+	default:
+	}
+	c := p.lossCase()
+	ok := p.e.submit(func(ctx context.Context) {
+		f := p.e.inquire(ctx, c, p.lateHeard)
+		p.e.mu.Lock()
+		defer p.e.mu.Unlock()
+		if p.gone {
+			return
+		}
+		c.late, c.lateRTT = p.lateCount, p.lateRTT
+		loss := c.with(f)
+		p.lose(loss.Stage, p.open)
+		p.open = 0
+		if loss.Stage != AnsweredLate {
+			p.known, p.knownAt = &f, time.Now()
+		}
+		if p.verdict == Unreachable {
+			p.loss = loss
+		}
+	})
+	if !ok {
+		p.lose(NoReply, p.open)
+		p.open = 0
+	}
+}
+
+// finish ends a round with a verdict.
+func (p *pair) finish(now time.Time, loss *Loss) {
+	p.verdict = verdictOf(p.round.sent, p.round.received)
+	p.ok, p.decided, p.last, p.busy, p.loss = p.verdict == p.g.spec.expect(), true, now, false, loss
+	if p.dst.ep == nil && p.round.received == 0 {
+		p.dst.mac = packet.MAC{} // it may have another one now
+	}
+	p.judge()
+	p.plan(now)
+}
+
+// judge counts and reports broken isolation: each round is counted, its beginning and its end are reported.
+func (p *pair) judge() {
+	if !p.g.spec.ExpectUnreachable {
+		return
+	}
+	violated := p.verdict != Unreachable
+	if violated {
+		p.violations++
+	}
+	if violated != p.violated {
+		src, dst := describe(p.key.Source, p.src.ep), describe(p.key.Destination, p.dst.ep)
+		if violated {
+			p.e.raise("isolation_violation", fmt.Sprintf("probe %s: %s reaches %s, which must be unreachable", p.g.spec.Name, src, dst))
+		} else {
+			p.e.raise("isolation_restored", fmt.Sprintf("probe %s: %s no longer reaches %s", p.g.spec.Name, src, dst))
+		}
+	}
+	p.violated = violated
+}
+
+func describe(name string, ep *Endpoint) string {
+	if ep == nil {
+		return name
+	}
+	return name + " (" + ep.Network + ")"
+}

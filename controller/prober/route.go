@@ -1,0 +1,267 @@
+package prober
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"github.com/eosin-sdn/eosin/apps/probe"
+	"github.com/eosin-sdn/eosin/openflow/packet"
+)
+
+// target is a destination: a known host, or an address that no known host uses.
+type target struct {
+	ref  string
+	ep   *Endpoint  // nil: an address only
+	addr netip.Addr // the address asked for; zero: any of ep's
+	via  netip.Addr // the gateway by which addr is reached; zero: it is in the source's network
+	mac  packet.MAC // of addr or via where no host of ours has it, once found out
+}
+
+// source is where a probe starts.
+type source struct {
+	ep   *Endpoint
+	addr netip.Addr // the address asked for; zero: any of ep's
+}
+
+// resolveSource finds the source that ref names.
+func resolveSource(f Fabric, ref string) (source, error) {
+	ep, err := f.Resolve(ref)
+	if err != nil {
+		return source{}, &EndError{"source", err}
+	}
+	addr, _ := netip.ParseAddr(ref)
+	return source{&ep, addr.Unmap()}, nil
+}
+
+// resolveTarget finds the destination that ref names, as seen from src. An address belongs to the host of the source's network
+// that uses it, else to the one host anywhere that does, else to nobody: then it is sought in the source's network, or behind
+// that network's gateway if it is outside of its subnet.
+func resolveTarget(f Fabric, src *Endpoint, ref string) (target, error) {
+	t := target{ref: ref}
+	addr, err := netip.ParseAddr(ref)
+	if err == nil {
+		t.addr = addr.Unmap()
+		if ep, ok := f.ResolveIn(src.Network, t.addr); ok {
+			t.ep = &ep
+			return t, nil
+		}
+	}
+	ep, err := f.Resolve(ref)
+	if err == nil {
+		t.ep = &ep
+		return t, nil
+	}
+	var unknown *UnknownError
+	if !t.addr.IsValid() || !errors.As(err, &unknown) {
+		return target{}, &EndError{"destination", err}
+	}
+	if src.Subnet.IsValid() && src.Subnet.Addr().Is4() == t.addr.Is4() && !src.Subnet.Contains(t.addr) {
+		t.via = src.Gateway
+		if !t.via.IsValid() {
+			return target{}, &CannotRunError{
+				Stage: UnknownDestination,
+				Reason: fmt.Sprintf("%v is outside of %v, and network %s has no gateway; give it one in the config (networks: %s: gateway:)",
+					t.addr, src.Subnet, src.Network, src.Network),
+			}
+		}
+		if gw, ok := f.ResolveIn(src.Network, t.via); ok {
+			t.mac = gw.MAC
+		}
+	}
+	return t, nil
+}
+
+// down returns why nothing can be sent from src, or nil.
+func down(src *Endpoint) *CannotRunError {
+	switch {
+	case src == nil:
+		return &CannotRunError{Stage: SourceDown, Reason: "the source is not known"}
+	case !src.Located:
+		return &CannotRunError{
+			Stage: SourceDown, Reason: fmt.Sprintf("the port of %s is not known: it has not been seen on any switch", src.Name),
+		}
+	case !src.Connected:
+		return &CannotRunError{
+			Stage: SourceDown, Reason: fmt.Sprintf("switch %s is not connected, where %s is", src.SwitchName, src.Name),
+			Evidence: []string{fmt.Sprintf("%s is at %v", src.Name, src.place())},
+		}
+	case !src.PortUp:
+		return &CannotRunError{
+			Stage: SourceDown, Reason: fmt.Sprintf("port %v is down, where %s is", src.place(), src.Name),
+			Evidence: []string{fmt.Sprintf("%v is down", src.place())},
+		}
+	case src.MAC.IsZero():
+		return &CannotRunError{
+			Stage:  SourceDown,
+			Reason: fmt.Sprintf("no host is known at %s: it has not sent a frame yet; give it a MAC in the config (hosts:)", src.Name),
+		}
+	case src.VLAN == 0:
+		return &CannotRunError{Stage: SourceDown, Reason: fmt.Sprintf("%s is in no network: its port is closed", src.Name)}
+	}
+	return nil
+}
+
+// route is what the requests of a probe look like and what their replies must be.
+type route struct {
+	typ      probe.Type
+	src      *Endpoint
+	dst      *Endpoint // nil: an address only
+	link     probe.Link
+	from, to netip.Addr
+	via      netip.Addr
+	cross    bool       // the destination is in another network
+	ask      netip.Addr // whose MAC must be found out first; zero: it is known
+	derived  bool       // IPv6 addresses were derived from MACs
+}
+
+// plan says how src probes t. The error is a *CannotRunError or an *InvalidError.
+func plan(typ probe.Type, src source, t *target) (*route, error) {
+	if why := down(src.ep); why != nil {
+		return nil, why
+	}
+	r := &route{
+		typ: typ, src: src.ep, dst: t.ep, via: t.via,
+		link: probe.Link{Src: src.ep.MAC, Tagged: src.ep.Tagged, VLAN: src.ep.VLAN},
+	}
+	if t.ep != nil {
+		r.cross = t.ep.VLAN != src.ep.VLAN
+		if t.ep.MAC == src.ep.MAC {
+			return nil, &InvalidError{"destination", fmt.Sprintf("%s is the source itself", t.ref)}
+		}
+		r.link.Dst = t.ep.MAC
+	} else {
+		r.link.Dst = t.mac
+	}
+	if err := r.address(src, t); err != nil {
+		return nil, err
+	}
+	switch {
+	case typ == probe.ARP && (r.link.Dst.IsZero() || r.cross || t.via.IsValid()):
+		r.link.Dst, r.via = packet.Broadcast, netip.Addr{} // a request that everybody hears needs no address
+	case !r.link.Dst.IsZero():
+	case typ == probe.ICMP6 || r.cross:
+		return nil, &CannotRunError{
+			Stage: UnknownDestination, Reason: fmt.Sprintf("the MAC address of %s is not known", t.ref),
+			Evidence: []string{"IPv6 neighbours and hosts of other networks are not asked for it"},
+		}
+	default:
+		r.ask = r.to
+		if t.via.IsValid() {
+			r.ask = t.via
+		}
+	}
+	return r, nil
+}
+
+// address chooses the addresses of both ends.
+func (r *route) address(src source, t *target) error {
+	six := r.typ == probe.ICMP6
+	if t.addr.IsValid() && t.addr.Is6() != six || src.addr.IsValid() && src.addr.Is6() != six && r.typ != probe.ARP {
+		if six {
+			return &InvalidError{"type", "icmp6 needs IPv6 addresses; use icmp"}
+		}
+		return &InvalidError{"type", fmt.Sprintf("%v needs IPv4 addresses; use icmp6", r.typ)}
+	}
+	to := addresses(t.addr, t.ep, six)
+	from := addresses(src.addr, src.ep, six)
+	if six {
+		if len(to) == 0 && !t.ep.MAC.IsZero() {
+			to, r.derived = []netip.Addr{probe.LinkLocal(t.ep.MAC)}, true
+		}
+		if len(from) == 0 {
+			from, r.derived = []netip.Addr{probe.LinkLocal(src.ep.MAC)}, true
+		}
+	}
+	switch {
+	case len(to) == 0:
+		return &CannotRunError{Stage: UnknownDestination, Reason: noAddress(t.ref)}
+	case len(from) == 0 && r.typ != probe.ARP:
+		return &CannotRunError{Stage: SourceDown, Reason: noAddress(src.ep.Name)}
+	case r.typ == probe.ARP:
+		r.to = to[0]
+		return nil
+	}
+	r.from, r.to = from[0], to[0]
+	for _, f := range from {
+		for _, a := range to {
+			if neighbours(f, a, src.ep.Subnet) {
+				r.from, r.to = f, a
+				return nil
+			}
+		}
+	}
+	return nil
+}
+
+func noAddress(name string) string {
+	return fmt.Sprintf("no IPv4 address of %s is known: it has not sent ARP yet; give it one in the config (hosts:)", name)
+}
+
+// addresses returns the addresses of one family that an end may use.
+func addresses(asked netip.Addr, ep *Endpoint, six bool) []netip.Addr {
+	if asked.IsValid() {
+		return []netip.Addr{asked}
+	}
+	var of []netip.Addr
+	if ep != nil {
+		for _, a := range ep.IPs {
+			if a = a.Unmap(); a.Is6() == six {
+				of = append(of, a)
+			}
+		}
+	}
+	return of
+}
+
+// neighbours reports whether two addresses of a family look as if they were in one subnet.
+func neighbours(a, b netip.Addr, subnet netip.Prefix) bool {
+	if subnet.IsValid() && subnet.Addr().Is4() == a.Is4() {
+		return subnet.Contains(a) && subnet.Contains(b)
+	}
+	bits := 24
+	if a.Is6() {
+		bits = 64
+	}
+	p, err := a.Prefix(bits)
+	return err == nil && p.Contains(b)
+}
+
+// want returns what replies must be like.
+func (r *route) want(colour uint16) probe.Expectation {
+	x := probe.Expectation{
+		Type: r.typ, Colour: colour, Switch: r.src.Switch, VLAN: r.link.VLAN, EthDst: r.link.Src, Src: r.to, Dst: r.from,
+		AnyPort: true, NotPort: r.src.Port,
+	}
+	if r.dst != nil && r.dst.Located && r.dst.Switch == r.src.Switch && r.dst.Port != r.src.Port {
+		x.AnyPort, x.Port = false, r.dst.Port
+	}
+	return x
+}
+
+// trap returns what brings the replies.
+func (r *route) trap(colour uint16) probe.Trap {
+	t := probe.Trap{VLAN: r.link.VLAN, Type: r.typ, EthDst: r.link.Src, Src: r.to, Dst: r.from}
+	if r.typ == probe.ARP {
+		t.EthDst, t.Dst = probe.ColouredMAC(colour, 0), netip.Addr{}
+	}
+	return t
+}
+
+// end describes an end for a result.
+func end(name string, ep *Endpoint, addr netip.Addr) End {
+	x := End{Name: name}
+	if addr.IsValid() {
+		x.IP = addr.String()
+	}
+	if ep != nil {
+		x.Name, x.Network = ep.Name, ep.Network
+		if !ep.MAC.IsZero() {
+			x.MAC = ep.MAC.String()
+		}
+		if ep.Located {
+			x.Switch, x.Port = ep.SwitchName, ep.PortName
+		}
+	}
+	return x
+}

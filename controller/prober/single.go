@@ -1,0 +1,349 @@
+package prober
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/eosin-sdn/eosin/apps/probe"
+)
+
+// single is a probe that somebody waits for. Its fields belong to the caller's goroutine, but for inbox.
+type single struct {
+	e      *Engine
+	req    Request
+	typ    probe.Type
+	src    source
+	tgt    target
+	r      *route
+	s      *stream
+	report func(Update)
+	res    Result
+
+	inbox []hit         // guarded by the engine's lock
+	wake  chan struct{} // something is in the inbox
+	late  chan struct{} // something late is
+
+	sent, decided int
+	expired       uint32 // requests up to this one have had their time
+	lateRTT       time.Duration
+}
+
+// arpTries is how often the MAC address of a destination is asked for.
+const arpTries = 3
+
+// Probe runs one probe to its end. report, if not nil, is told what happens, by the caller's goroutine; it must not block.
+//
+// Errors come before anything is sent: *InvalidError, *EndError (with *UnknownError or *AmbiguousError), *probe.ColourError,
+// *CannotRunError. Lost probes are no error. When ctx ends early the result holds what was until then, and the error is
+// ctx's. Run must be running, since it cleans up after it.
+func (e *Engine) Probe(ctx context.Context, req Request, report func(Update)) (Result, error) {
+	p := &single{e: e, req: req.withDefaults(), report: report, wake: make(chan struct{}, 1), late: make(chan struct{}, 1)}
+	p.res = Result{Source: req.Source, Destination: req.Destination, Type: p.req.Type, Verdict: Unknown}
+	if err := p.prepare(); err != nil {
+		return p.res, err
+	}
+	colour, err := e.takeColour(req.Colour, req.Source+" -> "+req.Destination)
+	if err != nil {
+		return p.res, err
+	}
+	p.res.Colour = colour
+	defer func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.colours.Release(time.Now(), colour)
+	}()
+	if p.r.ask.IsValid() {
+		if found, err := p.find(ctx); err != nil || !found {
+			return p.res, err
+		}
+	}
+	return p.res, p.run(ctx, colour)
+}
+
+// prepare resolves both ends.
+func (p *single) prepare() (err error) {
+	if p.typ, err = p.req.check(); err != nil {
+		return err
+	}
+	if p.src, err = resolveSource(p.e.fabric, p.req.Source); err != nil {
+		return err
+	}
+	p.res.SourceEnd = end(p.req.Source, p.src.ep, p.src.addr)
+	if why := down(p.src.ep); why != nil {
+		return why
+	}
+	if p.tgt, err = resolveTarget(p.e.fabric, p.src.ep, p.req.Destination); err != nil {
+		return err
+	}
+	if p.r, err = plan(p.typ, p.src, &p.tgt); err != nil {
+		return err
+	}
+	if p.typ != probe.ARP {
+		p.res.Size = p.req.Size
+	}
+	p.res.SourceEnd = end(p.req.Source, p.src.ep, p.r.from)
+	p.res.DestinationEnd = end(p.req.Destination, p.tgt.ep, p.r.to)
+	return nil
+}
+
+// find asks for the MAC address that the probe needs. If nobody answers, the probe has ended.
+func (p *single) find(ctx context.Context) (bool, error) {
+	a, asked := p.e.findMAC(ctx, p.src.ep, p.r.ask, arpWait(p.req.Timeout), min(arpTries, p.req.Count))
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	if a.err != nil {
+		return false, p.cannotSend(a.err)
+	}
+	if !a.ok {
+		p.res.Sent, p.res.Verdict, p.res.Loss = asked, Unreachable, silentToARP(&p.tgt, p.src.ep, p.r.ask, asked)
+		return false, nil
+	}
+	p.tgt.mac = a.mac
+	r, err := plan(p.typ, p.src, &p.tgt)
+	if err != nil {
+		return false, err
+	}
+	p.r = r
+	if !p.tgt.via.IsValid() {
+		p.res.DestinationEnd.MAC, p.res.DestinationEnd.Network = a.mac.String(), p.src.ep.Network
+	}
+	return true, nil
+}
+
+// silentToARP says that a destination which is no known host could not be found.
+func silentToARP(t *target, src *Endpoint, ask netip.Addr, asked int) *Loss {
+	who := t.ref + " is not a known host"
+	if t.via.IsValid() {
+		who = fmt.Sprintf("%v, the gateway to %s, is not a known host", t.via, t.ref)
+	}
+	return &Loss{
+		Stage: UnknownDestination, Reason: fmt.Sprintf("%s, and nobody in network %s answers ARP for it", who, src.Network),
+		Evidence: []string{fmt.Sprintf("%d ARP requests for %v sent from %s: no answer", asked, ask, src.Name)},
+	}
+}
+
+// cannotSend says that the source's switch does not take what is sent.
+func (p *single) cannotSend(err error) error {
+	ep := p.src.ep
+	return &CannotRunError{
+		Stage: SourceDown, Reason: fmt.Sprintf("switch %s cannot send for %s: %v", ep.SwitchName, ep.Name, err),
+		Evidence: []string{fmt.Sprintf("%s is at %v", ep.Name, ep.place())},
+	}
+}
+
+// run sets the trap, sends, and waits for the replies.
+func (p *single) run(ctx context.Context, colour uint16) error {
+	e := p.e
+	p.s = &stream{want: p.r.want(colour), timeout: p.req.Timeout, heard: p.heard}
+	e.mu.Lock()
+	e.register(p.s)
+	e.mu.Unlock()
+	defer func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.unregister(p.s)
+	}()
+	sw := p.src.ep.Switch
+	set, err := e.arm(ctx, sw, p.r.trap(colour))
+	defer func() { e.disarmIn(linger, sw, set) }()
+	if err == nil {
+		before := time.Now()
+		err = e.confirm(ctx, sw) // with nothing to do, so that it takes only the control loop's time
+		p.res.Control = time.Since(before)
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
+		return p.cannotSend(err)
+	}
+	if p.report != nil {
+		started := p.res
+		p.report(Update{Kind: Started, Result: &started})
+	}
+	broken, err := p.loop(ctx)
+	p.sum()
+	if err != nil {
+		return err
+	}
+	if p.sent == 0 {
+		return p.cannotSend(broken)
+	}
+	switch {
+	case broken != nil:
+		p.res.Loss = &Loss{
+			Where: p.src.ep.place(), Stage: SourceDown,
+			Reason: fmt.Sprintf("switch %s stopped taking requests after %d of %d: %v", p.src.ep.SwitchName, p.sent, p.req.Count, broken),
+		}
+		if p.res.Verdict == Reachable {
+			p.res.Verdict = Partial
+		}
+	case p.res.Received < p.res.Sent:
+		p.res.Loss = p.diagnose(ctx)
+	}
+	return ctx.Err()
+}
+
+// heard takes a reply. The engine's lock is held.
+func (p *single) heard(h hit) {
+	p.inbox = append(p.inbox, h)
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+	if h.kind == hitLate {
+		select {
+		case p.late <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// loop sends on time and decides each request. broken is why it stopped sending before all were sent.
+func (p *single) loop(ctx context.Context) (broken, err error) {
+	next := time.Now()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		p.read()
+		now := time.Now()
+		if p.sent < p.req.Count && broken == nil && !now.Before(next) {
+			next, broken = p.send(now, next)
+		}
+		wait, more := p.expire(time.Now())
+		if sending := p.sent < p.req.Count && broken == nil; sending {
+			if until := time.Until(next); !more || until < wait {
+				wait, more = until, true
+			}
+		}
+		if !more {
+			return broken, nil
+		}
+		timer.Reset(max(wait, 0))
+		select {
+		case <-ctx.Done():
+			p.read()
+			return broken, ctx.Err()
+		case <-timer.C:
+		case <-p.wake:
+		}
+	}
+}
+
+// send sends one request, if the switch's rate allows. It returns when to come again.
+func (p *single) send(now, due time.Time) (next time.Time, err error) {
+	e, sw := p.e, p.src.ep.Switch
+	e.mu.Lock()
+	granted, wait := e.grant(sw, 1)
+	e.mu.Unlock()
+	if granted == 0 {
+		return now.Add(wait), nil
+	}
+	if _, err = e.fire(sw, nil, []shot{{r: p.r, s: p.s, size: p.req.Size}}); err != nil {
+		return next, err
+	}
+	p.sent++
+	if next = due.Add(p.req.Interval); next.Before(now) {
+		next = now // it is behind: it does not catch up in a burst
+	}
+	return next, nil
+}
+
+// read takes the replies in.
+func (p *single) read() {
+	p.e.mu.Lock()
+	hits := p.inbox
+	p.inbox = nil
+	p.e.mu.Unlock()
+	for _, h := range hits {
+		switch h.kind {
+		case hitReply:
+			p.decided++
+			p.res.Replies = append(p.res.Replies, Reply{int(h.seq), h.rtt})
+			p.tell(Update{Kind: Replied, Seq: int(h.seq), RTT: h.rtt})
+		case hitLate:
+			p.res.Late++
+			p.lateRTT = h.rtt
+			p.tell(Update{Kind: Late, Seq: int(h.seq), RTT: h.rtt})
+		case hitDuplicate:
+			p.res.Duplicates++
+		}
+	}
+}
+
+func (p *single) tell(u Update) {
+	if p.report != nil {
+		p.report(u)
+	}
+}
+
+// expire gives up what has had its time and returns how long it is until the next one has; more is false when none is left
+// that is undecided.
+func (p *single) expire(now time.Time) (wait time.Duration, more bool) {
+	var lost []uint32
+	p.e.mu.Lock()
+	for int(p.expired) < len(p.s.flights) {
+		f := &p.s.flights[p.expired]
+		if answered := f.answered && !f.late; !answered {
+			if left := f.start.Add(p.req.Timeout).Sub(now); left > 0 {
+				wait, more = left, true
+				break
+			}
+			p.s.expire(p.expired + 1)
+			lost = append(lost, p.expired+1)
+		}
+		p.expired++
+	}
+	more = more || len(p.inbox) > 0
+	p.e.mu.Unlock()
+	for _, seq := range lost {
+		p.decided++
+		p.tell(Update{Kind: Lost, Seq: int(seq)})
+	}
+	return wait, more
+}
+
+// sum fills in what follows from the replies. Requests that are still on their way are not counted.
+func (p *single) sum() {
+	p.res.Sent, p.res.Received = p.decided, len(p.res.Replies)
+	p.res.Verdict = verdictOf(p.res.Sent, p.res.Received)
+	if p.res.Received == 0 {
+		return
+	}
+	rtt := RTT{Min: p.res.Replies[0].RTT}
+	var all time.Duration
+	for _, r := range p.res.Replies {
+		rtt.Min, rtt.Max, all = min(rtt.Min, r.RTT), max(rtt.Max, r.RTT), all+r.RTT
+	}
+	rtt.Avg = all / time.Duration(p.res.Received)
+	p.res.RTT = &rtt
+}
+
+// diagnose finds out why requests were lost.
+func (p *single) diagnose(ctx context.Context) *Loss {
+	c := &lossCase{
+		src: p.src.ep, dst: p.tgt.ep, ref: p.req.Destination, r: p.r, timeout: p.req.Timeout, sent: p.res.Sent,
+		received: p.res.Received, late: p.res.Late, lateRTT: p.lateRTT,
+	}
+	if now, err := resolveSource(p.e.fabric, p.req.Source); err == nil {
+		c.src = now.ep
+	}
+	if now, err := resolveTarget(p.e.fabric, c.src, p.req.Destination); err == nil && now.ep != nil {
+		c.dst = now.ep
+	}
+	loss, ask := c.plain()
+	if !ask {
+		return loss
+	}
+	select { // what was late until now is counted
+	case <-p.late:
+	default:
+	}
+	f := p.e.inquire(ctx, c, p.late)
+	p.read()
+	c.late, c.lateRTT = p.res.Late, p.lateRTT
+	return c.with(f)
+}

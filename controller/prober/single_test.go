@@ -1,0 +1,524 @@
+package prober
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/eosin-sdn/eosin/apps/probe"
+	"github.com/eosin-sdn/eosin/openflow/packet"
+)
+
+func TestReachable(t *testing.T) {
+	for _, typ := range []string{"icmp", "icmp6", "arp"} {
+		for _, far := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s,far=%v", typ, far), func(t *testing.T) {
+				inLab(t, Options{}, func(l *lab) {
+					l.add("vm1", 1, 1, 10)
+					vm2 := l.add("vm2", 1, 2, 10)
+					if far {
+						l.change(func() { vm2.Switch, vm2.SwitchName = 2, "host2" })
+					}
+					began := time.Now()
+					res, updates := l.probe(Request{Source: "vm1", Destination: "vm2", Type: typ, Count: 3, Interval: 100 * time.Millisecond})
+					if res.Verdict != Reachable || res.Sent != 3 || res.Received != 3 || res.Loss != nil || len(res.Replies) != 3 {
+						t.Fatalf("%+v", res)
+					}
+					if res.RTT.Min != time.Millisecond || res.RTT.Avg != time.Millisecond || res.RTT.Max != time.Millisecond {
+						t.Errorf("RTT %+v, want 1ms", *res.RTT)
+					}
+					if res.Control != 200*time.Microsecond {
+						t.Errorf("control loop %v", res.Control)
+					}
+					var got []string
+					for _, u := range updates {
+						got = append(got, fmt.Sprint(u.Kind, u.Seq))
+					}
+					if want := []string{"0 0", "1 1", "1 2", "1 3"}; !slices.Equal(got, want) {
+						t.Errorf("updates %v, want %v", got, want)
+					}
+					if d := time.Since(began); d > 300*time.Millisecond {
+						t.Errorf("took %v", d)
+					}
+					if l.traps(1) != 1 {
+						t.Errorf("%d traps right after, want 1 that lingers", l.traps(1))
+					}
+					time.Sleep(2 * linger)
+					synctest.Wait()
+					if l.traps(1) != 0 {
+						t.Errorf("%d traps stayed", l.traps(1))
+					}
+				})
+			})
+		}
+	}
+}
+
+func TestSilentGuests(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(vm2 *guest)
+		typ    string
+		stage  Stage
+		where  string
+		says   string
+	}{
+		"filtered":       {func(g *guest) { g.noICMP = true }, "icmp", GuestSilent, "host2:vif-vm2", "answers ARP but not ICMP"},
+		"dead":           {func(g *guest) { g.dead = true }, "icmp", GuestSilent, "host2:vif-vm2", "answers neither"},
+		"dead, arp":      {func(g *guest) { g.dead = true }, "arp", GuestSilent, "host2:vif-vm2", "does not answer ARP"},
+		"cut off":        {func(g *guest) { g.cutOff = true }, "icmp", LostBetween, "host1:vif-vm1", "lost in between"},
+		"cut off, arp":   {func(g *guest) { g.cutOff = true }, "arp", LostBetween, "host1:vif-vm1", "lost in between"},
+		"port down":      {func(g *guest) { g.dead, g.PortUp = true, false }, "icmp", DestinationPortDown, "host2:vif-vm2", "is down"},
+		"nowhere":        {func(g *guest) { g.dead, g.Located = true, false }, "icmp", UnknownDestination, "", "no known port"},
+		"switch away":    {func(g *guest) { g.dead, g.Connected = true, false }, "icmp", NoReply, "host2:vif-vm2", "no reply within 1s"},
+		"other network":  {func(g *guest) { g.Network, g.VLAN = "red", 11 }, "icmp", NoReply, "", "no reply within 1s"},
+		"dead, over v6":  {func(g *guest) { g.dead = true }, "icmp6", NoReply, "", "no reply within 1s"},
+		"late":           {func(g *guest) { g.delay = 1200 * time.Millisecond }, "icmp", AnsweredLate, "", "after 1.2s"},
+		"late, directly": {func(g *guest) { g.delay, g.cutOff = 1200*time.Millisecond, false }, "icmp", AnsweredLate, "", "timeout of 1s"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inLab(t, Options{}, func(l *lab) {
+				l.add("vm1", 1, 1, 10)
+				vm2 := l.add("vm2", 2, 2, 10)
+				l.change(func() { c.change(vm2) })
+				res, updates := l.probe(Request{Source: "vm1", Destination: "vm2", Type: c.typ, Count: 1})
+				if res.Verdict != Unreachable || res.Sent != 1 || res.Received != 0 || res.Loss == nil {
+					t.Fatalf("%+v", res)
+				}
+				where := ""
+				if res.Loss.Where != nil {
+					where = res.Loss.Where.String()
+				}
+				if res.Loss.Stage != c.stage || where != c.where || !strings.Contains(res.Loss.Reason, c.says) {
+					t.Errorf("%+v at %q", *res.Loss, where)
+				}
+				if updates[1].Kind != Lost || updates[1].Seq != 1 {
+					t.Errorf("updates %+v", updates)
+				}
+				if late := c.stage == AnsweredLate; late != (res.Late == 1) {
+					t.Errorf("%d late", res.Late)
+				}
+				time.Sleep(2 * linger)
+				synctest.Wait()
+				if l.traps(1)+l.traps(2) != 0 {
+					t.Error("traps stayed")
+				}
+			})
+		})
+	}
+}
+
+func TestOtherNetworkIsTriedTheHardWay(t *testing.T) {
+	inLab(t, Options{}, func(l *lab) {
+		vm1 := l.add("vm1", 1, 1, 10)
+		vm9 := l.add("vm9", 1, 9, 11)
+		l.probe(Request{Source: "vm1", Destination: "vm9", Count: 1})
+		sent := l.frames(nil)
+		if len(sent) != 1 || sent[0].frame.Dst() != vm9.MAC || sent[0].frame.Src() != vm1.MAC || sent[0].port != vm1.Port {
+			t.Errorf("sent %+v: want one echo to the destination's own MAC", sent)
+		}
+	})
+}
+
+func TestPartialAndLate(t *testing.T) {
+	inLab(t, Options{}, func(l *lab) {
+		l.add("vm1", 1, 1, 10)
+		l.add("vm2", 2, 2, 10)
+		n := 0
+		l.bend = func(a []answerFrame) []answerFrame {
+			n++
+			switch n {
+			case 2:
+				return nil
+			case 3:
+				a[0].delay = 300 * time.Millisecond
+			}
+			return a
+		}
+		res, updates := l.probe(Request{Source: "vm1", Destination: "vm2", Count: 5, Interval: 200 * time.Millisecond, Timeout: 250 * time.Millisecond})
+		if res.Verdict != Partial || res.Sent != 5 || res.Received != 3 || res.Late != 1 {
+			t.Fatalf("%+v", res)
+		}
+		if res.Loss.Stage != NoReply || res.Loss.Reason != "2 of 5 got no reply within 250ms" {
+			t.Errorf("%+v", *res.Loss)
+		}
+		var got []string
+		for _, u := range updates[1:] {
+			got = append(got, fmt.Sprint(u.Kind, u.Seq))
+		}
+		if want := []string{"1 1", "2 2", "1 4", "2 3", "3 3", "1 5"}; !sameSet(got, want) {
+			t.Errorf("updates %v, want %v", got, want)
+		}
+	})
+}
+
+func sameSet(a, b []string) bool {
+	a, b = slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b))
+	return slices.Equal(a, b)
+}
+
+func TestDuplicatesAreNoReplies(t *testing.T) {
+	inLab(t, Options{}, func(l *lab) {
+		l.add("vm1", 1, 1, 10)
+		l.add("vm2", 1, 2, 10)
+		l.bend = func(a []answerFrame) []answerFrame {
+			again := a[0]
+			again.delay += time.Millisecond
+			return append(a, again)
+		}
+		res, _ := l.probe(Request{Source: "vm1", Destination: "vm2", Count: 3, Interval: 10 * time.Millisecond})
+		if res.Received != 3 || res.Sent != 3 || res.Duplicates < 2 {
+			t.Errorf("%+v", res)
+		}
+	})
+}
+
+func TestFalseAnswers(t *testing.T) {
+	forge := func(frame []byte) []byte {
+		b := slices.Clone(frame)
+		b[len(b)-20]++ // within the hash
+		return b
+	}
+	for name, c := range map[string]struct {
+		bend func(a *answerFrame)
+		want probe.Reason
+	}{
+		"forged":         {func(a *answerFrame) { a.frame = forge(a.frame) }, probe.Forged},
+		"wrong switch":   {func(a *answerFrame) { a.sw = 2 }, probe.WrongSwitch},
+		"wrong port":     {func(a *answerFrame) { a.port = 3 }, probe.WrongPort},
+		"the source":     {func(a *answerFrame) { a.port = 1 }, probe.WrongPort},
+		"wrong network":  {func(a *answerFrame) { a.vlan = 11 }, probe.WrongVLAN},
+		"to another MAC": {func(a *answerFrame) { a.frame[5]++ }, probe.WrongAddress},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inLab(t, Options{}, func(l *lab) {
+				l.add("vm1", 1, 1, 10)
+				l.add("vm2", 1, 2, 10)
+				l.bend = func(a []answerFrame) []answerFrame {
+					c.bend(&a[0])
+					return a
+				}
+				res, _ := l.probe(Request{Source: "vm1", Destination: "vm2", Count: 1})
+				if res.Received != 0 || res.Verdict != Unreachable || l.rejected(c.want) != 1 {
+					t.Errorf("%+v; rejected %v", res, l.e.rejected)
+				}
+			})
+		})
+	}
+}
+
+func TestAnswersOfAnEndedProbe(t *testing.T) {
+	inLab(t, Options{}, func(l *lab) {
+		l.add("vm1", 1, 1, 10)
+		l.add("vm2", 1, 2, 10)
+		var old answerFrame
+		l.bend = func(a []answerFrame) []answerFrame { old = a[0]; return a }
+		l.probe(Request{Source: "vm1", Destination: "vm2", Count: 1})
+		l.packetIn(old)
+		if l.rejected(probe.UnknownProbe) != 1 {
+			t.Errorf("rejected %v", l.e.rejected)
+		}
+	})
+}
+
+func TestColourOnRequest(t *testing.T) {
+	inLab(t, Options{}, func(l *lab) {
+		l.add("vm1", 1, 1, 10)
+		l.add("vm2", 1, 2, 10)
+		var wg sync.WaitGroup
+		wg.Go(func() { // ends with its probe
+			l.probe(Request{Source: "vm1", Destination: "vm2", Count: 3, Colour: 111})
+		})
+		time.Sleep(time.Second)
+		_, err := l.e.Probe(t.Context(), Request{Source: "vm2", Destination: "vm1", Colour: 111}, nil)
+		if err == nil || err.Error() != "colour 111 is in use by the probe vm1 -> vm2" {
+			t.Errorf("in use: %v", err)
+		}
+		wg.Wait()
+		time.Sleep(10 * time.Second)
+		_, err = l.e.Probe(t.Context(), Request{Source: "vm2", Destination: "vm1", Colour: 111}, nil)
+		var busy *probe.ColourError
+		if !errors.As(err, &busy) || busy.Wait < 15*time.Second {
+			t.Errorf("resting: %v", err)
+		}
+		time.Sleep(20 * time.Second)
+		if res, _ := l.probe(Request{Source: "vm2", Destination: "vm1", Colour: 111, Count: 1}); res.Colour != 111 || res.Received != 1 {
+			t.Errorf("rested: %+v", res)
+		}
+		for _, x := range l.frames(nil) {
+			ip, _ := packet.ParseIPv4(x.frame.Payload())
+			if icmp, _ := packet.ParseICMP(ip.Payload()); icmp.ID() != 111 {
+				t.Errorf("identifier %d", icmp.ID())
+			}
+		}
+	})
+}
+
+func TestCannotRun(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(vm1 *guest)
+		req    Request
+		want   string
+		stage  Stage
+	}{
+		"unknown source":       {nil, Request{Source: "vm7", Destination: "vm2"}, `source "vm7" is not known; candidates: vm1, vm2`, ""},
+		"unknown destination":  {nil, Request{Source: "vm1", Destination: "vm7"}, `destination "vm7" is not known; candidates: vm1, vm2`, ""},
+		"never seen":           {func(g *guest) { g.Located = false }, Request{}, "the port of vm1 is not known: it has not been seen on any switch", SourceDown},
+		"port down":            {func(g *guest) { g.PortUp = false }, Request{}, "port host1:vif-vm1 is down, where vm1 is", SourceDown},
+		"switch not connected": {func(g *guest) { g.Connected = false }, Request{}, "switch host1 is not connected, where vm1 is", SourceDown},
+		"no MAC":               {func(g *guest) { g.MAC = packet.MAC{} }, Request{}, "no host is known at vm1", SourceDown},
+		"no address":           {func(g *guest) { g.IPs = nil }, Request{}, "no IPv4 address of vm1 is known", SourceDown},
+		"closed":               {func(g *guest) { g.VLAN = 0 }, Request{}, "vm1 is in no network", SourceDown},
+		"no gateway":           {nil, Request{Source: "vm1", Destination: "192.0.2.1"}, "192.0.2.1 is outside of 10.0.10.0/24, and network blue has no gateway", UnknownDestination},
+		"itself":               {nil, Request{Source: "vm1", Destination: "10.0.10.1"}, "10.0.10.1 is the source itself", ""},
+		"type":                 {nil, Request{Source: "vm1", Destination: "vm2", Type: "tcp:80"}, `type "tcp:80" cannot be probed`, ""},
+		"family":               {nil, Request{Source: "vm1", Destination: "10.0.10.2", Type: "icmp6"}, "icmp6 needs IPv6", ""},
+		"other family":         {nil, Request{Source: "vm1", Destination: "fd00::1"}, "icmp needs IPv4 addresses; use icmp6", ""},
+		"size":                 {nil, Request{Source: "vm1", Destination: "vm2", Size: 65507}, "size must be at most 65000 bytes, is 65507", ""},
+		"count":                {nil, Request{Source: "vm1", Destination: "vm2", Count: -1}, "count must be from 1", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inLab(t, Options{}, func(l *lab) {
+				vm1 := l.add("vm1", 1, 1, 10)
+				l.add("vm2", 1, 2, 10)
+				if c.change != nil {
+					l.change(func() { c.change(vm1) })
+					c.req = Request{Source: "vm1", Destination: "vm2"}
+				}
+				_, err := l.e.Probe(t.Context(), c.req, nil)
+				if err == nil || !strings.Contains(err.Error(), c.want) {
+					t.Fatalf("error %v, want %q", err, c.want)
+				}
+				var cannot *CannotRunError
+				if got := errors.As(err, &cannot); got != (c.stage != "") || got && cannot.Stage != c.stage {
+					t.Errorf("%#v, want stage %q", err, c.stage)
+				}
+				if len(l.frames(nil)) != 0 || l.traps(1) != 0 {
+					t.Error("something was sent")
+				}
+			})
+		})
+	}
+}
+
+func TestErrorsCanBeToldApart(t *testing.T) {
+	inLab(t, Options{}, func(l *lab) {
+		l.add("vm1", 1, 1, 10)
+		l.add("twin", 1, 2, 10)
+		l.add("twin", 1, 3, 10)
+		_, err := l.e.Probe(t.Context(), Request{Source: "vm1", Destination: "twin"}, nil)
+		var ambiguous *AmbiguousError
+		var end *EndError
+		if !errors.As(err, &ambiguous) || !errors.As(err, &end) || end.End != "destination" {
+			t.Errorf("%#v", err)
+		}
+	})
+}
+
+func TestSwitchGoesAwayOnSending(t *testing.T) {
+	inLab(t, Options{}, func(l *lab) {
+		l.add("vm1", 1, 1, 10)
+		l.add("vm2", 1, 2, 10)
+		s := l.at(1)
+		s.down = true
+		_, err := l.e.Probe(t.Context(), Request{Source: "vm1", Destination: "vm2"}, nil)
+		var cannot *CannotRunError
+		if !errors.As(err, &cannot) || cannot.Stage != SourceDown {
+			t.Errorf("from the start: %v", err)
+		}
+		s.down = false
+		time.AfterFunc(1500*time.Millisecond, func() { s.mu.Lock(); s.down = true; s.mu.Unlock() })
+		res, _ := l.probe(Request{Source: "vm1", Destination: "vm2", Count: 5})
+		if res.Verdict != Partial || res.Sent != 2 || res.Received != 2 || res.Loss == nil || res.Loss.Stage != SourceDown {
+			t.Errorf("in the middle: %+v", res)
+		}
+		if l.traps(1) != 1 {
+			t.Errorf("%d traps", l.traps(1))
+		}
+		time.Sleep(time.Minute)
+		s.mu.Lock()
+		s.down = false
+		s.mu.Unlock()
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if l.traps(1) != 0 {
+			t.Error("the trap stayed when the switch was back")
+		}
+	})
+}
+
+func TestAddressesOfNoKnownHost(t *testing.T) {
+	inLab(t, Options{}, func(l *lab) {
+		vm1 := l.add("vm1", 1, 1, 10)
+		stranger := l.add("", 2, 77, 10)
+		gw := l.add("", 2, 254, 10)
+		l.change(func() {
+			stranger.unlisted, gw.unlisted = true, true
+			gw.IPs = append(gw.IPs, netip.MustParseAddr("192.0.2.1")) // stands for what is behind it
+			vm1.Gateway = netip.MustParseAddr("10.0.10.254")
+		})
+		res, _ := l.probe(Request{Source: "vm1", Destination: "10.0.10.77", Count: 2, Interval: time.Millisecond})
+		if res.Verdict != Reachable || res.DestinationEnd.MAC != stranger.MAC.String() {
+			t.Errorf("in the network: %+v", res)
+		}
+		if first := l.frames(nil)[0].frame; first.EtherType() != packet.EtherTypeARP || !first.Dst().IsBroadcast() || !probe.IsColoured(first.Src()) {
+			t.Errorf("first frame %x", first.Bytes())
+		}
+		res, _ = l.probe(Request{Source: "vm1", Destination: "192.0.2.1", Count: 1})
+		last := l.frames(isEcho)
+		if res.Verdict != Reachable || last[len(last)-1].frame.Dst() != gw.MAC {
+			t.Errorf("behind the gateway: %+v", res)
+		}
+		before := len(l.frames(isEcho))
+		res, _ = l.probe(Request{Source: "vm1", Destination: "10.0.10.78", Count: 5})
+		if res.Verdict != Unreachable || res.Sent != 3 || res.Loss.Stage != UnknownDestination || len(l.frames(isEcho)) != before {
+			t.Errorf("nobody: %+v %+v", res, res.Loss)
+		}
+		l.change(func() { gw.dead = true })
+		res, _ = l.probe(Request{Source: "vm1", Destination: "192.0.2.1", Count: 1})
+		if res.Verdict != Unreachable || res.Loss.Stage != UnknownDestination || !strings.Contains(res.Loss.Reason, "gateway") {
+			t.Errorf("dead gateway: %+v %+v", res, res.Loss)
+		}
+	})
+}
+
+func TestManyAtOnceDoNotMixUp(t *testing.T) {
+	const n = 1000
+	inLab(t, Options{}, func(l *lab) {
+		for i := range byte(32) {
+			g := l.add(fmt.Sprintf("vm%d", i), 1, i+1, 10)
+			l.change(func() {
+				g.delay = time.Duration(i+1) * time.Millisecond // tells whose answer it is
+				if i == 31 {
+					g.dead = true
+				}
+			})
+		}
+		var wg sync.WaitGroup
+		var mu sync.Mutex
+		colours := map[uint16]bool{}
+		for i := range n {
+			src, dst := i%32, (i/32+i%32+1)%32
+			if src == dst {
+				dst = (dst + 1) % 32
+			}
+			wg.Go(func() { // ends with its probe
+				res, err := l.e.Probe(t.Context(), Request{
+					Source: fmt.Sprintf("vm%d", src), Destination: fmt.Sprintf("vm%d", dst), Count: 3, Interval: 10 * time.Millisecond,
+				}, nil)
+				mu.Lock()
+				defer mu.Unlock()
+				if colours[res.Colour] {
+					t.Errorf("colour %d was used twice", res.Colour)
+				}
+				colours[res.Colour] = true
+				switch {
+				case err != nil:
+					t.Error(err)
+				case dst == 31:
+					if res.Received != 0 {
+						t.Errorf("the dead guest answered: %+v", res)
+					}
+				case res.Received != 3 || res.RTT.Max != time.Duration(dst+1)*time.Millisecond || res.RTT.Min != res.RTT.Max || res.Duplicates != 0:
+					t.Errorf("%d -> %d: %+v %+v", src, dst, res, res.RTT)
+				}
+			})
+		}
+		wg.Wait()
+		for r, count := range l.e.rejected {
+			t.Errorf("%d answers were rejected: %v", count, r)
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if l.traps(1) != 0 || len(l.e.streams)+len(l.e.arps) != 0 || l.e.colours.InUse() != 0 {
+			t.Errorf("left behind: %d traps, %d streams, %d colours", l.traps(1), len(l.e.streams)+len(l.e.arps), l.e.colours.InUse())
+		}
+	})
+}
+
+func TestRateCap(t *testing.T) {
+	inLab(t, Options{Rate: 100}, func(l *lab) {
+		l.add("vm1", 1, 1, 10)
+		l.add("vm2", 1, 2, 10)
+		l.add("vm3", 2, 3, 10)
+		var wg sync.WaitGroup
+		for range 20 {
+			wg.Go(func() { // ends with its probe
+				l.probe(Request{Source: "vm1", Destination: "vm2", Count: 25, Interval: time.Millisecond})
+			})
+		}
+		began := time.Now()
+		if res, _ := l.probe(Request{Source: "vm3", Destination: "vm2", Count: 2, Interval: time.Millisecond}); res.Received != 2 {
+			t.Errorf("another switch: %+v", res)
+		}
+		if d := time.Since(began); d > 50*time.Millisecond {
+			t.Errorf("another switch had to wait: %v", d)
+		}
+		wg.Wait()
+		sent := l.frames(func(x *sentFrame) bool { return x.sw == 1 })
+		if len(sent) != 500 {
+			t.Fatalf("%d sent", len(sent))
+		}
+		for i := range sent {
+			n := 0
+			for _, x := range sent[i:] {
+				if x.at.Sub(sent[i].at) < time.Second {
+					n++
+				}
+			}
+			if n > 106 {
+				t.Fatalf("%d requests within a second", n)
+			}
+		}
+		if d := sent[499].at.Sub(sent[0].at); d > 5500*time.Millisecond {
+			t.Errorf("took %v: the rate is not used", d)
+		}
+	})
+}
+
+func TestCancellation(t *testing.T) {
+	inLab(t, Options{}, func(l *lab) {
+		l.add("vm1", 1, 1, 10)
+		l.add("vm2", 1, 2, 10)
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(2500*time.Millisecond, cancel)
+		began := time.Now()
+		res, err := l.e.Probe(ctx, Request{Source: "vm1", Destination: "vm2", Count: 100}, nil)
+		if !errors.Is(err, context.Canceled) || res.Received != 3 || res.Sent != 3 || res.Verdict != Reachable {
+			t.Errorf("%v %+v", err, res)
+		}
+		if d := time.Since(began); d != 2500*time.Millisecond {
+			t.Errorf("ended after %v", d)
+		}
+		time.Sleep(2 * linger)
+		synctest.Wait()
+		if l.traps(1) != 0 || l.e.colours.InUse() != 0 {
+			t.Error("something stayed")
+		}
+	})
+}
+
+func TestReplacedSwitchIsNotDisarmed(t *testing.T) {
+	inLab(t, Options{}, func(l *lab) {
+		l.add("vm1", 1, 1, 10)
+		l.add("vm2", 1, 2, 10)
+		l.probe(Request{Source: "vm1", Destination: "vm2", Count: 1})
+		l.replace(1)
+		trap := probe.Trap{VLAN: 10, EthDst: packet.MAC{0x52, 0x54, 0, 0, 10, 1}, Src: netip.MustParseAddr("10.0.10.2"), Dst: netip.MustParseAddr("10.0.10.1")}
+		s := l.at(1)
+		s.mu.Lock()
+		s.app.Arm(trap, &s.out)
+		s.mu.Unlock()
+		time.Sleep(2 * linger)
+		synctest.Wait()
+		if l.traps(1) != 1 {
+			t.Error("a trap that somebody else armed was taken back")
+		}
+	})
+}

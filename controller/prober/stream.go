@@ -1,0 +1,153 @@
+package prober
+
+import (
+	"time"
+
+	"github.com/eosin-sdn/eosin/apps/probe"
+	"github.com/eosin-sdn/eosin/openflow"
+	"github.com/eosin-sdn/eosin/openflow/packet"
+)
+
+// stream is a sequence of requests of one colour from one source to one destination. The engine's lock guards it.
+type stream struct {
+	id      uint32
+	want    probe.Expectation
+	timeout time.Duration
+	keep    int // how many of the newest requests are remembered; 0: all
+	first   uint32
+	flights []flight // those numbered first, first+1, …
+	heard   func(hit)
+}
+
+// flight is one request on its way, or what became of it.
+type flight struct {
+	start    time.Time
+	answered bool
+	late     bool // the answer came after the timeout
+	expired  bool // it was given up
+}
+
+// hit is what a verified reply means to its stream.
+type hit struct {
+	kind hitKind
+	seq  uint32
+	rtt  time.Duration
+	from packet.MAC
+}
+
+type hitKind uint8
+
+const (
+	hitReply hitKind = iota
+	hitLate
+	hitDuplicate
+)
+
+// launch numbers the next request.
+func (s *stream) launch(start time.Time) (seq uint32) {
+	if s.first == 0 {
+		s.first = 1
+	}
+	if s.keep > 0 && len(s.flights) >= 2*s.keep {
+		n := copy(s.flights, s.flights[len(s.flights)-s.keep:])
+		s.first += uint32(len(s.flights) - n)
+		s.flights = s.flights[:n]
+	}
+	s.flights = append(s.flights, flight{start: start})
+	return s.first + uint32(len(s.flights)) - 1
+}
+
+// at returns a remembered request, or nil.
+func (s *stream) at(seq uint32) *flight {
+	if i := seq - s.first; s.first != 0 && i < uint32(len(s.flights)) {
+		return &s.flights[i]
+	}
+	return nil
+}
+
+// answer matches a reply with its request.
+func (s *stream) answer(r *probe.Reply, at time.Time) (hit, probe.Reason) {
+	seq := r.Seq
+	if s.want.Type == probe.ARP { // it carries 8 bits: the newest that ends so
+		last := s.first + uint32(len(s.flights)) - 1
+		seq = last - (last-r.Seq)&0xff
+	}
+	f := s.at(seq)
+	if f == nil {
+		return hit{}, probe.WrongSequence
+	}
+	h := hit{kind: hitReply, seq: seq, rtt: max(at.Sub(f.start), time.Nanosecond), from: r.EthSrc}
+	switch {
+	case f.answered:
+		h.kind = hitDuplicate
+	case f.expired || h.rtt > s.timeout:
+		h.kind, f.late = hitLate, true
+	}
+	f.answered = true
+	return h, probe.Genuine
+}
+
+// expire gives a request up. It reports false for one that was answered in time or is expired already.
+func (s *stream) expire(seq uint32) bool {
+	f := s.at(seq)
+	if f == nil || f.expired || f.answered && !f.late {
+		return false
+	}
+	f.expired = true
+	return true
+}
+
+// register makes replies find the stream. The engine's lock is held.
+func (e *Engine) register(s *stream) {
+	if s.want.Type == probe.ARP {
+		e.arps[s.want.Colour] = s
+		return
+	}
+	for s.id == 0 || e.streams[s.id] != nil {
+		e.lastID++
+		s.id = e.lastID
+	}
+	e.streams[s.id] = s
+}
+
+// unregister ends a stream. The engine's lock is held.
+func (e *Engine) unregister(s *stream) {
+	if e.streams[s.id] == s {
+		delete(e.streams, s.id)
+	}
+	if e.arps[s.want.Colour] == s {
+		delete(e.arps, s.want.Colour)
+	}
+}
+
+// Received takes a frame that a trap of the switch brought, with the port it came in by and the time at which it was read. It
+// keeps nothing of the frame, is quick and does not call the fabric: sessions call it with a switch's lock held.
+func (e *Engine) Received(sw openflow.DatapathID, port openflow.PortNo, at time.Time, vlan uint16, frame []byte) {
+	r, reason := probe.Verify(frame, e.key)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if reason == probe.Genuine {
+		reason = e.accept(sw, port, at, vlan, &r)
+	}
+	if reason != probe.Genuine {
+		e.rejected[reason]++
+	}
+}
+
+func (e *Engine) accept(sw openflow.DatapathID, port openflow.PortNo, at time.Time, vlan uint16, r *probe.Reply) probe.Reason {
+	s := e.streams[r.ID]
+	if r.Type == probe.ARP {
+		s = e.arps[r.Colour]
+	}
+	if s == nil {
+		return probe.UnknownProbe
+	}
+	if reason := s.want.Check(sw, port, vlan, r); reason != probe.Genuine {
+		return reason
+	}
+	h, reason := s.answer(r, at)
+	if reason == probe.Genuine {
+		s.heard(h)
+	}
+	return reason
+}

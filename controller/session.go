@@ -1,0 +1,242 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"time"
+
+	"github.com/eosin-sdn/eosin/controller/api"
+	"github.com/eosin-sdn/eosin/controller/datapath"
+	"github.com/eosin-sdn/eosin/openflow"
+	"github.com/eosin-sdn/eosin/openflow/ofconn"
+)
+
+// Bounds of connections that have not said who they are.
+const (
+	handshakeTime   = 10 * time.Second
+	maxUnidentified = 256
+)
+
+// serve is the life of one connection, from accept or connect to its end. It is the reader's goroutine.
+func (c *Controller) serve(ctx context.Context, nc net.Conn, peer string) {
+	if c.unidentified.Add(1) > maxUnidentified {
+		c.unidentified.Add(-1)
+		c.counters.refused.Add(1)
+		_ = nc.Close()
+		return
+	}
+	c.counters.accepted.Add(1)
+	conn := ofconn.New(nc, ofconn.Options{})
+	// The writer belongs to this connection and ends when it is closed.
+	written := make(chan struct{})
+	go func() {
+		defer close(written)
+		_ = conn.Run(ctx)
+	}()
+	defer func() { <-written }()
+
+	stop := context.AfterFunc(ctx, func() { conn.Close(errStopping) })
+	defer stop()
+
+	features, err := c.handshake(ctx, conn)
+	if err == nil {
+		err = c.bound(features.DatapathID, certificateName(nc))
+	}
+	c.unidentified.Add(-1)
+	if err != nil {
+		c.refuse(conn, peer, err)
+		return
+	}
+	s, err := c.attach(ctx, features, conn, peer)
+	if err != nil {
+		c.refuse(conn, peer, err)
+		return
+	}
+	err = s.read(conn)
+	conn.Close(err)
+	s.detach(conn, conn.Err())
+}
+
+// refuse ends a connection that has not become a session.
+func (c *Controller) refuse(conn *ofconn.Conn, peer string, err error) {
+	conn.Close(err)
+	if errors.Is(err, errStopping) || errors.Is(err, ofconn.ErrPeerClosed) {
+		return
+	}
+	c.counters.refused.Add(1)
+	c.notice("switch_refused", "", fmt.Sprintf("connection from %s refused: %v", peer, err))
+}
+
+// handshake finds out which switch is at the other end.
+func (c *Controller) handshake(ctx context.Context, conn *ofconn.Conn) (openflow.FeaturesReply, error) {
+	h := datapath.NewHandshake()
+	if err := conn.SetReadDeadline(time.Now().Add(handshakeTime)); err != nil {
+		return openflow.FeaturesReply{}, err
+	}
+	for {
+		if err := conn.Write(h.Out); err != nil {
+			return openflow.FeaturesReply{}, err
+		}
+		h.Out = h.Out[:0]
+		msg, ok := conn.Next()
+		for !ok {
+			if err := conn.Fill(); err != nil {
+				if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, ofconn.ErrTimeout) {
+					err = fmt.Errorf("no OpenFlow handshake within %s", handshakeTime)
+				}
+				return openflow.FeaturesReply{}, err
+			}
+			msg, ok = conn.Next()
+		}
+		f, done, err := h.Receive(msg)
+		if err != nil {
+			_ = conn.Write(h.Out)
+			flush, cancel := context.WithTimeout(ctx, time.Second)
+			_ = conn.Flush(flush) // what was wrong is on its way before the connection ends
+			cancel()
+			return f, err
+		}
+		if done {
+			return f, conn.SetReadDeadline(time.Time{})
+		}
+	}
+}
+
+// bound checks that a switch shows the certificate that the config binds its datapath id to, if it does.
+func (c *Controller) bound(id openflow.DatapathID, name string) error {
+	sw, ok := c.Config().Switches.ByDatapathID(id)
+	if !ok || sw.Certificate == "" || sw.Certificate == name {
+		return nil
+	}
+	return fmt.Errorf("datapath id %s is bound to the certificate %q, the connection shows %q", id, sw.Certificate, name)
+}
+
+// attach gives the connection to its switch. Of two connections with one datapath id the living one stays: a switch that
+// connects anew from the same address takes the place of its dead predecessor, any other newcomer is refused while the
+// incumbent answers.
+func (c *Controller) attach(ctx context.Context, f openflow.FeaturesReply, conn *ofconn.Conn, peer string) (*datapathSwitch, error) {
+	c.mu.Lock()
+	s := c.switches[f.DatapathID]
+	if s == nil {
+		s = newSwitch(c, f.DatapathID)
+		c.switches[f.DatapathID] = s
+	}
+	c.mu.Unlock()
+
+	s.mu.Lock()
+	incumbent, at := s.conn, s.peer
+	s.mu.Unlock()
+	if incumbent != nil {
+		if !sameHost(incumbent.RemoteAddr(), conn.RemoteAddr()) && s.alive(ctx) {
+			return nil, fmt.Errorf("datapath id %s belongs to the switch connected from %s, which is alive; give this bridge another one: `ovs-vsctl set bridge BRIDGE other-config:datapath-id=…`", f.DatapathID, at)
+		}
+		incumbent.Close(errSuperseded)
+		for !s.vacant() { // its reader is on its way out
+			select {
+			case <-ctx.Done():
+				return nil, errStopping
+			case <-time.After(time.Millisecond):
+			}
+		}
+	}
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.forgotten {
+		return nil, fmt.Errorf("datapath id %s came back while it was being forgotten; its next attempt is taken", f.DatapathID)
+	}
+	if s.conn != nil {
+		return nil, fmt.Errorf("datapath id %s connected twice at the same time", f.DatapathID)
+	}
+	now := time.Now()
+	s.conn, s.peer = conn, peer
+	c.fabric.postConnected(s.id, true)
+	c.prober.HostsChanged()
+	s.machine.Attach(now, f)
+	s.finish(now)
+	c.log.WithField("event", "switch_connected").Infof("switch %s (datapath id %s) connected from %s", s.machine.Name(), s.id, peer)
+	c.publish(api.Event{Type: "switch_connected", Message: fmt.Sprintf("switch %s connected from %s", s.machine.Name(), peer), Switch: s.machine.Name()})
+	return s, nil
+}
+
+// aliveWithin is how long an incumbent has to answer when another switch claims its datapath id.
+const aliveWithin = 2 * time.Second
+
+func (s *datapathSwitch) alive(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, aliveWithin)
+	defer cancel()
+	return s.barrier(ctx) == nil && !s.vacant()
+}
+
+func (s *datapathSwitch) vacant() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.conn == nil
+}
+
+// sameHost reports whether two connections come from one IP address. Unix sockets have none.
+func sameHost(a, b net.Addr) bool {
+	x, ok := a.(*net.TCPAddr)
+	y, ok2 := b.(*net.TCPAddr)
+	return ok && ok2 && x.IP.Equal(y.IP)
+}
+
+// read runs the session: all that one read brought is one step.
+func (s *datapathSwitch) read(conn *ofconn.Conn) error {
+	for {
+		if err := conn.Fill(); err != nil {
+			return err
+		}
+		s.mu.Lock()
+		now := time.Now()
+		before := s.machine.PacketInCount()
+		var err error
+		for err == nil {
+			msg, ok := conn.Next()
+			if !ok {
+				break
+			}
+			err = s.machine.Receive(now, msg)
+		}
+		s.finish(now)
+		if n := s.machine.PacketInCount() - before; n > 0 {
+			s.c.latency.observe(time.Since(now), n)
+		}
+		s.mu.Unlock()
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// detach ends the session of a connection.
+func (s *datapathSwitch) detach(conn *ofconn.Conn, reason error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn != conn {
+		return
+	}
+	now := time.Now()
+	s.conn, s.left = nil, now
+	s.machine.Detach(now)
+	s.facts(s.machine)
+	s.c.fabric.postConnected(s.id, false)
+	s.c.prober.HostsChanged()
+	name, peer := s.machine.Name(), s.peer
+	var level string
+	switch {
+	case errors.Is(reason, errStopping):
+		return
+	case errors.Is(reason, ofconn.ErrPeerClosed), errors.Is(reason, io.EOF), errors.Is(reason, errSuperseded):
+		level = "info"
+	default:
+		level = "warning"
+		s.c.counters.broken.Add(1)
+	}
+	s.c.log.WithField("event", "switch_disconnected").Warnf("switch %s (%s) disconnected: %v", name, peer, reason)
+	s.c.publish(api.Event{Type: "switch_disconnected", Level: level, Message: fmt.Sprintf("switch %s disconnected: %v", name, reason), Switch: name})
+}

@@ -1,0 +1,190 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/apps/l2"
+	"github.com/eosin-sdn/eosin/apps/probe"
+	"github.com/eosin-sdn/eosin/controller/datapath"
+	"github.com/eosin-sdn/eosin/openflow"
+	"github.com/eosin-sdn/eosin/openflow/ofconn"
+	"github.com/eosin-sdn/eosin/topology"
+)
+
+// datapathSwitch is the shell of one switch: its machine, the lock that guards it, the connection it has at present and the
+// one timer it needs. It outlives its connections.
+type datapathSwitch struct {
+	c  *Controller
+	id openflow.DatapathID
+
+	mu      sync.Mutex
+	machine *datapath.Machine
+	conn    *ofconn.Conn // nil while disconnected
+	peer    string
+	left    time.Time // when it disconnected
+	// forgotten is set when the controller no longer keeps the switch: who still holds it must not use it.
+	forgotten bool
+	timer     *time.Timer
+	wake      time.Time // when the timer fires; zero when it is not set
+}
+
+var (
+	errStopping   = errors.New("eosin is stopping")
+	errSuperseded = errors.New("the switch has connected anew from the same address")
+	errOffline    = errors.New("not connected")
+)
+
+func newSwitch(c *Controller, id openflow.DatapathID) *datapathSwitch {
+	return &datapathSwitch{
+		c: c, id: id, machine: datapath.New(id, c.keys, intentFor(c.Config(), id), c.fabric.current()),
+	}
+}
+
+func (s *datapathSwitch) name() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.machine.Name()
+}
+
+// step runs f as one step of the machine and sends what it brought about. It is how everything but the session's own reader
+// touches a switch.
+func (s *datapathSwitch) step(f func(now time.Time, m *datapath.Machine) error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	err := f(now, s.machine)
+	s.finish(now)
+	return err
+}
+
+// finish ends a step: one write, the facts on their way, the timer set. The lock is held.
+func (s *datapathSwitch) finish(now time.Time) {
+	m := s.machine
+	m.Flush(now)
+	if wire := m.TakeWire(); len(wire) > 0 && s.conn != nil {
+		// An error closes the connection; its reader ends the session.
+		_ = s.conn.Write(wire)
+	}
+	s.facts(m)
+	s.arm(m.Out.TakeWake())
+}
+
+// facts passes on what matters beyond the switch. The lock is held: nobody here waits for another switch.
+func (s *datapathSwitch) facts(m *datapath.Machine) {
+	facts := m.TakeFacts()
+	if len(facts) > 0 {
+		alone, hosts := m.Alone(), false
+		for i := range facts {
+			f := &facts[i]
+			switch f.Kind {
+			case apps.ProbeReply:
+				s.c.prober.Received(s.id, f.Port, f.At, f.VLAN, f.Frame)
+			case apps.HostIP:
+				s.c.book.add(f.Addr, hostRef{s.id, uint64(l2.KeyOf(f.VLAN, f.MAC))})
+			case apps.Notice:
+				s.c.notice(f.Event, m.Name(), f.Text)
+			case apps.HostSeen, apps.HostGone:
+				hosts = true
+				if !alone {
+					s.c.fabric.postFact(s.id, f)
+				}
+			default:
+				s.c.fabric.postFact(s.id, f)
+			}
+		}
+		if hosts {
+			s.c.prober.HostsChanged()
+		}
+	}
+	var ports map[openflow.PortNo]topology.PortInfo
+	if m.PortsChanged(func(no openflow.PortNo, p topology.PortInfo) {
+		if ports == nil {
+			ports = map[openflow.PortNo]topology.PortInfo{}
+		}
+		ports[no] = p
+	}) {
+		s.c.fabric.postPorts(s.id, ports)
+		s.c.prober.HostsChanged()
+	}
+}
+
+// arm sets the timer to an earlier time than it has. A later one is asked for again when the timer has fired.
+func (s *datapathSwitch) arm(at time.Time) {
+	if at.IsZero() || (!s.wake.IsZero() && !at.Before(s.wake)) {
+		return
+	}
+	s.wake = at
+	d := max(time.Until(at), 0)
+	if s.timer == nil {
+		// The timer's goroutine ends with one tick; a timer that fires after the controller's end finds no connection.
+		s.timer = time.AfterFunc(d, s.tick)
+		return
+	}
+	s.timer.Reset(d)
+}
+
+func (s *datapathSwitch) tick() {
+	err := s.step(func(now time.Time, m *datapath.Machine) error {
+		s.wake = time.Time{}
+		return m.Tick(now)
+	})
+	if err != nil {
+		s.disconnect(err)
+	}
+}
+
+// disconnect closes the connection, if there is one; its reader ends the session.
+func (s *datapathSwitch) disconnect(reason error) {
+	s.mu.Lock()
+	conn := s.conn
+	s.mu.Unlock()
+	if conn != nil {
+		conn.Close(reason)
+	}
+}
+
+func (s *datapathSwitch) configure(in datapath.Intent) {
+	_ = s.step(func(_ time.Time, m *datapath.Machine) error {
+		m.Configure(in)
+		return nil
+	})
+}
+
+// exec runs f with the probe app as one step, if the switch can be used.
+func (s *datapathSwitch) exec(f func(now time.Time, app *probe.App, out *apps.Output)) error {
+	return s.step(func(now time.Time, m *datapath.Machine) error {
+		if s.conn == nil || m.Phase() < datapath.Adopting {
+			return fmt.Errorf("switch %s: %w", m.Name(), errOffline)
+		}
+		app, out := m.Probe()
+		f(now, app, out)
+		return nil
+	})
+}
+
+// barrier waits until the switch has done all that was sent before.
+func (s *datapathSwitch) barrier(ctx context.Context) error {
+	done := make(chan struct{})
+	err := s.step(func(now time.Time, m *datapath.Machine) error {
+		if s.conn == nil {
+			return fmt.Errorf("switch %s: %w", m.Name(), errOffline)
+		}
+		m.Flush(now) // the barrier goes behind what is queued
+		m.Barrier(done)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
