@@ -1,0 +1,191 @@
+package oftest
+
+import (
+	"time"
+
+	"github.com/eosin-sdn/eosin/openflow/oftext"
+)
+
+// Bits of ct_state (ovs-fields(7)).
+const (
+	ctNew         = 0x01
+	ctEstablished = 0x02
+	ctReply       = 0x08
+	ctInvalid     = 0x10
+	ctTracked     = 0x20
+)
+
+// ctIdle is how long a connection is kept without traffic, as OVS keeps one of
+// ICMP.
+const ctIdle = 30 * time.Second
+
+// connKey is one direction of a connection. For ICMP both ports are the
+// identifier.
+type connKey struct {
+	zone         uint16
+	proto        uint8
+	src, dst     [16]byte
+	sport, dport uint16
+}
+
+func (k connKey) reversed() connKey {
+	k.src, k.dst, k.sport, k.dport = k.dst, k.src, k.dport, k.sport
+	return k
+}
+
+// connEntry is one committed connection, found by the key of its first
+// direction.
+type connEntry struct {
+	mark    uint32
+	replied bool
+	used    int64
+}
+
+// connOf returns the packet's key in a zone; opens is false for what cannot
+// open a connection (an echo reply), ok for what is not tracked at all.
+func (p *packetState) connOf(zone uint16) (k connKey, opens, ok bool) {
+	_, proto, src, dst, l4, ok := p.ip()
+	if !ok || len(l4) < 8 || !p.checksumsRight() {
+		return k, false, false
+	}
+	k = connKey{zone: zone, proto: proto}
+	copy(k.src[:], src)
+	copy(k.dst[:], dst)
+	opens = true
+	switch proto {
+	case protoICMP, protoICMPv6:
+		request, reply := byte(8), byte(0)
+		if proto == protoICMPv6 {
+			request, reply = 128, 129
+		}
+		if l4[0] != request && l4[0] != reply {
+			return k, false, false
+		}
+		opens = l4[0] == request
+		k.sport = be.Uint16(l4[4:])
+		k.dport = k.sport
+	case protoTCP, protoUDP:
+		k.sport, k.dport = be.Uint16(l4), be.Uint16(l4[2:])
+	default:
+		return k, false, false
+	}
+	return k, opens, true
+}
+
+// checksumsRight reports whether the IP packet's checksums are right: OVS takes
+// a packet for invalid if they are not.
+func (p *packetState) checksumsRight() bool {
+	eth, proto, src, dst, l4, ok := p.ip()
+	if !ok {
+		return false
+	}
+	_, b := p.l3()
+	if eth == ethIPv4 {
+		n := int(b[0]&0xf) * 4
+		total := int(be.Uint16(b[2:]))
+		if sum(b[:n], 0) != 0xffff || total < n || total > len(b) {
+			return false
+		}
+		l4 = b[n:total]
+	} else {
+		total := int(be.Uint16(b[4:]))
+		if total > len(l4) {
+			return false
+		}
+		l4 = l4[:total]
+	}
+	if len(l4) < 8 {
+		return false
+	}
+	if proto == protoUDP && eth == ethIPv4 && be.Uint16(l4[6:]) == 0 {
+		return true // none was made
+	}
+	if proto == protoICMP {
+		return sum(l4, 0) == 0xffff
+	}
+	pseudo := sum(src, sum(dst, uint16(proto)))
+	return sum(l4, sum([]byte{byte(len(l4) >> 8), byte(len(l4))}, pseudo)) == 0xffff
+}
+
+// sum adds b to a ones' complement sum.
+func sum(b []byte, start uint16) uint16 {
+	n := uint32(start)
+	for ; len(b) > 1; b = b[2:] {
+		n += uint32(be.Uint16(b))
+	}
+	if len(b) == 1 {
+		n += uint32(b[0]) << 8
+	}
+	for n>>16 != 0 {
+		n = n&0xffff + n>>16
+	}
+	return uint16(n)
+}
+
+// track looks the packet's connection up and sets ct_state, ct_zone and
+// ct_mark on the packet; it commits a new connection if asked to. exec are the
+// actions on the connection.
+func (s *Switch) track(p *packetState, zone uint16, commit bool, exec []byte) {
+	p.ctZone, p.ctMark, p.ctState = zone, 0, ctTracked|ctInvalid
+	k, opens, ok := p.connOf(zone)
+	if !ok {
+		return
+	}
+	now := s.now()
+	c := s.conn(k, now)
+	switch rc := s.conn(k.reversed(), now); {
+	case c != nil && opens:
+		p.ctState = ctTracked | ctNew
+		if c.replied {
+			p.ctState = ctTracked | ctEstablished
+		}
+	case rc != nil:
+		c = rc
+		c.replied = true
+		p.ctState = ctTracked | ctEstablished | ctReply
+	case opens:
+		c = nil
+		p.ctState = ctTracked | ctNew
+	default:
+		return
+	}
+	if c == nil {
+		if !commit {
+			return
+		}
+		if s.conns == nil {
+			s.conns = make(map[connKey]*connEntry)
+		}
+		c = &connEntry{}
+		s.conns[k] = c
+	}
+	c.used = now
+	if commit {
+		for a := range tlvs(exec) {
+			t, _, _ := oftext.Cut(a[4:]) // checked with the flow
+			mask := ^uint32(0)
+			if t.Mask != nil {
+				mask = be.Uint32(t.Mask)
+			}
+			c.mark = c.mark&^mask | be.Uint32(t.Value)&mask
+		}
+	}
+	p.ctMark = c.mark
+}
+
+// conn returns a live connection.
+func (s *Switch) conn(k connKey, now int64) *connEntry {
+	c := s.conns[k]
+	if c != nil && now-c.used > int64(ctIdle) {
+		delete(s.conns, k)
+		return nil
+	}
+	return c
+}
+
+// Connections returns how many connections are tracked, idle ones included.
+func (s *Switch) Connections() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.conns)
+}

@@ -1,0 +1,131 @@
+package oftest
+
+import (
+	"github.com/eosin-sdn/eosin/openflow"
+)
+
+// multipart answers a multipart request (OpenFlow 1.3.5 section 7.3.5).
+func (s *Switch) multipart(c *session, xid uint32, msg []byte) *refusal {
+	var m openflow.MultipartRequest
+	if no := decoded(m.Decode(msg)); no != nil {
+		return no
+	}
+	r := reply{c: c, xid: xid, typ: m.Type}
+	if m.More {
+		return badRequest(openflow.BadRequestMultipartBufferOverflow)
+	}
+	switch m.Type {
+	case openflow.MultipartDesc:
+		r.add(openflow.AppendSwitchDesc(nil, &s.o.Desc))
+	case openflow.MultipartPortDesc:
+		for _, no := range s.portNumbers() {
+			d := s.ports[no].desc()
+			r.add(openflow.AppendPortDesc(r.scratch[:0], &d))
+		}
+	case openflow.MultipartPortStats:
+		if len(m.Body) != 8 {
+			return badRequest(openflow.BadRequestBadLen)
+		}
+		want := openflow.PortNo(be.Uint32(m.Body)) // one that is not there gets an empty reply, as from OVS
+		for _, no := range s.portNumbers() {
+			if want == openflow.PortAny || want == no {
+				r.add(openflow.AppendPortStats(r.scratch[:0], &s.ports[no].stats))
+			}
+		}
+	case openflow.MultipartTable:
+		for id := range s.o.Tables {
+			st := openflow.TableStats{TableID: uint8(id)}
+			if id < len(s.tables) && s.tables[id] != nil {
+				t := s.tables[id]
+				st.Active, st.Lookups, st.Matched = uint32(len(t.entries)), t.lookups, t.matched
+			}
+			r.add(openflow.AppendTableStats(r.scratch[:0], &st))
+		}
+	case openflow.MultipartFlow, openflow.MultipartAggregate:
+		if no := s.flowStats(&r, m.Body); no != nil {
+			return no
+		}
+	case openflow.MultipartGroupDesc:
+		for _, g := range s.groupDescs() {
+			r.add(openflow.AppendGroupDesc(r.scratch[:0], &g))
+		}
+	case openflow.MultipartMeterConfig:
+		if len(m.Body) != 8 {
+			return badRequest(openflow.BadRequestBadLen)
+		}
+		want := be.Uint32(m.Body)
+		if want != openflow.MeterAll && s.meters[want] == nil {
+			return &refusal{openflow.ErrorTypeMeterModFailed, openflow.MeterModFailedUnknownMeter}
+		}
+		for _, mc := range s.meterConfigs() {
+			if want == openflow.MeterAll || want == mc.ID {
+				r.add(openflow.AppendMeterConfig(r.scratch[:0], &mc))
+			}
+		}
+	default:
+		return badRequest(openflow.BadRequestBadMultipart)
+	}
+	r.end()
+	return nil
+}
+
+// flowStats answers a flow or aggregate request.
+func (s *Switch) flowStats(r *reply, body []byte) *refusal {
+	var q openflow.FlowStatsRequest
+	if no := decoded(q.Decode(body)); no != nil {
+		return no
+	}
+	match, no := canonical(q.Match)
+	if no != nil {
+		return no
+	}
+	all := q.TableID == openflow.TableAll
+	if !all && int(q.TableID) >= s.o.Tables {
+		return badRequest(openflow.BadRequestBadTableID)
+	}
+	f := filter{
+		match: []byte(match), cookie: q.Cookie, cookieMask: q.CookieMask, outPort: q.OutPort, outGroup: q.OutGroup,
+	}
+	now := s.now()
+	var packets, bytes uint64
+	flows := s.selectFlows(q.TableID, all, &f)
+	for _, e := range flows {
+		packets, bytes = packets+e.packets, bytes+e.bytes
+		if r.typ == openflow.MultipartFlow {
+			st := e.stats(now)
+			r.scratch = openflow.AppendFlowStats(r.scratch[:0], &st)
+			r.add(r.scratch)
+		}
+	}
+	if r.typ == openflow.MultipartAggregate {
+		b := be.AppendUint64(nil, packets)
+		b = be.AppendUint64(b, bytes)
+		b = be.AppendUint32(b, uint32(len(flows)))
+		r.add(be.AppendUint32(b, 0))
+	}
+	return nil
+}
+
+// maxBody is how much fits into one part of a multipart reply.
+const maxBody = openflow.MaxLen - 16
+
+// reply collects entries and sends a part whenever one is full.
+type reply struct {
+	c       *session
+	xid     uint32
+	typ     uint16
+	body    []byte
+	scratch []byte
+}
+
+func (r *reply) add(entry []byte) {
+	if len(r.body)+len(entry) > maxBody {
+		r.c.out = openflow.AppendMultipartReply(r.c.out, r.xid, r.typ, true, r.body)
+		r.body = r.body[:0]
+	}
+	r.body = append(r.body, entry...)
+}
+
+func (r *reply) end() {
+	r.c.out = openflow.AppendMultipartReply(r.c.out, r.xid, r.typ, false, r.body)
+}

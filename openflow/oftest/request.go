@@ -1,0 +1,168 @@
+package oftest
+
+import (
+	"github.com/eosin-sdn/eosin/openflow"
+)
+
+// request answers one message of a controller; mu is held.
+func (s *Switch) request(c *session, h openflow.Header, msg []byte) {
+	var no *refusal
+	switch h.Type {
+	case openflow.TypeEchoRequest:
+		c.out = openflow.AppendEchoReply(c.out, h.Xid, msg[openflow.HeaderLen:])
+	case openflow.TypeHello, openflow.TypeEchoReply, openflow.TypeError:
+	case openflow.TypeFeaturesRequest:
+		c.out = openflow.AppendFeaturesReply(c.out, h.Xid, &openflow.FeaturesReply{
+			DatapathID: s.o.DatapathID, NTables: uint8(s.o.Tables),
+			Capabilities: openflow.CapFlowStats | openflow.CapTableStats | openflow.CapPortStats | openflow.CapGroupStats,
+		})
+	case openflow.TypeGetConfigRequest:
+		c.out = openflow.AppendGetConfigReply(c.out, h.Xid, s.config)
+	case openflow.TypeSetConfig:
+		var m openflow.SetConfig
+		if no = decoded(m.Decode(msg)); no == nil {
+			no = c.writes(func() *refusal { s.config = openflow.SwitchConfig(m); return nil })
+		}
+	case openflow.TypeBarrierRequest:
+		if !s.faults.DropBarriers {
+			c.out = openflow.AppendBarrierReply(c.out, h.Xid)
+		}
+	case openflow.TypeRoleRequest:
+		no = s.roleRequest(c, h.Xid, msg)
+	case openflow.TypeSetAsync:
+		var m openflow.AsyncConfig
+		if no = decoded(m.Decode(msg)); no == nil {
+			c.async = &m
+		}
+	case openflow.TypeMultipartRequest:
+		no = s.multipart(c, h.Xid, msg)
+	case openflow.TypePacketOut:
+		no = c.writes(func() *refusal { return s.packetOut(msg) })
+	case openflow.TypeFlowMod, openflow.TypeGroupMod, openflow.TypeMeterMod:
+		no = c.writes(func() *refusal { return s.modify(h.Type, msg) })
+	case openflow.TypeExperimenter:
+		no = s.experimenter(c, h.Xid, msg)
+	default:
+		no = badRequest(openflow.BadRequestBadType)
+	}
+	if no != nil {
+		c.refuse(h.Xid, no, msg)
+	}
+}
+
+func badRequest(code uint16) *refusal { return &refusal{openflow.ErrorTypeBadRequest, code} }
+
+// decoded makes a refusal of a message that could not be decoded.
+func decoded(err error) *refusal {
+	if err == nil {
+		return nil
+	}
+	return badRequest(openflow.BadRequestBadLen)
+}
+
+// refuse answers with an error and the start of the request.
+func (c *session) refuse(xid uint32, no *refusal, msg []byte) {
+	if no.typ == openflow.ErrorTypeExperimenter {
+		c.out = openflow.AppendExperimenterError(c.out, xid, openflow.ExperimenterONF, no.code, msg)
+		return
+	}
+	c.out = openflow.AppendError(c.out, xid, no.typ, no.code, msg)
+}
+
+// writes does what only a master or an equal may do.
+func (c *session) writes(f func() *refusal) *refusal {
+	if c.role == openflow.RoleSlave {
+		return badRequest(openflow.BadRequestIsSlave)
+	}
+	return f()
+}
+
+// modify does a flow-mod, group-mod or meter-mod.
+func (s *Switch) modify(t openflow.Type, msg []byte) *refusal {
+	switch t {
+	case openflow.TypeFlowMod:
+		var m openflow.FlowMod
+		if no := decoded(m.Decode(msg)); no != nil {
+			return no
+		}
+		if s.o.OnFlowMod != nil {
+			s.o.OnFlowMod(&m)
+		}
+		if s.o.CountFlows {
+			return nil // Received counts
+		}
+		return s.flowMod(&m)
+	case openflow.TypeGroupMod:
+		var m openflow.GroupMod
+		if no := decoded(m.Decode(msg)); no != nil {
+			return no
+		}
+		return s.groupMod(&m)
+	case openflow.TypeMeterMod:
+		var m openflow.MeterMod
+		if no := decoded(m.Decode(msg)); no != nil {
+			return no
+		}
+		return s.meterMod(&m)
+	}
+	return badRequest(openflow.BadRequestBadType)
+}
+
+// packetOut sends a frame (OpenFlow 1.3.5 section 7.3.7). As with OVS, an in
+// port that does not exist is no error.
+func (s *Switch) packetOut(msg []byte) *refusal {
+	var m openflow.PacketOut
+	if no := decoded(m.Decode(msg)); no != nil {
+		return no
+	}
+	if m.BufferID != openflow.BufferNone {
+		return badRequest(openflow.BadRequestBufferUnknown)
+	}
+	if no := s.checkActions(nil, m.Actions); no != nil {
+		return no
+	}
+	if len(m.Data) < 14 {
+		return badRequest(openflow.BadRequestBadPacket)
+	}
+	if p := s.ports[m.InPort]; p != nil && p.NoRecv {
+		return nil
+	}
+	p := &packetState{frame: m.Data, inPort: m.InPort, cookie: ^uint64(0), packetOut: true}
+	s.entries = 0
+	s.apply(p.clone(), m.Actions, 0)
+	return nil
+}
+
+// roleRequest changes the controller's role (OpenFlow 1.3.5 section 6.3.6).
+func (s *Switch) roleRequest(c *session, xid uint32, msg []byte) *refusal {
+	var m openflow.RoleRequest
+	if no := decoded(m.Decode(msg)); no != nil {
+		return no
+	}
+	switch m.Role {
+	case openflow.RoleNoChange:
+	case openflow.RoleEqual:
+		c.role = m.Role
+	case openflow.RoleMaster, openflow.RoleSlave:
+		if s.genSet && int64(m.GenerationID-s.gen) < 0 {
+			return &refusal{openflow.ErrorTypeRoleRequestFailed, openflow.RoleRequestFailedStale}
+		}
+		s.gen, s.genSet = m.GenerationID, true
+		if m.Role == openflow.RoleMaster {
+			for other := range s.sessions {
+				if other.role == openflow.RoleMaster {
+					other.role = openflow.RoleSlave
+				}
+			}
+		}
+		c.role = m.Role
+	default:
+		return &refusal{openflow.ErrorTypeRoleRequestFailed, openflow.RoleRequestFailedBadRole}
+	}
+	gen := ^uint64(0)
+	if s.genSet {
+		gen = s.gen
+	}
+	c.out = openflow.AppendRoleReply(c.out, xid, c.role, gen)
+	return nil
+}
