@@ -4,7 +4,10 @@
 // starts no goroutine and takes no lock. One value of each app serves one switch.
 package apps
 
-import "github.com/eosin-sdn/eosin/openflow/flow"
+import (
+	"github.com/eosin-sdn/eosin/openflow/flow"
+	"github.com/eosin-sdn/eosin/openflow/packet"
+)
 
 // Owners of flows, as they stand in cookies.
 const (
@@ -65,6 +68,18 @@ const (
 	MeterProbe                      // probe replies
 )
 
-// Injected is what register 0 holds for frames that the controller injected at a port: they pass the tables of the port's own
-// traffic but teach the switch nothing.
-const Injected = 1
+// Values of register 0, which is 0 for the traffic of hosts.
+const (
+	// Injected marks frames that the controller injected at a port: they pass the tables of the port's own traffic but teach
+	// the switch nothing.
+	Injected = 1
+	// Swallowed marks replies of probes, which the controller has: they still teach the switch where their sender is, and are
+	// dropped where they would be forwarded.
+	Swallowed = 2
+)
+
+// ProbeMAC and ProbeMACMask match the locally administered source addresses of ARP probes: no host is ever learned at one.
+var (
+	ProbeMAC     = packet.MAC{0x02, 0xe0, 0x51}
+	ProbeMACMask = packet.MAC{0xff, 0xff, 0xff}
+)

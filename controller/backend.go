@@ -101,7 +101,7 @@ func (c *Controller) freshenPorts(ctx context.Context) {
 			if s.usable() {
 				done := make(chan struct{})
 				m.AskPortStats(now)
-				m.Barrier(done)
+				m.Ask(done)
 				answers = append(answers, done)
 			}
 			return nil

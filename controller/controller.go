@@ -44,10 +44,10 @@ type Controller struct {
 	mu       sync.RWMutex // guards switches
 	switches map[openflow.DatapathID]*datapathSwitch
 
-	unidentified atomic.Int64 // connections that have not said who they are
-	sessions     sync.WaitGroup
-	latency      packetInLatency
-	counters     counters
+	room     *waitingRoom
+	sessions sync.WaitGroup
+	latency  packetInLatency
+	counters counters
 }
 
 // counters are what no single switch accounts for.
@@ -61,7 +61,7 @@ type counters struct {
 func New(cfg *config.Config, o Options) *Controller {
 	c := &Controller{
 		log: o.Log, events: o.Events, switches: map[openflow.DatapathID]*datapathSwitch{},
-		book: newAddressBook(),
+		book: newAddressBook(), room: newWaitingRoom(),
 	}
 	c.fabric = newFabric(c)
 	c.prober = prober.New(&reach{c}, prober.Options{Notice: func(kind, text string) { c.notice(kind, "", text) }})

@@ -89,18 +89,14 @@ func (f *fabric) movesOf(vlan uint16) uint64 {
 	return f.moved[vlan]
 }
 
-func (f *fabric) post(p post) {
+func (f *fabric) post(p ...post) {
 	f.mu.Lock()
-	f.posts = append(f.posts, p)
+	f.posts = append(f.posts, p...)
 	f.mu.Unlock()
 	select {
 	case f.wake <- struct{}{}:
 	default:
 	}
-}
-
-func (f *fabric) postFact(sw openflow.DatapathID, fact *apps.Fact) {
-	f.post(post{sw: sw, kind: postFact, fact: *fact})
 }
 
 func (f *fabric) postConnected(sw openflow.DatapathID, connected bool) {

@@ -70,6 +70,7 @@ func (c *Controller) accept(ctx context.Context, l listener) error {
 	defer stop()
 	pause := time.Duration(0)
 	for {
+		c.room.await(ctx)
 		nc, err := l.Accept()
 		if err != nil {
 			if ctx.Err() != nil {
@@ -96,10 +97,11 @@ func (c *Controller) accept(ctx context.Context, l listener) error {
 			nc = c.tls.server(nc, c.tlsFault)
 		}
 		c.sessions.Add(1)
+		waiting := c.room.enter(nc)
 		// A connection's goroutine ends with the connection, which ends with ctx; Run waits for it.
 		go func() {
 			defer c.sessions.Done()
-			c.serve(ctx, nc, peer)
+			c.serveFrom(ctx, waiting, nc, peer)
 		}()
 	}
 }

@@ -114,7 +114,11 @@ func (s *datapathSwitch) collect(gauge func(*prometheus.Desc, float64, ...string
 	for app, n := range byApp {
 		counter(descPacketIns, n, name, app)
 	}
-	m.Drops(func(reason string, n uint64) { counter(descDropped, n, name, reason) })
+	byReason := map[string]uint64{} // several apps may have the same one
+	m.Drops(func(reason string, n uint64) { byReason[reason] += n })
+	for reason, n := range byReason {
+		counter(descDropped, n, name, reason)
+	}
 	for t := range apps.NumTables {
 		gauge(descFlows, float64(m.TableLen(t)), name, apps.TableName(t))
 	}

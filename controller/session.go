@@ -15,20 +15,16 @@ import (
 	"github.com/eosin-sdn/eosin/openflow/ofconn"
 )
 
-// Bounds of connections that have not said who they are.
-const (
-	handshakeTime   = 10 * time.Second
-	maxUnidentified = 256
-)
+// handshakeTime is how long a switch may take to say who it is.
+const handshakeTime = 10 * time.Second
 
-// serve is the life of one connection, from accept or connect to its end. It is the reader's goroutine.
+// serve is the life of one connection, from accept or connect to its end. It is the reader's goroutine. The connection has a
+// seat in the waiting room until it has said who it is.
 func (c *Controller) serve(ctx context.Context, nc net.Conn, peer string) {
-	if c.unidentified.Add(1) > maxUnidentified {
-		c.unidentified.Add(-1)
-		c.counters.refused.Add(1)
-		_ = nc.Close()
-		return
-	}
+	c.serveFrom(ctx, c.room.enter(nc), nc, peer)
+}
+
+func (c *Controller) serveFrom(ctx context.Context, waiting *seat, nc net.Conn, peer string) {
 	c.counters.accepted.Add(1)
 	conn := ofconn.New(nc, ofconn.Options{})
 	// The writer belongs to this connection and ends when it is closed.
@@ -46,8 +42,11 @@ func (c *Controller) serve(ctx context.Context, nc net.Conn, peer string) {
 	if err == nil {
 		err = c.bound(features.DatapathID, certificateName(nc))
 	}
-	c.unidentified.Add(-1)
+	c.room.leave(waiting)
 	if err != nil {
+		if waiting.ended.Load() {
+			err = errCrowded
+		}
 		c.refuse(conn, peer, err)
 		return
 	}
@@ -169,7 +168,7 @@ const aliveWithin = 2 * time.Second
 func (s *datapathSwitch) alive(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, aliveWithin)
 	defer cancel()
-	return s.barrier(ctx) == nil && !s.vacant()
+	return s.await(ctx, (*datapath.Machine).Ask) == nil && !s.vacant()
 }
 
 func (s *datapathSwitch) vacant() bool {

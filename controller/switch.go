@@ -31,6 +31,7 @@ type datapathSwitch struct {
 	forgotten bool
 	timer     *time.Timer
 	wake      time.Time // when the timer fires; zero when it is not set
+	posts     []post    // scratch: what one step has found out for the fabric
 }
 
 var (
@@ -91,10 +92,17 @@ func (s *datapathSwitch) facts(m *datapath.Machine) {
 			case apps.HostSeen, apps.HostGone:
 				hosts = true
 				if !alone {
-					s.c.fabric.postFact(s.id, f)
+					s.posts = append(s.posts, post{sw: s.id, kind: postFact, fact: *f})
 				}
 			default:
-				s.c.fabric.postFact(s.id, f)
+				s.posts = append(s.posts, post{sw: s.id, kind: postFact, fact: *f})
+			}
+		}
+		if len(s.posts) > 0 { // all that one step found out is one visit
+			s.c.fabric.post(s.posts...)
+			s.posts = s.posts[:0]
+			if cap(s.posts) > 1<<10 {
+				s.posts = nil // after a burst
 			}
 		}
 		if hosts {
@@ -158,7 +166,7 @@ func (s *datapathSwitch) configure(in datapath.Intent) {
 // exec runs f with the probe app as one step, if the switch can be used.
 func (s *datapathSwitch) exec(f func(now time.Time, app *probe.App, out *apps.Output)) error {
 	return s.step(func(now time.Time, m *datapath.Machine) error {
-		if s.conn == nil || m.Phase() < datapath.Adopting {
+		if !s.usable() {
 			return fmt.Errorf("switch %s: %w", m.Name(), errOffline)
 		}
 		app, out := m.Probe()
@@ -167,15 +175,19 @@ func (s *datapathSwitch) exec(f func(now time.Time, app *probe.App, out *apps.Ou
 	})
 }
 
-// barrier waits until the switch has done all that was sent before.
+// barrier waits until the switch has confirmed all that is desired at present.
 func (s *datapathSwitch) barrier(ctx context.Context) error {
+	return s.await(ctx, (*datapath.Machine).Confirm)
+}
+
+// await waits until the switch has answered what ask sends, or the session has ended.
+func (s *datapathSwitch) await(ctx context.Context, ask func(*datapath.Machine, chan<- struct{})) error {
 	done := make(chan struct{})
-	err := s.step(func(now time.Time, m *datapath.Machine) error {
+	err := s.step(func(_ time.Time, m *datapath.Machine) error {
 		if s.conn == nil {
 			return fmt.Errorf("switch %s: %w", m.Name(), errOffline)
 		}
-		m.Flush(now) // the barrier goes behind what is queued
-		m.Barrier(done)
+		ask(m, done)
 		return nil
 	})
 	if err != nil {

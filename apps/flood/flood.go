@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
 	"github.com/eosin-sdn/eosin/topology"
 )
@@ -49,14 +50,14 @@ func (a *App) Refresh(_ time.Time, out *apps.Output) {
 }
 
 func (a *App) network(n apps.Network, out *apps.Output) {
-	all := flow.Group{ID: groupID(n.VLAN, fromAnywhere)}
-	noMesh := flow.Group{ID: groupID(n.VLAN, fromMesh)}
 	put := func(prio uint16, m flow.Match, ins flow.Instructions) {
 		out.Put(&flow.Rule{
 			Table: apps.TableFlood, Priority: prio, Cookie: flow.Cookie(apps.OwnerFlood, uint64(n.VLAN)), Match: m, Instructions: ins,
 		})
 	}
-	carried, mesh := false, false
+	var all, noMesh []flow.Actions
+	var mesh []openflow.PortNo
+	carried := false
 	for _, no := range a.sw.Order {
 		p := a.sw.Ports[no]
 		if !p.Carries(n.VLAN) || (p.Mode == apps.Tunnel && n.VNI == 0) {
@@ -68,32 +69,48 @@ func (a *App) network(n apps.Network, out *apps.Output) {
 			continue
 		}
 		if p.Mode == apps.Tunnel {
-			mesh = true
-			put(prioMesh, flow.Match{}.InPort(no).VLAN(n.VLAN), toGroup(noMesh.ID))
+			mesh = append(mesh, no)
 		}
 		if !p.Up || !p.Settled {
 			continue
 		}
 		bucket := p.Egress(nil, n)
-		all.Buckets = append(all.Buckets, bucket)
+		all = append(all, bucket)
 		if p.Mode != apps.Tunnel {
-			noMesh.Buckets = append(noMesh.Buckets, bucket)
+			noMesh = append(noMesh, bucket)
 		}
 	}
 	if !carried {
 		return
 	}
-	out.Store.PutGroup(apps.OwnerFlood, &all)
-	if mesh {
-		out.Store.PutGroup(apps.OwnerFlood, &noMesh)
+	if len(mesh) > 0 {
+		through := groups(n.VLAN, fromMesh, noMesh, out)
+		for _, no := range mesh {
+			put(prioMesh, flow.Match{}.InPort(no).VLAN(n.VLAN), through)
+		}
 	}
-	put(prioNetwork, flow.Match{}.VLAN(n.VLAN), toGroup(all.ID))
+	put(prioNetwork, flow.Match{}.VLAN(n.VLAN), groups(n.VLAN, fromAnywhere, all, out))
 }
 
-func groupID(vlan uint16, class uint32) uint32 { return flow.GroupID(uint32(vlan)<<4 | class) }
+// maxBuckets bounds the buckets of one group, which has to fit into one message of 64 KiB: a bucket has up to 56 bytes.
+const maxBuckets = 1000
 
-func toGroup(id uint32) flow.Instructions {
-	return flow.Instructions(nil).Apply(flow.Actions(nil).Group(id))
+// groups states the groups that hold the buckets, as many as it takes, and returns what sends a frame through all of them.
+func groups(vlan uint16, class uint32, buckets []flow.Actions, out *apps.Output) flow.Instructions {
+	var through flow.Actions
+	for part := uint32(0); part == 0 || len(buckets) > 0; part++ {
+		n := min(len(buckets), maxBuckets)
+		g := flow.Group{ID: groupID(vlan, class, part), Buckets: buckets[:n]}
+		out.Store.PutGroup(apps.OwnerFlood, &g)
+		through = through.Group(g.ID)
+		buckets = buckets[n:]
+	}
+	return flow.Instructions(nil).Apply(through)
+}
+
+// groupID numbers the groups: the VLAN in bits 4 to 15, the class in bit 0, and 128 parts in the other seven.
+func groupID(vlan uint16, class, part uint32) uint32 {
+	return flow.GroupID(part>>3<<16 | uint32(vlan)<<4 | part&7<<1 | class)
 }
 
 var _ apps.App = (*App)(nil)

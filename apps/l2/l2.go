@@ -17,11 +17,12 @@ import (
 
 // Priorities in the tables snoop, learn and forward.
 const (
-	prioInjected = 30 // frames of probes teach nothing
-	prioTransit  = 20 // frames from other switches teach nothing
-	prioARP      = 10
-	prioHost     = 10
-	prioMiss     = 0
+	prioSwallowed = 30 // replies of probes end here
+	prioInjected  = 30 // frames of probes teach nothing
+	prioTransit   = 20 // frames from other switches teach nothing
+	prioARP       = 10
+	prioHost      = 10
+	prioMiss      = 0
 )
 
 // Cookie tags of the fixed rules that copy frames here.
@@ -48,10 +49,12 @@ type App struct {
 	Drops  [numDrops]uint64  // by Drop
 	Moves  map[uint16]uint64 // of hosts between ports of this switch, by VLAN
 
-	timeout uint16 // idle timeout of learn rules, seconds
-	graph   *topology.Snapshot
-	rule    flow.Rule // scratch, so that stating a rule allocates nothing
-	actions flow.Actions
+	timeout  uint16 // idle timeout of learn rules, seconds
+	graph    *topology.Snapshot
+	networks string    // see tagging
+	egress   string    // see tagging
+	rule     flow.Rule // scratch, so that stating a rule allocates nothing
+	actions  flow.Actions
 }
 
 // Key is a host: VLAN in the upper 16 bits, MAC address in the lower 48.
@@ -305,10 +308,8 @@ func (a *App) HostAt(now time.Time, k Key, at openflow.DatapathID, port openflow
 	}
 	delete(a.held, k)
 	if at == 0 {
-		if _, known := a.remote[k]; known {
-			delete(a.remote, k)
-			a.dropForward(k, out)
-		}
+		delete(a.remote, k)
+		a.dropForward(k, out)
 		return
 	}
 	a.remote[k] = at

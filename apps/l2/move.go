@@ -6,6 +6,7 @@ import (
 
 	"github.com/eosin-sdn/eosin/apps"
 	"github.com/eosin-sdn/eosin/openflow"
+	"github.com/eosin-sdn/eosin/openflow/flow"
 )
 
 // A host that moves more often than the limit within moveWindow stays where it is for freezeFor: two guests with one address,
@@ -61,6 +62,7 @@ func (a *App) Freeze(now time.Time, k Key, out *apps.Output) {
 	out.WakeAt(a.frozen[k])
 }
 
+// hush states such a rule. Unlike a host's it has a hard timeout, by which it is told from one in a dump, and no removal message.
 func (a *App) hush(now time.Time, k Key, port openflow.PortNo, until time.Time, out *apps.Output) {
 	for _, h := range a.hushes {
 		if h.key == k && h.port == port {
@@ -68,7 +70,10 @@ func (a *App) hush(now time.Time, k Key, port openflow.PortNo, until time.Time, 
 		}
 	}
 	a.hushes = append(a.hushes, hush{k, port, until})
-	a.putLearn(k, port, out)
+	out.Put(&flow.Rule{
+		Table: apps.TableLearn, Priority: prioHost, Cookie: hostCookie(k), HardTimeout: idleSeconds(until.Sub(now)),
+		Match: learnMatch(k, port), Instructions: flow.Instructions(nil).Goto(apps.TableForward),
+	})
 	out.WakeAt(until)
 }
 

@@ -1,6 +1,7 @@
 package l2
 
 import (
+	"encoding/binary"
 	"time"
 
 	"github.com/eosin-sdn/eosin/apps"
@@ -13,15 +14,36 @@ import (
 func (a *App) Refresh(now time.Time, out *apps.Output) {
 	a.fixed(out)
 	timeout := idleSeconds(a.sw.Settings.HostTimeout)
-	again := timeout != a.timeout
-	a.timeout = timeout
-	a.refreshLocal(now, again, out)
-	if a.graph != a.sw.Graph || again {
-		a.graph = a.sw.Graph
+	networks, tagging := a.tagging()
+	again := timeout != a.timeout || networks != a.networks
+	if again || tagging != a.egress || a.graph != a.sw.Graph {
+		a.timeout, a.networks, a.egress, a.graph = timeout, networks, tagging, a.sw.Graph
 		for k, at := range a.remote {
 			a.route(k, at, out)
 		}
 	}
+	a.refreshLocal(now, again, out)
+}
+
+// tagging returns what decides how frames leave by a port: the networks' numbers, and the ports' modes and networks. Refresh
+// compares it, as the links that lead to hosts of other switches may change their tagging while the graph stays as it is.
+func (a *App) tagging() (networks, ports string) {
+	b := make([]byte, 0, 1<<10)
+	for _, n := range a.sw.Networks {
+		b = binary.BigEndian.AppendUint16(b, n.VLAN)
+		b = binary.BigEndian.AppendUint32(b, n.VNI)
+	}
+	networks, b = string(b), b[:0]
+	for _, no := range a.sw.Order {
+		p := a.sw.Ports[no]
+		b = binary.BigEndian.AppendUint32(b, uint32(no))
+		b = append(b, byte(p.Mode))
+		b = binary.BigEndian.AppendUint16(b, p.Native)
+		for _, v := range p.VLANs {
+			b = binary.BigEndian.AppendUint16(b, v)
+		}
+	}
+	return networks, string(b)
 }
 
 // idleSeconds rounds a timeout up to what OpenFlow can say.
@@ -43,9 +65,11 @@ func (a *App) fixed(out *apps.Output) {
 	toForward := flow.Instructions(nil).Goto(apps.TableForward)
 	toFlood := flow.Instructions(nil).Goto(apps.TableFlood)
 
+	put(apps.TableForward, prioSwallowed, 0, flow.Match{}.Reg0(apps.Swallowed), nil)
 	put(apps.TableForward, prioMiss, 0, flow.Match{}, toFlood)
 
 	put(apps.TableLearn, prioInjected, 0, flow.Match{}.Reg0(apps.Injected), toForward)
+	put(apps.TableLearn, prioInjected, 0, flow.Match{}.EthSrcMasked(apps.ProbeMAC, apps.ProbeMACMask), toForward)
 	put(apps.TableLearn, prioMiss, tagLearn, flow.Match{}, copied(apps.MeterLearn, apps.TableForward))
 
 	put(apps.TableSnoop, prioInjected, 0, flow.Match{}.Reg0(apps.Injected), toLearn)
@@ -73,7 +97,7 @@ func (a *App) refreshLocal(now time.Time, again bool, out *apps.Output) {
 		if p != nil {
 			next = stateOf(p, s.hosts)
 		}
-		if *s != next {
+		if *s != next || p == nil { // a port that went before its first Refresh looks unchanged
 			if s.hosts > 0 {
 				if changed == nil {
 					changed = map[openflow.PortNo]bool{}
@@ -133,11 +157,7 @@ func (a *App) MultipartReply(now time.Time, f *openflow.FlowStats, m *flow.Match
 			return
 		}
 		age := time.Duration(f.DurationSec) * time.Second
-		s := a.portState(port)
-		if s.hosts == 0 {
-			*s = stateOf(p, 0)
-		}
-		s.hosts++
+		a.portState(port).hosts++ // a new state: the first Refresh looks at what has become of the port
 		a.local[k] = host{port: port, since: now.Add(-age).UnixNano(), last: now.UnixNano(), count: uint32(f.Packets)}
 		delete(a.held, k)
 		out.Facts = append(out.Facts, apps.Fact{Kind: apps.HostSeen, Port: port, VLAN: vlan, MAC: mac, At: now.Add(-age)})

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/eosin-sdn/eosin/apps"
 	"github.com/eosin-sdn/eosin/openflow/packet"
 )
 
@@ -86,23 +87,18 @@ func (r *ARPRequest) Append(b []byte) []byte {
 // The MAC addresses that ARP probes send from are locally administered: 02:e0:51, the colour, and the lower 8 bits of the
 // sequence number. No host is ever learned at one.
 var (
-	colouredPrefix     = packet.MAC{0x02, 0xe0, 0x51}
-	colouredPrefixMask = packet.MAC{0xff, 0xff, 0xff}
-	colourMask         = packet.MAC{0xff, 0xff, 0xff, 0xff, 0xff}
+	colourMask = packet.MAC{0xff, 0xff, 0xff, 0xff, 0xff}
 )
 
 // ColouredMAC returns the MAC address that an ARP probe sends from.
 func ColouredMAC(colour uint16, seq uint32) packet.MAC {
-	m := colouredPrefix
+	m := apps.ProbeMAC
 	m[3], m[4], m[5] = byte(colour>>8), byte(colour), byte(seq)
 	return m
 }
 
-// ColouredMACs returns value and mask that match the MAC addresses of all ARP probes.
-func ColouredMACs() (value, mask packet.MAC) { return colouredPrefix, colouredPrefixMask }
-
 // IsColoured reports whether m is the MAC address of an ARP probe.
-func IsColoured(m packet.MAC) bool { return [3]byte(m[:3]) == [3]byte(colouredPrefix[:3]) }
+func IsColoured(m packet.MAC) bool { return [3]byte(m[:3]) == [3]byte(apps.ProbeMAC[:3]) }
 
 // LinkLocal returns the IPv6 link-local address that a host with this MAC address gives itself unless told otherwise (RFC
 // 4291 appendix A).

@@ -65,9 +65,8 @@ func (t Trap) rule(noConntrack bool) *flow.Rule {
 	if t.Type == ARP {
 		return &flow.Rule{
 			Table: apps.TableTrap, Priority: prioTrap, Cookie: flow.Cookie(apps.OwnerProbe, tagARP),
-			Match: m.EthDstMasked(t.EthDst, colourMask).EthType(packet.EtherTypeARP).ARPOp(packet.ARPReply).ARPSender(t.Src),
-			Instructions: flow.Instructions(nil).Apply(
-				flow.Actions(nil).Controller(apps.MeterProbe)),
+			Match:        m.EthDstMasked(t.EthDst, colourMask).EthType(packet.EtherTypeARP).ARPOp(packet.ARPReply).ARPSender(t.Src),
+			Instructions: swallow(),
 		}
 	}
 	m = m.EthDst(t.EthDst).IPSrc(t.Src).IPDst(t.Dst)
@@ -80,7 +79,7 @@ func (t Trap) rule(noConntrack bool) *flow.Rule {
 		return &flow.Rule{
 			Table: apps.TableTrap, Priority: prioTrap, Cookie: flow.Cookie(apps.OwnerProbe, tagFallback),
 			Match:        m.IPDSCP(FallbackDSCP),
-			Instructions: flow.Instructions(nil).Apply(flow.Actions(nil).Controller(apps.MeterProbe)),
+			Instructions: swallow(),
 		}
 	}
 	return &flow.Rule{
@@ -91,6 +90,11 @@ func (t Trap) rule(noConntrack bool) *flow.Rule {
 	}
 }
 
+// swallow takes a frame to the controller. It goes on to where sources are learned, and is dropped behind that.
+func swallow() flow.Instructions {
+	return flow.Instructions(nil).Apply(flow.Actions(nil).Controller(apps.MeterProbe).SetReg0(apps.Swallowed)).Goto(apps.TableSnoop)
+}
+
 // fixedRules are there whatever is probed.
 func fixedRules() []*flow.Rule {
 	miss := flow.Instructions(nil).Goto(apps.TableSnoop)
@@ -99,7 +103,7 @@ func fixedRules() []*flow.Rule {
 			Table: apps.TableTrapped, Priority: prioTrapped, Cookie: flow.Cookie(apps.OwnerProbe, tagTracked),
 			Match: flow.Match{}.CTState(flow.CTTracked|flow.CTReply, flow.CTTracked|flow.CTReply).
 				CTMark(markPrefix, markMask),
-			Instructions: flow.Instructions(nil).Apply(flow.Actions(nil).Controller(apps.MeterProbe)),
+			Instructions: swallow(),
 		},
 		{
 			Table: apps.TableTrapped, Priority: prioMiss, Cookie: flow.Cookie(apps.OwnerProbe, tagFixed), Instructions: miss,

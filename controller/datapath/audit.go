@@ -1,6 +1,7 @@
 package datapath
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"time"
@@ -47,6 +48,10 @@ func (m *Machine) beginAudit(now time.Time) {
 		// Nothing that is queued has been sent in this session: the comparison says what has to be.
 		m.Out.Store.Discard()
 	}
+	if m.phase == Ready && !m.noMeters { // a session begins by asking for them anyway
+		clear(m.actualMeters)
+		m.ask(now, askMeters)
+	}
 	m.phase = Auditing
 	m.repairAt = time.Time{}
 	m.drift.Reset()
@@ -55,18 +60,24 @@ func (m *Machine) beginAudit(now time.Time) {
 	m.ask(now, askGroups)
 }
 
-// endAudit has seen both dumps: what differs is sent in one bundle, all or nothing.
+// endAudit has seen all dumps: what differs is sent, flows and groups in one bundle, all or nothing.
 func (m *Machine) endAudit(now time.Time) {
 	d := &m.drift
 	m.Out.Store.EndAudit(d)
-	if m.audits > 0 && d.Any() && !m.failed {
+	reconfigured := m.metersStale // a new config came during the audit: its meters are no drift
+	meters := m.sendMeters()
+	if reconfigured {
+		meters = 0
+	}
+	if m.audits > 0 && (d.Any() || meters > 0) && !m.failed {
 		m.Drifts++
-		m.Out.Notice(now, "drift", fmt.Sprintf("switch %s: flows were changed behind our back (%d missing, %d altered, %d stray, %d groups; first: %s): repaired",
-			m.sw.Name, d.Missing, d.Altered, d.Stray, d.Groups, d.First))
+		m.Out.Notice(now, "drift", fmt.Sprintf("switch %s: flows were changed behind our back (%d missing, %d altered, %d stray, %d groups, %d meters; first: %s): repaired",
+			m.sw.Name, d.Missing, d.Altered, d.Stray, d.Groups, meters, cmp.Or(d.First, "a meter")))
 	}
 	m.audits++
 	m.failed = false
 	if m.Out.Store.Pending() == 0 {
+		m.retry = retryFirst
 		m.ready(now)
 		return
 	}
@@ -77,7 +88,7 @@ func (m *Machine) endAudit(now time.Time) {
 }
 
 // drain sends what is queued, as far as the window allows.
-func (m *Machine) drain(time.Time) {
+func (m *Machine) drain(now time.Time) {
 	if m.phase == Ready && m.metersStale {
 		m.sendMeters()
 	}
@@ -99,7 +110,15 @@ func (m *Machine) drain(time.Time) {
 		}
 	}
 	if m.phase == Committing && m.Out.Store.Pending() == 0 {
-		m.commitXid = m.xid()
+		// Open vSwitch commits what it has taken of a bundle even if it has refused a part: only when it has answered for all
+		// of it is it told to.
+		if m.unbarriered > 0 {
+			m.appendBarrier(nil)
+		}
+		if m.inflight > 0 {
+			return
+		}
+		m.commitXid, m.commitBy = m.xid(), now.Add(replyWithin)
 		m.Out.Wire = openflow.AppendBundleControl(m.Out.Wire, m.commitXid, m.bundle, bundleCommitRequest, bundleAtomicOrdered)
 	}
 }
@@ -140,6 +159,10 @@ func (m *Machine) refused(now time.Time, e *openflow.Error) {
 	t, known := e.RequestType()
 	if known && t == openflow.TypeMultipartRequest {
 		m.refusedRequest(now, e)
+		return
+	}
+	if m.failed && known && t == openflow.TypeExperimenter {
+		m.Errors++ // it follows from the first, which is the one that says why
 		return
 	}
 	what := offender(e)
@@ -196,6 +219,7 @@ func (m *Machine) refusedRequest(now time.Time, e *openflow.Error) {
 		}
 		m.waiting = append(m.waiting[:i], m.waiting[i+1:]...)
 		m.fail(now, e)
+		m.noMeters = m.noMeters || r.kind == askMeters
 		m.answered(now, r.kind)
 		return
 	}

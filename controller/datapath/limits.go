@@ -103,8 +103,9 @@ func (m *Machine) meters() []flow.Meter {
 	}
 }
 
-// sendMeters brings the meters about. They must be there before the flows that name them, and OVS takes none in a bundle.
-func (m *Machine) sendMeters() {
+// sendMeters brings the meters about and returns how many it had to send. They must be there before the flows that name them,
+// and OVS takes none in a bundle.
+func (m *Machine) sendMeters() (sent int) {
 	m.metersStale = false
 	for _, want := range m.meters() {
 		have, exists := m.actualMeters[want.ID]
@@ -117,5 +118,7 @@ func (m *Machine) sendMeters() {
 		}
 		m.Out.Wire = openflow.AppendMeterMod(m.Out.Wire, m.xid(), command, openflow.MeterPktps|openflow.MeterBurst, want.ID, want.Rate, want.Burst)
 		m.actualMeters[want.ID] = want
+		sent++
 	}
+	return sent
 }

@@ -100,6 +100,8 @@ type Machine struct {
 	stats   map[openflow.PortNo]openflow.PortStats // the last that were asked for
 	err     error
 	errAt   time.Time
+	talk    bucket // of notices
+	unsaid  int    // notices since the last that were left out
 	Counters
 }
 
@@ -126,6 +128,7 @@ type Keys struct {
 func New(id openflow.DatapathID, keys Keys, in Intent, graph *topology.Snapshot) *Machine {
 	m := &Machine{sw: &apps.Switch{ID: id, Ports: map[openflow.PortNo]*apps.Port{}, Graph: graph}}
 	m.Out.Store = flow.NewStore()
+	m.talk = bucket{per: int64(50 * time.Millisecond), most: int64(50 * time.Second), level: int64(50 * time.Second)}
 	m.discovery = discovery.New(m.sw, keys.Hellos)
 	m.l2 = l2.New(m.sw)
 	m.probe = probe.New(m.sw, keys.Probes)
@@ -172,16 +175,22 @@ func (m *Machine) DeliverGraph(g *topology.Snapshot) {
 	if was.Version() == g.Version() {
 		return // only latencies are new
 	}
+	// A switch without links, before and after, has nothing to restate: a thousand switches that come in one after another
+	// would else restate everything a thousand times.
+	linked := false
 	for _, no := range m.sw.Order {
-		m.sw.Ports[no].Transit = g.Transit(m.sw.Ref(no))
+		p := m.sw.Ports[no]
+		linked = linked || p.Transit
+		p.Transit = g.Transit(m.sw.Ref(no))
+		linked = linked || p.Transit
 	}
+	m.dirty = m.dirty || linked
 	switch alone := g.Alone(m.sw.ID); {
 	case was.Alone(m.sw.ID) && !alone:
 		m.l2.Announce(&m.Out)
 	case alone && !was.Alone(m.sw.ID):
 		m.l2.Isolated(&m.Out)
 	}
-	m.dirty = true
 }
 
 // DeliverHost tells the machine where a host of its component is; at is 0 when nobody knows any more, and the switch itself
@@ -207,6 +216,7 @@ func (m *Machine) Flush(now time.Time) {
 	if m.phase == Ready || m.phase == Committing {
 		m.drain(now)
 	}
+	m.confirm()
 	m.schedule(now)
 }
 
@@ -239,7 +249,20 @@ func (m *Machine) TakeFacts() []apps.Fact {
 func (m *Machine) fail(now time.Time, err error) {
 	m.err, m.errAt = err, now
 	m.Errors++
-	m.Out.Notice(now, "switch_error", fmt.Sprintf("switch %s: %v", m.sw.Name, err))
+	m.notice(now, "switch_error", fmt.Sprintf("switch %s: %v", m.sw.Name, err))
+}
+
+// notice reports what a switch can bring about as often as it likes: a thousand at once, then twenty a second.
+func (m *Machine) notice(now time.Time, event, text string) {
+	if !m.talk.take(now.UnixNano()) {
+		m.unsaid++
+		return
+	}
+	if m.unsaid > 0 {
+		text += fmt.Sprintf(" (%d reports before this one were left out)", m.unsaid)
+		m.unsaid = 0
+	}
+	m.Out.Notice(now, event, text)
 }
 
 // Probe gives access to the probe app within a step.

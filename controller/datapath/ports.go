@@ -14,8 +14,8 @@ import (
 	"github.com/eosin-sdn/eosin/topology"
 )
 
-// maxPorts bounds what a switch can make the controller remember.
-const maxPorts = 65_280
+// maxPorts bounds what a switch can make the controller remember: ports beyond it are not served.
+const maxPorts = 4096
 
 // setPorts takes the whole list of ports of a new session.
 func (m *Machine) setPorts(now time.Time) {
@@ -38,18 +38,27 @@ func (m *Machine) portStatus(now time.Time, s *openflow.PortStatus) {
 		// The list that is under way may be older than this.
 		m.ports = slices.DeleteFunc(m.ports, func(p openflow.PortDesc) bool { return p.No == s.Desc.No })
 		if s.Reason != openflow.PortDelete {
-			m.ports = append(m.ports, s.Desc)
+			m.listPort(s.Desc)
 		}
 		return
 	}
 	if s.Reason == openflow.PortDelete {
 		if p := m.sw.Ports[s.Desc.No]; p != nil {
-			m.Out.Notice(now, "port_removed", fmt.Sprintf("switch %s: port %s (%d) removed", m.sw.Name, p.Name, p.No))
+			m.notice(now, "port_removed", fmt.Sprintf("switch %s: port %s (%d) removed", m.sw.Name, p.Name, p.No))
 		}
 		m.removePort(s.Desc.No)
 		return
 	}
 	m.setPort(now, &s.Desc)
+}
+
+// listPort takes a port of the list that is under way.
+func (m *Machine) listPort(d openflow.PortDesc) {
+	if len(m.ports) >= maxPorts {
+		m.Unsolicited++
+		return
+	}
+	m.ports = append(m.ports, d)
 }
 
 // setPort takes what a switch says of a port. A device that was moved into another namespace is one that the switch cannot see
@@ -89,7 +98,7 @@ func (m *Machine) setPort(now time.Time, d *openflow.PortDesc) {
 	if was.Up != p.Up || was.Name != p.Name {
 		m.dirty, m.posted = true, true
 		if was.Name != "" && m.phase >= Adopting {
-			m.Out.Notice(now, map[bool]string{true: "port_up", false: "port_down"}[p.Up], fmt.Sprintf("switch %s: port %s (%d) is %s", m.sw.Name, p.Name, p.No, map[bool]string{true: "up", false: "down"}[p.Up]))
+			m.notice(now, map[bool]string{true: "port_up", false: "port_down"}[p.Up], fmt.Sprintf("switch %s: port %s (%d) is %s", m.sw.Name, p.Name, p.No, map[bool]string{true: "up", false: "down"}[p.Up]))
 		}
 	}
 }

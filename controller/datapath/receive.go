@@ -71,7 +71,11 @@ func (m *Machine) Receive(now time.Time, msg []byte) error {
 		if err := r.Decode(msg); err != nil {
 			return err
 		}
-		m.role = r.Role
+		if head.Xid != m.roleXid {
+			m.Unsolicited++
+			return nil
+		}
+		m.role, m.roleXid = r.Role, 0
 	case openflow.TypeEchoReply, openflow.TypeHello, openflow.TypeGetConfigReply:
 	case openflow.TypeFeaturesReply:
 		m.Unsolicited++
@@ -144,8 +148,11 @@ func (m *Machine) flowRemoved(now time.Time, msg []byte) error {
 		m.Unsolicited++
 		return nil
 	}
-	if f.Reason == openflow.FlowRemovedDelete && m.Out.Store.Has(f.TableID, f.Priority, &match) {
+	switch desired := m.Out.Store.Has(f.TableID, f.Priority, &match); {
+	case desired && f.Reason == openflow.FlowRemovedDelete:
 		m.suspect(now) // not by us
+	case !desired && f.Reason != openflow.FlowRemovedDelete:
+		m.Unsolicited++
 	}
 	m.byOwner[owner].FlowRemoved(now, &f, &match, &m.Out)
 	return nil
@@ -179,6 +186,9 @@ func (m *Machine) multipart(now time.Time, xid uint32, msg []byte) error {
 		if r.xid != xid {
 			continue
 		}
+		if mp.Type != r.kind.multipart() {
+			return fmt.Errorf("%s in reply to a request for %s", openflow.MultipartName(mp.Type), openflow.MultipartName(r.kind.multipart()))
+		}
 		r.bytes += len(msg)
 		r.parts++
 		if r.bytes > maxReplyBytes || r.parts > maxReplyParts {
@@ -210,7 +220,7 @@ func (m *Machine) part(now time.Time, kind requestKind, mp *openflow.Multipart) 
 			if err != nil {
 				return err
 			}
-			m.ports = append(m.ports, p)
+			m.listPort(p)
 			b = rest
 		}
 	case askMeters:
@@ -219,7 +229,9 @@ func (m *Machine) part(now time.Time, kind requestKind, mp *openflow.Multipart) 
 			if err != nil {
 				return err
 			}
-			m.actualMeters[c.ID] = meterOf(&c)
+			if c.ID >= apps.MeterLearn && c.ID <= apps.MeterProbe {
+				m.actualMeters[c.ID] = meterOf(&c)
+			}
 			b = rest
 		}
 	case askRestore, askFlows:
@@ -249,7 +261,9 @@ func (m *Machine) part(now time.Time, kind requestKind, mp *openflow.Multipart) 
 			if m.stats == nil {
 				m.stats = map[openflow.PortNo]openflow.PortStats{}
 			}
-			m.stats[s.No] = s
+			if m.sw.Ports[s.No] != nil {
+				m.stats[s.No] = s
+			}
 			b = rest
 		}
 	}

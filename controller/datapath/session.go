@@ -19,9 +19,15 @@ type session struct {
 	features openflow.FeaturesReply
 	desc     openflow.SwitchDesc
 	role     uint32
+	roleXid  uint32 // of the request that asks for it
 
 	waiting []request // multipart requests that are not answered in full
 	barrier []barrier // in the order sent
+
+	unconfirmed []chan<- struct{} // see Confirm
+
+	oldest      uint32    // xid of the barrier that has waited longest
+	oldestSince time.Time // since when it has been that
 
 	unbarriered int // bytes sent since the last barrier
 	inflight    int // bytes sent before a barrier that is not answered
@@ -29,6 +35,7 @@ type session struct {
 	bundle      uint32 // id of the open bundle, 0 none
 	bundles     uint32
 	commitXid   uint32
+	commitBy    time.Time // when the commit must have been answered
 	failed      bool      // the last bundle was refused
 	repairAt    time.Time // when an audit mends what was refused; zero when nothing was
 	drift       flow.Drift
@@ -38,6 +45,7 @@ type session struct {
 	restored    int
 	ports       []openflow.PortDesc // collected from the parts of the reply
 	metersStale bool
+	noMeters    bool // it cannot say which meters it has
 
 	actualMeters map[uint32]flow.Meter
 	budget       [NumClasses]bucket
@@ -67,6 +75,15 @@ const (
 	askPortStats
 )
 
+// multipart is the type of the request and its reply.
+func (k requestKind) multipart() uint16 {
+	return [...]uint16{
+		askDesc: openflow.MultipartDesc, askPorts: openflow.MultipartPortDesc, askMeters: openflow.MultipartMeterConfig,
+		askRestore: openflow.MultipartFlow, askFlows: openflow.MultipartFlow, askGroups: openflow.MultipartGroupDesc,
+		askPortStats: openflow.MultipartPortStats,
+	}[k]
+}
+
 type barrier struct {
 	xid   uint32
 	bytes int
@@ -94,7 +111,8 @@ func (m *Machine) Attach(now time.Time, f openflow.FeaturesReply) {
 	m.Out.Wire = openflow.AppendSetConfig(m.Out.Wire, m.xid(), 0, 0xffff)
 	// A bridge's own management socket sends nothing unasked unless it is told to.
 	m.Out.Wire = openflow.AppendSetAsync(m.Out.Wire, m.xid(), everything)
-	m.Out.Wire = openflow.AppendRoleRequest(m.Out.Wire, m.xid(), openflow.RoleNoChange, 0)
+	m.roleXid = m.xid()
+	m.Out.Wire = openflow.AppendRoleRequest(m.Out.Wire, m.roleXid, openflow.RoleNoChange, 0)
 	m.ask(now, askDesc)
 	m.ask(now, askPorts)
 	m.ask(now, askMeters)
@@ -110,6 +128,10 @@ func (m *Machine) Detach(now time.Time) {
 			close(b.done)
 		}
 	}
+	for _, done := range m.unconfirmed {
+		close(done)
+	}
+	m.unconfirmed = nil
 	if m.phase == Offline {
 		return
 	}
@@ -170,11 +192,11 @@ func (m *Machine) answered(now time.Time, kind requestKind) {
 		if m.restored > 0 {
 			m.l2.Restored(&m.Out)
 		}
-	case askFlows, askGroups:
-		if m.phase == Auditing && !m.asking(askFlows, askGroups) {
+	case askMeters, askFlows, askGroups:
+		if m.phase == Auditing && !m.asking(askMeters, askFlows, askGroups) {
 			m.endAudit(now)
+			return
 		}
-		return
 	default:
 	}
 	if m.phase == Describing && !m.asking(askDesc, askPorts, askMeters, askRestore) {
@@ -210,9 +232,15 @@ func (m *Machine) Tick(now time.Time) error {
 		return nil
 	}
 	for _, r := range m.waiting {
-		if now.After(r.until) {
+		if !now.Before(r.until) {
 			return fmt.Errorf("no complete reply to a multipart request within %s", replyWithin)
 		}
+	}
+	if m.oldest != 0 && !now.Before(m.oldestSince.Add(replyWithin)) {
+		return fmt.Errorf("no reply to a barrier within %s", replyWithin)
+	}
+	if m.phase == Committing && m.commitXid != 0 && !now.Before(m.commitBy) {
+		return fmt.Errorf("no reply to the commit of a bundle within %s", replyWithin)
 	}
 	switch quiet := now.Sub(m.last); {
 	case quiet >= deadAfter:
@@ -232,9 +260,21 @@ func (m *Machine) Tick(now time.Time) error {
 }
 
 // schedule asks to be woken for the next thing that is due.
-func (m *Machine) schedule(time.Time) {
+func (m *Machine) schedule(now time.Time) {
 	if m.phase == Offline {
 		return
+	}
+	switch {
+	case len(m.barrier) == 0:
+		m.oldest = 0
+	case m.barrier[0].xid != m.oldest:
+		m.oldest, m.oldestSince = m.barrier[0].xid, now
+	}
+	if m.oldest != 0 {
+		m.Out.WakeAt(m.oldestSince.Add(replyWithin))
+	}
+	if m.phase == Committing && m.commitXid != 0 {
+		m.Out.WakeAt(m.commitBy)
 	}
 	if m.asked.Before(m.last) {
 		m.Out.WakeAt(m.last.Add(echoAfter))
@@ -252,9 +292,23 @@ func (m *Machine) schedule(time.Time) {
 	}
 }
 
-// Barrier sends a barrier and closes done when the switch has answered it, or the session has ended.
-func (m *Machine) Barrier(done chan<- struct{}) {
-	m.appendBarrier(done)
+// Ask sends a barrier now and closes done when the switch has answered it, or the session has ended: it has then processed all
+// that was sent before.
+func (m *Machine) Ask(done chan<- struct{}) { m.appendBarrier(done) }
+
+// Confirm closes done when the switch has confirmed all that is desired at present, or the session has ended. That may take an
+// audit and its bundle.
+func (m *Machine) Confirm(done chan<- struct{}) { m.unconfirmed = append(m.unconfirmed, done) }
+
+// confirm sends the barriers of Confirm when nothing is queued any more.
+func (m *Machine) confirm() {
+	if len(m.unconfirmed) == 0 || m.phase != Ready || m.Out.Store.Pending() > 0 {
+		return
+	}
+	for _, done := range m.unconfirmed {
+		m.appendBarrier(done)
+	}
+	m.unconfirmed = m.unconfirmed[:0]
 }
 
 func (m *Machine) appendBarrier(done chan<- struct{}) {

@@ -107,3 +107,6 @@ func (m *Machine) Moves(f func(vlan uint16, n uint64)) {
 
 // WasReady reports whether any session of the switch has come so far that its flows were right.
 func (m *Machine) WasReady() bool { return m.audits > 0 }
+
+// Serving reports whether the switch has what it should have, and can be told more.
+func (m *Machine) Serving() bool { return m.phase > Adopting && m.audits > 0 }

@@ -86,7 +86,8 @@ func (c *lossCase) with(f finding) *Loss {
 	if !ask {
 		return loss
 	}
-	path, port := f.pathAsked && f.path.err == nil, f.portAsked && f.port.err == nil
+	path := f.pathAsked && f.path.err == nil
+	port := f.portAsked && f.port.err == nil && c.dst != nil && c.dst.Located // it may have gone since it was asked
 	note := func(format string, args ...any) { loss.Evidence = append(loss.Evidence, fmt.Sprintf(format, args...)) }
 	if path {
 		note("ARP for %v sent from %s: %s", c.r.to, c.src.Name, f.path.words())

@@ -33,6 +33,10 @@ const (
 	linger = 2 * time.Second
 	// confirmTime bounds the wait for a switch to confirm a trap.
 	confirmTime = 5 * time.Second
+	// settleTime is what the caches of a switch's datapath are given to follow a new trap. Open vSwitch answers a barrier when
+	// its tables have changed; until its revalidators have been through the cached flows, replies still take the old way: to
+	// the host. Seen were up to 9 ms.
+	settleTime = 50 * time.Millisecond
 )
 
 // Options are what an engine needs besides the fabric.
@@ -253,16 +257,22 @@ type armed struct {
 	trap probe.Trap
 }
 
-// arm sets traps and waits until the switch has them. What it returns must be disarmed, even with an error.
+// arm sets traps and waits until the switch has them and its caches have followed. What it returns must be disarmed, even
+// with an error.
 func (e *Engine) arm(ctx context.Context, sw openflow.DatapathID, traps ...probe.Trap) (set []armed, err error) {
+	cached := false
 	err = e.fabric.Exec(sw, func(_ time.Time, app *probe.App, out *apps.Output) {
 		for _, t := range traps {
 			app.Arm(t, out)
 			set = append(set, armed{app, t})
+			cached = cached || t.Type != probe.ARP // nothing is cached for an ARP probe's MAC address, which nobody has used
 		}
 	})
 	if err == nil {
 		err = e.confirm(ctx, sw)
+	}
+	if err == nil && cached {
+		err = sleep(ctx, settleTime)
 	}
 	return set, err
 }

@@ -146,12 +146,18 @@ func (e *Engine) cross(g *group, from, to []Endpoint) {
 }
 
 func equalEndpoints(a, b []Endpoint) bool {
-	return slices.EqualFunc(a, b, func(x, y Endpoint) bool {
-		return x.Name == y.Name && x.Switch == y.Switch && x.SwitchName == y.SwitchName && x.Port == y.Port &&
-			x.PortName == y.PortName && x.PortUp == y.PortUp && x.Connected == y.Connected && x.Located == y.Located &&
-			x.Tagged == y.Tagged && x.Network == y.Network && x.VLAN == y.VLAN && x.MAC == y.MAC &&
-			slices.Equal(x.IPs, y.IPs) && x.Gateway == y.Gateway && x.Subnet == y.Subnet
-	})
+	return slices.EqualFunc(a, b, func(x, y Endpoint) bool { return sameEnd(&x, &y) })
+}
+
+// sameEnd reports whether two endpoints, which may be nil, are alike in everything.
+func sameEnd(x, y *Endpoint) bool {
+	if x == nil || y == nil {
+		return x == y
+	}
+	return x.Name == y.Name && x.Switch == y.Switch && x.SwitchName == y.SwitchName && x.Port == y.Port &&
+		x.PortName == y.PortName && x.PortUp == y.PortUp && x.Connected == y.Connected && x.Located == y.Located &&
+		x.Tagged == y.Tagged && x.Network == y.Network && x.VLAN == y.VLAN && x.MAC == y.MAC &&
+		slices.Equal(x.IPs, y.IPs) && x.Gateway == y.Gateway && x.Subnet == y.Subnet
 }
 
 // adjust makes the group's pairs those wanted.
@@ -174,6 +180,9 @@ func (e *Engine) adjust(g *group, want []wanted) {
 		}
 		if w.dst.ep == nil && w.dst.addr == p.dst.addr && w.dst.via == p.dst.via && w.dst.mac.IsZero() {
 			w.dst.mac = p.dst.mac // found out by ARP
+		}
+		if !sameEnd(p.src.ep, w.src.ep) || !sameEnd(p.dst.ep, w.dst.ep) {
+			p.known = nil // what was found out was about something else
 		}
 		p.src, p.dst, p.srcErr, p.dstErr = w.src, w.dst, w.srcErr, w.dstErr
 	}

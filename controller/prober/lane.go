@@ -28,7 +28,7 @@ type lane struct {
 	wake     chan struct{}
 	queue    []*pair
 	disarms  []armed
-	retrying bool
+	stranded []armed // disarms for which the switch was away
 }
 
 // lane returns the lane of a switch. The engine's lock is held.
@@ -102,19 +102,20 @@ func (l *lane) takeBack(set []armed) {
 	}
 	l.e.mu.Lock()
 	defer l.e.mu.Unlock()
-	l.disarms = append(l.disarms, set...)
-	if !l.retrying {
-		l.retrying = true
+	if len(l.stranded) == 0 {
 		l.e.schedule(event{at: time.Now().Add(disarmRetry), do: func(time.Time) {
-			l.retrying = false
-			l.nudge()
+			set := l.stranded
+			l.stranded = nil
+			l.disarm(set...)
 		}})
 	}
+	l.stranded = append(l.stranded, set...)
 }
 
 // probe sends one request for each pair:
 //
-//  1. Traps that are missing or no longer right are set, all in one go, and confirmed by one barrier.
+//  1. Traps that are missing or no longer right are set, all in one go, confirmed by one barrier, and given time to
+//     reach the datapath's caches.
 //  2. Requests leave in volleys as the switch's rate allows.
 //
 // If the switch turns out to be another incarnation, whose app does not have the traps, it begins again.
@@ -158,7 +159,10 @@ func (l *lane) arm(ctx context.Context, pairs []*pair) error {
 	if !confirm {
 		return nil
 	}
-	return l.e.confirm(ctx, l.sw)
+	if err := l.e.confirm(ctx, l.sw); err != nil {
+		return err
+	}
+	return sleep(ctx, settleTime)
 }
 
 // armPair makes the pair's stream and trap what its route needs, and reports whether the switch has to be told.

@@ -125,7 +125,7 @@ func plan(typ probe.Type, src source, t *target) (*route, error) {
 		link: probe.Link{Src: src.ep.MAC, Tagged: src.ep.Tagged, VLAN: src.ep.VLAN},
 	}
 	if t.ep != nil {
-		r.cross = t.ep.VLAN != src.ep.VLAN
+		r.cross = t.ep.VLAN != 0 && t.ep.VLAN != src.ep.VLAN // of a host that was never seen, the network may be unknown
 		if t.ep.MAC == src.ep.MAC {
 			return nil, &InvalidError{"destination", fmt.Sprintf("%s is the source itself", t.ref)}
 		}

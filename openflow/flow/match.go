@@ -73,8 +73,17 @@ func (m *Match) Bytes() []byte { return m.buf[:m.n] }
 // Equal reports whether both match the same fields with the same values and masks.
 func (m *Match) Equal(o *Match) bool { return bytes.Equal(m.Bytes(), o.Bytes()) }
 
-// add inserts one TLV at its canonical place.
+// add inserts one TLV at its canonical place. Switches dump a field whose mask is all ones without the mask, and leave out one
+// whose mask is all zeros: so does add.
 func (m *Match) add(field uint32, value, mask []byte) {
+	if mask != nil && len(mask) == len(value) {
+		switch ones, zeros := uniform(mask); {
+		case ones:
+			mask = nil
+		case zeros:
+			return
+		}
+	}
 	size := 4 + len(value) + len(mask)
 	if int(m.n)+size > maxMatch {
 		panic("flow: match too long") // a match of ours that does not fit is a bug of the pipeline, not input
@@ -96,6 +105,15 @@ func (m *Match) add(field uint32, value, mask []byte) {
 	binary.BigEndian.PutUint32(m.buf[at:], h)
 	copy(m.buf[at+4:], value)
 	copy(m.buf[at+4+len(value):], mask)
+}
+
+// uniform reports whether all bits of a mask are ones, or zeros. A mask of no bytes is neither.
+func uniform(mask []byte) (ones, zeros bool) {
+	ones, zeros = len(mask) > 0, len(mask) > 0
+	for _, b := range mask {
+		ones, zeros = ones && b == 0xff, zeros && b == 0
+	}
+	return ones, zeros
 }
 
 func (m *Match) add8(field uint32, v uint8)   { m.add(field, []byte{v}, nil) }

@@ -23,7 +23,7 @@ import (
 type Store struct {
 	seed   [2]maphash.Seed
 	index  map[key]int32
-	recs   []record
+	recs   records
 	free   []int32
 	queue  fifo
 	tables [256]int32 // desired rules per table
@@ -35,7 +35,6 @@ type Store struct {
 	sweep   [MaxOwners]uint32
 	slab    slab
 	scratch []byte
-	xid     uint32
 }
 
 // key identifies a rule by table, priority and match, as two independent keyed hashes: a collision cannot be provoked and
@@ -120,13 +119,13 @@ func (s *Store) Begin(o Owner) { s.sweep[o]++ }
 // End closes the restatement: rules of the owner in table that were not stated since Begin are deleted, and so are the
 // owner's groups if groups is set.
 func (s *Store) End(o Owner, table uint8) {
-	for i := range s.recs {
-		r := &s.recs[i]
+	for i := range s.recs.n {
+		r := s.recs.at(i)
 		if r.wire == nil || r.deleted || r.wire[offTable] != table || r.sweep == s.sweep[o] {
 			continue
 		}
 		if owner, _ := OwnerOf(binary.BigEndian.Uint64(r.wire[offCookie:])); owner == o {
-			s.remove(int32(i))
+			s.remove(i)
 		}
 	}
 }
@@ -142,13 +141,13 @@ func (s *Store) Put(r *Rule) bool {
 	i, ok := s.index[k]
 	if !ok {
 		i = s.newRecord(k)
-		rec := &s.recs[i]
+		rec := s.recs.at(i)
 		rec.wire, rec.sweep = s.slab.dup(s.scratch), sweep
 		s.tables[r.Table]++
 		s.enqueue(i)
 		return true
 	}
-	rec := &s.recs[i]
+	rec := s.recs.at(i)
 	rec.sweep = sweep
 	if !rec.deleted && bytes.Equal(rec.wire, s.scratch) {
 		return false
@@ -166,7 +165,7 @@ func (s *Store) Put(r *Rule) bool {
 // Delete states that no rule with this identity should exist. It reports whether that changes anything.
 func (s *Store) Delete(table uint8, priority uint16, m *Match) bool {
 	i, ok := s.index[s.keyOf(table, priority, m.Bytes())]
-	if !ok || s.recs[i].deleted {
+	if !ok || s.recs.at(i).deleted {
 		return false
 	}
 	s.remove(i)
@@ -176,11 +175,11 @@ func (s *Store) Delete(table uint8, priority uint16, m *Match) bool {
 // Forget drops a rule that the switch itself has removed: nothing is sent. It reports whether the rule was desired.
 func (s *Store) Forget(table uint8, priority uint16, m *Match) bool {
 	i, ok := s.index[s.keyOf(table, priority, m.Bytes())]
-	if !ok || s.recs[i].deleted {
+	if !ok || s.recs.at(i).deleted {
 		return false
 	}
 	s.tables[table]--
-	if s.recs[i].queued { // a newer version is about to be sent: let it be deleted in its turn
+	if s.recs.at(i).queued { // a newer version is about to be sent: let it be deleted in its turn
 		s.toTombstone(i)
 		return true
 	}
@@ -191,7 +190,7 @@ func (s *Store) Forget(table uint8, priority uint16, m *Match) bool {
 // Has reports whether a rule with this identity is desired.
 func (s *Store) Has(table uint8, priority uint16, m *Match) bool {
 	i, ok := s.index[s.keyOf(table, priority, m.Bytes())]
-	return ok && !s.recs[i].deleted
+	return ok && !s.recs.at(i).deleted
 }
 
 func (s *Store) newRecord(k key) int32 {
@@ -199,23 +198,22 @@ func (s *Store) newRecord(k key) int32 {
 	if n := len(s.free); n > 0 {
 		i, s.free = s.free[n-1], s.free[:n-1]
 	} else {
-		i = int32(len(s.recs))
-		s.recs = append(s.recs, record{})
+		i = s.recs.add()
 	}
-	s.recs[i] = record{key: k}
+	*s.recs.at(i) = record{key: k}
 	s.index[k] = i
 	return i
 }
 
 // remove turns a record into a queued deletion.
 func (s *Store) remove(i int32) {
-	s.tables[s.recs[i].wire[offTable]]--
+	s.tables[s.recs.at(i).wire[offTable]]--
 	s.toTombstone(i)
 	s.enqueue(i)
 }
 
 func (s *Store) toTombstone(i int32) {
-	rec := &s.recs[i]
+	rec := s.recs.at(i)
 	table, priority := rec.wire[offTable], binary.BigEndian.Uint16(rec.wire[offPriority:])
 	s.scratch = deletion(s.scratch[:0], binary.BigEndian.Uint64(rec.wire[offCookie:]), table, priority, matchOf(rec.wire))
 	s.slab.release(rec.wire)
@@ -232,7 +230,7 @@ func deletion(b []byte, cookie uint64, table uint8, priority uint16, oxm []byte)
 }
 
 func (s *Store) release(i int32) {
-	rec := &s.recs[i]
+	rec := s.recs.at(i)
 	delete(s.index, rec.key)
 	s.slab.release(rec.wire)
 	*rec = record{}
@@ -240,7 +238,7 @@ func (s *Store) release(i int32) {
 }
 
 func (s *Store) enqueue(i int32) {
-	rec := &s.recs[i]
+	rec := s.recs.at(i)
 	rec.touched = s.audit
 	if !rec.queued {
 		rec.queued = true
@@ -269,7 +267,7 @@ func (s *Store) Discard() {
 
 // settle closes a queue entry: a sent deletion leaves nothing behind.
 func (s *Store) settle(i int32) {
-	rec := &s.recs[i]
+	rec := s.recs.at(i)
 	rec.queued = false
 	if rec.deleted {
 		s.release(i)
@@ -296,7 +294,7 @@ func (s *Store) Drain(b []byte, limit int, xid *uint32, wrap func(b, msg []byte)
 	s.drainGroups(emit, false)
 	for len(b) < limit && s.queue.len() > 0 {
 		i := s.queue.pop()
-		emit(s.recs[i].wire)
+		emit(s.recs.at(i).wire)
 		s.settle(i)
 	}
 	if s.queue.len() == 0 {
@@ -330,24 +328,21 @@ func (d *Drift) note(what string) {
 // Dumped compares one dumped flow of ours with the desired state and queues what is to be done about it.
 func (s *Store) Dumped(f *openflow.FlowStats, d *Drift) {
 	m, err := Canonical(f.Match)
-	var i int32
-	ok := false
-	if err == nil {
-		i, ok = s.index[s.keyOf(f.TableID, f.Priority, m.Bytes())]
-	}
 	if err != nil {
 		return // cannot be ours, whatever its cookie says
 	}
+	k := s.keyOf(f.TableID, f.Priority, m.Bytes())
+	i, ok := s.index[k]
 	if !ok {
 		d.Stray++
 		d.note("stray flow " + Describe(f.TableID, f.Priority, f.Match))
-		i = s.newRecord(s.keyOf(f.TableID, f.Priority, m.Bytes()))
+		i = s.newRecord(k)
 		s.scratch = deletion(s.scratch[:0], f.Cookie, f.TableID, f.Priority, f.Match)
-		s.recs[i].wire, s.recs[i].deleted = s.slab.dup(s.scratch), true
+		s.recs.at(i).wire, s.recs.at(i).deleted = s.slab.dup(s.scratch), true
 		s.enqueue(i)
 		return
 	}
-	rec := &s.recs[i]
+	rec := s.recs.at(i)
 	rec.seen = s.audit
 	if rec.touched == s.audit || rec.queued {
 		return
@@ -365,8 +360,8 @@ func (s *Store) Dumped(f *openflow.FlowStats, d *Drift) {
 // EndAudit queues what the dump did not show and puts the queue in the order in which it is safe to send: rules from the last
 // table to the first, so that no rule leads to one that is not there yet, then deletions from the first table to the last.
 func (s *Store) EndAudit(d *Drift) {
-	for i := range s.recs {
-		rec := &s.recs[i]
+	for i := range s.recs.n {
+		rec := s.recs.at(i)
 		if rec.wire == nil || rec.deleted || rec.queued || rec.seen == s.audit || rec.touched == s.audit {
 			continue
 		}
@@ -375,7 +370,7 @@ func (s *Store) EndAudit(d *Drift) {
 			w := rec.wire
 			d.note("missing flow " + Describe(w[offTable], binary.BigEndian.Uint16(w[offPriority:]), matchOf(w)))
 		}
-		s.enqueue(int32(i))
+		s.enqueue(i)
 	}
 	for _, g := range s.groups {
 		if g.seen == s.audit {
@@ -391,7 +386,7 @@ func (s *Store) EndAudit(d *Drift) {
 	}
 	slices.Sort(s.groupQueue)
 	s.queue.sort(func(a, b int32) int {
-		x, y := &s.recs[a], &s.recs[b]
+		x, y := s.recs.at(a), s.recs.at(b)
 		if x.deleted != y.deleted {
 			if x.deleted {
 				return 1
@@ -407,9 +402,9 @@ func (s *Store) EndAudit(d *Drift) {
 
 // Each calls f with every desired rule, as the flow-mod that installs it, in no order. f must not keep it.
 func (s *Store) Each(f func(*openflow.FlowMod)) {
-	for i := range s.recs {
-		w := s.recs[i].wire
-		if w == nil || s.recs[i].deleted {
+	for i := range s.recs.n {
+		w := s.recs.at(i).wire
+		if w == nil || s.recs.at(i).deleted {
 			continue
 		}
 		f(&openflow.FlowMod{

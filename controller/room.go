@@ -1,0 +1,98 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Bounds of connections that have not said who they are. A switch says so within a millisecond.
+const (
+	maxUnidentified = 256
+	crowdedAfter    = 100 * time.Millisecond // how long one may be silent while others wait for its place
+)
+
+var errCrowded = errors.New("silent while others waited to be let in")
+
+// waitingRoom holds the connections that have not said who they are. While it is full nobody is accepted, so that newcomers
+// wait in the kernel's queue: many switches that connect at once all come in, one after another. Who is silent in a full room
+// makes place, so that a good switch comes in however many strangers sit there.
+type waitingRoom struct {
+	mu    sync.Mutex
+	seats []*seat       // the oldest first
+	left  chan struct{} // capacity 1: somebody has left
+}
+
+type seat struct {
+	nc    net.Conn
+	since time.Time
+	ended atomic.Bool // it had to make place
+}
+
+func newWaitingRoom() *waitingRoom { return &waitingRoom{left: make(chan struct{}, 1)} }
+
+// await waits until there is place for one more, or ctx ends.
+func (r *waitingRoom) await(ctx context.Context) {
+	for {
+		wait, full := r.makePlace(time.Now())
+		if !full {
+			return
+		}
+		t := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			t.Stop()
+			return
+		case <-r.left:
+		case <-t.C:
+		}
+		t.Stop()
+	}
+}
+
+// makePlace ends the oldest connection of a full room if it has been silent for too long; else it tells when it will have been.
+func (r *waitingRoom) makePlace(now time.Time) (wait time.Duration, full bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.seats) < maxUnidentified {
+		return 0, false
+	}
+	for _, s := range r.seats {
+		if s.ended.Load() {
+			continue // on its way out
+		}
+		if wait = crowdedAfter - now.Sub(s.since); wait > 0 {
+			return wait, true
+		}
+		s.ended.Store(true)
+		_ = s.nc.Close() // its reader ends and leaves
+		break
+	}
+	return time.Millisecond, true
+}
+
+// enter takes a seat.
+func (r *waitingRoom) enter(nc net.Conn) *seat {
+	s := &seat{nc: nc, since: time.Now()}
+	r.mu.Lock()
+	r.seats = append(r.seats, s)
+	r.mu.Unlock()
+	return s
+}
+
+// leave gives the seat back.
+func (r *waitingRoom) leave(s *seat) {
+	r.mu.Lock()
+	if i := slices.Index(r.seats, s); i >= 0 {
+		r.seats = slices.Delete(r.seats, i, i+1)
+	}
+	r.mu.Unlock()
+	select {
+	case r.left <- struct{}{}:
+	default:
+	}
+}
