@@ -34,6 +34,8 @@ type Config struct {
 	Hosts Hosts
 	// Probes are the continuous probes in the order of the file.
 	Probes []Probe
+	// Audit tunes how often flows are compared with what they should be.
+	Audit Audit
 	// Probing tunes how probes work.
 	Probing Probing
 	// Warnings are findings that do not keep the file from being used, in the order of lines.
@@ -104,6 +106,12 @@ type Limits struct {
 	ProbesPerSecond int
 }
 
+// Audit is the section `audit`, an extension of the contract.
+type Audit struct {
+	// Interval is the time between two comparisons of a switch's flows with what they should be.
+	Interval time.Duration
+}
+
 // Probing is the section `probing`, an extension of the contract.
 type Probing struct {
 	// Trap says how replies are told from the guest's own traffic.
@@ -144,6 +152,7 @@ func Default() *Config {
 			Moves:              5,
 			ProbesPerSecond:    1000,
 		},
+		Audit:   Audit{Interval: 30 * time.Second},
 		Probing: Probing{Trap: TrapAuto},
 	}
 }

@@ -20,6 +20,12 @@ func (r *reader) learning(c *Config, v value) {
 	}
 }
 
+func (r *reader) audit(c *Config, v value) {
+	if d, ok := r.duration(r.object(v, "interval")["interval"], time.Second, 24*time.Hour); ok {
+		c.Audit.Interval = d
+	}
+}
+
 func (r *reader) limits(c *Config, v value) {
 	fields := []struct {
 		key   string

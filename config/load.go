@@ -49,7 +49,7 @@ func Parse(name string, data []byte) (*Config, error) {
 }
 
 func (r *reader) config(c *Config, root value) {
-	top := r.object(root, "openflow", "http", "ovsdb", "networks", "defaults", "switches", "learning", "limits", "hosts", "probes", "probing")
+	top := r.object(root, "openflow", "http", "ovsdb", "networks", "defaults", "switches", "learning", "limits", "hosts", "probes", "probing", "audit")
 	r.networks(c, top["networks"])
 	r.defaults(c, top["defaults"])
 	r.openflow(c, top["openflow"])
@@ -62,6 +62,7 @@ func (r *reader) config(c *Config, root value) {
 	r.hosts(c, top["hosts"])
 	r.probes(c, top["probes"])
 	r.probing(c, top["probing"])
+	r.audit(c, top["audit"])
 }
 
 // fileName takes a relative name from the folder of the config file.

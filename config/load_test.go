@@ -71,6 +71,7 @@ func TestExample(t *testing.T) {
 				Interval: time.Second, Timeout: time.Second, Expect: Reachable, Count: 1,
 			},
 		},
+		Audit:   Audit{Interval: 30 * time.Second},
 		Probing: Probing{Trap: TrapAuto},
 		Warnings: Errors{{
 			"testdata/example.yaml", 44,

@@ -1,16 +1,11 @@
 package controller
 
 import (
-	"time"
-
 	"github.com/eosin-sdn/eosin/apps"
 	"github.com/eosin-sdn/eosin/config"
 	"github.com/eosin-sdn/eosin/controller/datapath"
 	"github.com/eosin-sdn/eosin/openflow"
 )
-
-// auditEvery is how often a switch's flows are compared with what they should be.
-const auditEvery = 30 * time.Second
 
 var traps = map[config.Trap]datapath.Trap{
 	config.TrapAuto: datapath.TrapAuto, config.TrapConntrack: datapath.TrapConntrack, config.TrapDSCP: datapath.TrapDSCP,
@@ -27,7 +22,7 @@ func intentFor(cfg *config.Config, id openflow.DatapathID) datapath.Intent {
 		nets = append(nets, apps.Network{Name: n.Name, VLAN: n.VLAN, VNI: n.VNI})
 	}
 	return datapath.Intent{
-		Name: name, Networks: nets, AuditEvery: auditEvery, Trap: traps[cfg.Probing.Trap],
+		Name: name, Networks: nets, AuditEvery: cfg.Audit.Interval, Trap: traps[cfg.Probing.Trap],
 		Settings: apps.Settings{
 			HostTimeout: cfg.Learning.Timeout, HostsPerPort: cfg.Limits.HostsPerPort, HostsPerSwitch: cfg.Limits.HostsPerSwitch,
 			PacketIns: cfg.Limits.PacketInsPerSecond, Moves: cfg.Limits.Moves, Probes: cfg.Limits.ProbesPerSecond,
