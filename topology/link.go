@@ -10,7 +10,7 @@ import (
 // nothing.
 const (
 	LostHellos = 4
-	LostAfter  = 1800 * time.Millisecond
+	LostAfter  = 1400 * time.Millisecond
 )
 
 // latencyWeight is the weight of a new sample in the moving average.

@@ -34,8 +34,8 @@ func TestExpire(t *testing.T) {
 		down     bool
 	}{
 		{"all arrive", 10, time.Second, true, true, false},
-		{"four lost in 1.8 s", 4, 600 * time.Millisecond, false, false, true},
-		{"four lost in less", 4, 500 * time.Millisecond, false, false, false},
+		{"four lost in 1.4 s", 4, 470 * time.Millisecond, false, false, true},
+		{"four lost in less", 4, 400 * time.Millisecond, false, false, false},
 		{"many lost in less", 20, 50 * time.Millisecond, false, false, false},
 		{"three lost in an hour", 3, time.Hour, false, false, false},
 		{"one direction lost", 5, 600 * time.Millisecond, true, false, true},

@@ -24,7 +24,7 @@ const (
 
 // Intervals of hellos. A port that has just come up gets three at once, so that a link is known before the port floods.
 const (
-	linkInterval = 500 * time.Millisecond
+	linkInterval = 400 * time.Millisecond
 	edgeInterval = 5 * time.Second
 	tickStep     = 20 * time.Millisecond // hellos due within one step are sent together
 )
@@ -46,7 +46,7 @@ type portState struct {
 	next  time.Time
 	burst int
 	seq   uint64
-	heard map[topology.PortRef]uint64 // last sequence number of each peer
+	heard map[topology.PortRef]time.Time // when each peer's last hello was sent
 }
 
 // New returns the app for a switch. All apps of a controller share one signer.
@@ -62,7 +62,7 @@ const (
 	DropForeign  Drop = iota // LLDP that is not ours
 	DropForged               // the signature is wrong
 	DropStale                // older than maxAge: replayed
-	DropReplayed             // a sequence number that was seen before
+	DropReplayed             // not newer than one that was seen before
 	DropPort                 // unknown in port
 	DropOwnPort              // came back to the port that sent it
 	numDrops
@@ -143,7 +143,7 @@ func (a *App) schedule(now time.Time, out *apps.Output) {
 	}
 	for _, no := range a.sw.Order {
 		if a.sw.Ports[no].Up && a.ports[no] == nil {
-			a.ports[no] = &portState{next: now, heard: map[topology.PortRef]uint64{}}
+			a.ports[no] = &portState{next: now, heard: map[topology.PortRef]time.Time{}}
 		}
 	}
 	a.Tick(now, out)
@@ -218,12 +218,12 @@ func (a *App) PacketRcvd(now time.Time, p *apps.Packet, out *apps.Output) {
 		a.Drops[DropOwnPort]++
 		return
 	}
-	// A peer starts at 1 again when its switch reconnects; what is older than maxAge was refused above.
-	if last := s.heard[h.From]; h.Seq <= last && h.Seq > 1 {
+	// By the sending time, as a peer counts from 1 again when its switch reconnects.
+	if !h.Sent.After(s.heard[h.From]) {
 		a.Drops[DropReplayed]++
 		return
 	}
-	s.heard[h.From] = h.Seq
+	s.heard[h.From] = h.Sent
 	out.Facts = append(out.Facts, apps.Fact{
 		Kind: apps.HelloSeen, Port: p.In.InPort, At: now, Peer: h.From, Seq: h.Seq, Latency: now.Sub(h.Sent),
 		Tunnel: p.In.TunSrc.IsValid() || p.Port.Mode == apps.Tunnel,

@@ -175,6 +175,8 @@ func (a *App) admissible(p *apps.Packet, mac packet.MAC) (Drop, bool) {
 	switch {
 	case mac.IsMulticast() || mac.IsZero():
 		return DropBadSource, false
+	case [3]byte(mac[:3]) == [3]byte(apps.ProbeMAC[:3]): // a probe of ours that came round through a loop outside
+		return DropBadSource, false
 	case p.Port == nil || !p.Port.Up:
 		return DropUnknownPort, false
 	case p.Port.Transit:

@@ -198,9 +198,11 @@ func TestFixedRules(t *testing.T) {
 cookie=0xe054000000000000, table=4, priority=20,in_port=9 actions=goto_table:5
 cookie=0xe054000000000002, table=4, priority=10,arp actions=controller(meter_id=918786),goto_table:5
 cookie=0xe054000000000000, table=4, priority=0 actions=goto_table:5
+cookie=0xe054000000000000, table=5, priority=30,dl_src=02:e0:51:00:00:00/ff:ff:ff:00:00:00 actions=goto_table:6
 cookie=0xe054000000000000, table=5, priority=30,reg0=0x1 actions=goto_table:6
 cookie=0xe054000000000000, table=5, priority=20,in_port=9 actions=goto_table:6
 cookie=0xe054000000000001, table=5, priority=0 actions=controller(meter_id=918785),goto_table:6
+cookie=0xe054000000000000, table=6, priority=30,reg0=0x2 actions=drop
 cookie=0xe054000000000000, table=6, priority=0 actions=goto_table:7
 `
 	if got := oftext.SortFlows(lines); got != want {
@@ -246,7 +248,7 @@ func TestSameAddressInTwoNetworks(t *testing.T) {
 	r := newRig(t)
 	r.see(1, blue, mac(10))
 	r.see(3, red, mac(10))
-	if r.app.Len() != 2 || r.out.Store.TableLen(apps.TableLearn) != 4 {
+	if r.app.Len() != 2 || r.out.Store.TableLen(apps.TableLearn) != 5 {
 		t.Errorf("%d hosts, %d rules", r.app.Len(), r.out.Store.TableLen(apps.TableLearn))
 	}
 }
@@ -334,7 +336,7 @@ func TestFreezeUnknown(t *testing.T) {
 	r := newRig(t)
 	r.app.Freeze(r.now, KeyOf(blue, mac(10)), r.out)
 	r.see(1, blue, mac(10))
-	if r.app.Len() != 0 || r.app.Drops[DropFrozen] != 1 || r.out.Store.TableLen(apps.TableLearn) != 3 {
+	if r.app.Len() != 0 || r.app.Drops[DropFrozen] != 1 || r.out.Store.TableLen(apps.TableLearn) != 4 {
 		t.Errorf("%d hosts, %d rules", r.app.Len(), r.out.Store.TableLen(apps.TableLearn))
 	}
 	r.now = r.now.Add(freezeFor)
