@@ -195,6 +195,9 @@ type hostRef struct {
 // maxUsers bounds how many hosts are remembered for one address.
 const maxUsers = 64
 
+// maxAddresses bounds how many addresses are remembered.
+const maxAddresses = 1 << 17
+
 func newAddressBook() *addressBook { return &addressBook{hosts: map[netip.Addr][]hostRef{}} }
 
 // add notes that a host uses an address.
@@ -204,6 +207,12 @@ func (b *addressBook) add(a netip.Addr, r hostRef) {
 	l := b.hosts[a]
 	if slices.Contains(l, r) {
 		return
+	}
+	if l == nil && len(b.hosts) >= maxAddresses {
+		for other := range b.hosts { // any one: a host may claim addresses without end
+			delete(b.hosts, other)
+			break
+		}
 	}
 	if len(l) >= maxUsers {
 		l = slices.Delete(l, 0, 1)

@@ -20,9 +20,11 @@ type fabric struct {
 	c        *Controller
 	snapshot atomic.Pointer[topology.Snapshot]
 
-	mu    sync.Mutex // guards posts, moves and moved
-	posts []post
-	moves int
+	mu      sync.Mutex // guards all down to wake
+	posts   []post
+	waiting map[openflow.DatapathID]int // where in posts the newest list of a switch's ports is
+	gone    int                         // disconnections since strangers were forgotten last
+	moves   int
 	moved map[uint16]uint64 // moves between switches by VLAN, for metrics
 	wake  chan struct{}
 
@@ -67,6 +69,7 @@ const (
 func newFabric(c *Controller) *fabric {
 	f := &fabric{
 		c: c, moved: map[uint16]uint64{}, wake: make(chan struct{}, 1), graph: topology.NewGraph(), hosts: topology.NewHosts(0),
+		waiting: map[openflow.DatapathID]int{},
 		ports: map[openflow.DatapathID]map[openflow.PortNo]topology.PortInfo{}, links: map[topology.LinkRef]topology.State{},
 	}
 	f.snapshot.Store(f.graph.Snapshot())
@@ -93,18 +96,37 @@ func (f *fabric) post(p ...post) {
 	f.mu.Lock()
 	f.posts = append(f.posts, p...)
 	f.mu.Unlock()
+	f.poke()
+}
+
+// poke has run look at what is posted.
+func (f *fabric) poke() {
 	select {
 	case f.wake <- struct{}{}:
-	default:
+	default: // it will
 	}
 }
 
 func (f *fabric) postConnected(sw openflow.DatapathID, connected bool) {
+	f.mu.Lock()
+	delete(f.waiting, sw) // ports before and after are two lists
+	if !connected {
+		f.gone++
+	}
+	f.mu.Unlock()
 	f.post(post{sw: sw, kind: postConnection, connected: connected})
 }
 
 func (f *fabric) postPorts(sw openflow.DatapathID, ports map[openflow.PortNo]topology.PortInfo) {
-	f.post(post{sw: sw, kind: postPorts, ports: ports})
+	f.mu.Lock()
+	if i, ok := f.waiting[sw]; ok {
+		f.posts[i].ports = ports // the one before was not looked at yet: ports that flap do not pile up
+	} else {
+		f.waiting[sw] = len(f.posts)
+		f.posts = append(f.posts, post{sw: sw, kind: postPorts, ports: ports})
+	}
+	f.mu.Unlock()
+	f.poke()
 }
 
 // run takes posts in until ctx ends.
@@ -124,6 +146,8 @@ func (f *fabric) run(ctx context.Context) error {
 		}
 		f.mu.Lock()
 		taken, f.posts = f.posts, taken[:0]
+		clear(f.waiting)
+		crowd := f.gone >= keepStrangers
 		f.hosts.SetMoves(f.moves)
 		f.mu.Unlock()
 		now := time.Now()
@@ -140,8 +164,11 @@ func (f *fabric) run(ctx context.Context) error {
 		}
 		f.tellHosts(now)
 		clear(taken)
-		if now.Sub(forgot) >= forgetEvery {
+		if now.Sub(forgot) >= forgetEvery || crowd {
 			forgot = now
+			f.mu.Lock()
+			f.gone = 0
+			f.mu.Unlock()
 			f.c.forgetStrangers(now)
 		}
 	}

@@ -12,7 +12,8 @@ import (
 // also make up datapath ids, and must not fill the memory with them.
 const (
 	keepFor       = time.Hour
-	keepStrangers = 256 // disconnected switches that the config does not name
+	keepStrangers = 256     // disconnected switches that the config does not name
+	keepFlows     = 100_000 // of all of them
 )
 
 // forgetStrangers drops switches that are disconnected and that the config does not name: those that never got as far as to be
@@ -22,6 +23,7 @@ func (c *Controller) forgetStrangers(now time.Time) {
 		id    openflow.DatapathID
 		left  time.Time
 		ready bool
+		flows int
 	}
 	cfg := c.Config()
 	var strangers []gone
@@ -31,13 +33,15 @@ func (c *Controller) forgetStrangers(now time.Time) {
 		}
 		s.mu.Lock()
 		if s.conn == nil && !s.left.IsZero() {
-			strangers = append(strangers, gone{s.id, s.left, s.machine.WasReady()})
+			strangers = append(strangers, gone{s.id, s.left, s.machine.WasReady(), s.machine.Out.Store.Len()})
 		}
 		s.mu.Unlock()
 	}
 	slices.SortFunc(strangers, func(a, b gone) int { return cmp.Compare(b.left.UnixNano(), a.left.UnixNano()) }) // the latest first
+	flows := 0
 	for i, g := range strangers {
-		if g.ready && i < keepStrangers && now.Sub(g.left) < keepFor {
+		flows += g.flows
+		if g.ready && i < keepStrangers && now.Sub(g.left) < keepFor && flows <= keepFlows {
 			continue
 		}
 		c.forget(g.id)

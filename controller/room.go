@@ -13,7 +13,8 @@ import (
 // Bounds of connections that have not said who they are. A switch says so within a millisecond.
 const (
 	maxUnidentified = 256
-	crowdedAfter    = 100 * time.Millisecond // how long one may be silent while others wait for its place
+	silentFor       = 200 * time.Millisecond // how long one may say nothing at all while others wait for its place
+	vagueFor        = time.Second            // and how long it may take to come to the point
 )
 
 var errCrowded = errors.New("silent while others waited to be let in")
@@ -30,7 +31,16 @@ type waitingRoom struct {
 type seat struct {
 	nc    net.Conn
 	since time.Time
+	spoke atomic.Bool // it has said hello
 	ended atomic.Bool // it had to make place
+}
+
+// due is when the seat's holder has to make place in a full room.
+func (s *seat) due() time.Time {
+	if s.spoke.Load() {
+		return s.since.Add(vagueFor)
+	}
+	return s.since.Add(silentFor)
 }
 
 func newWaitingRoom() *waitingRoom { return &waitingRoom{left: make(chan struct{}, 1)} }
@@ -54,25 +64,27 @@ func (r *waitingRoom) await(ctx context.Context) {
 	}
 }
 
-// makePlace ends the oldest connection of a full room if it has been silent for too long; else it tells when it will have been.
+// makePlace ends one connection of a full room that has been silent for too long; if none has, it tells when one will have been.
 func (r *waitingRoom) makePlace(now time.Time) (wait time.Duration, full bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.seats) < maxUnidentified {
 		return 0, false
 	}
+	wait = vagueFor
 	for _, s := range r.seats {
 		if s.ended.Load() {
 			continue // on its way out
 		}
-		if wait = crowdedAfter - now.Sub(s.since); wait > 0 {
-			return wait, true
+		if d := s.due().Sub(now); d > 0 {
+			wait = min(wait, d)
+			continue
 		}
 		s.ended.Store(true)
 		_ = s.nc.Close() // its reader ends and leaves
-		break
+		return time.Millisecond, true
 	}
-	return time.Millisecond, true
+	return wait, true
 }
 
 // enter takes a seat.

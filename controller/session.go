@@ -38,7 +38,7 @@ func (c *Controller) serveFrom(ctx context.Context, waiting *seat, nc net.Conn, 
 	stop := context.AfterFunc(ctx, func() { conn.Close(errStopping) })
 	defer stop()
 
-	features, err := c.handshake(ctx, conn)
+	features, err := c.handshake(ctx, conn, waiting)
 	if err == nil {
 		err = c.bound(features.DatapathID, certificateName(nc))
 	}
@@ -71,7 +71,7 @@ func (c *Controller) refuse(conn *ofconn.Conn, peer string, err error) {
 }
 
 // handshake finds out which switch is at the other end.
-func (c *Controller) handshake(ctx context.Context, conn *ofconn.Conn) (openflow.FeaturesReply, error) {
+func (c *Controller) handshake(ctx context.Context, conn *ofconn.Conn, waiting *seat) (openflow.FeaturesReply, error) {
 	h := datapath.NewHandshake()
 	if err := conn.SetReadDeadline(time.Now().Add(handshakeTime)); err != nil {
 		return openflow.FeaturesReply{}, err
@@ -99,6 +99,7 @@ func (c *Controller) handshake(ctx context.Context, conn *ofconn.Conn) (openflow
 			cancel()
 			return f, err
 		}
+		waiting.spoke.Store(true)
 		if done {
 			return f, conn.SetReadDeadline(time.Time{})
 		}

@@ -98,7 +98,7 @@ func (m *Machine) drain(now time.Time) {
 			return // the bundle is closed; what has come since goes out when it is done
 		}
 		wrap = func(b, msg []byte) []byte {
-			return openflow.AppendBundleAdd(b, 0, m.bundle, bundleAtomicOrdered, msg)
+			return openflow.AppendBundleAdd(b, binary.BigEndian.Uint32(msg[4:]), m.bundle, bundleAtomicOrdered, msg)
 		}
 	}
 	for m.inflight < window && m.Out.Store.Pending() > 0 {
@@ -149,6 +149,10 @@ func (m *Machine) ready(now time.Time) {
 	}
 	if m.err != nil && now.Sub(m.errAt) > m.retry {
 		m.err = nil
+	}
+	if m.drift.Stray >= maxStrays {
+		m.drift.Reset()
+		m.suspect(now)
 	}
 }
 

@@ -14,9 +14,12 @@ import (
 
 // Bounds of a multipart reply.
 const (
-	maxReplyBytes = 64 << 20
+	maxReplyBytes = 32 << 20
 	maxReplyParts = 10_000
 )
+
+// maxStrays is how many flows that should not be there one audit removes: the next, which comes soon, sees the rest.
+const maxStrays = 50_000
 
 // ErrTooLong says that a switch would not come to the end of a reply.
 var ErrTooLong = errors.New("multipart reply too long")
@@ -277,13 +280,18 @@ func (m *Machine) dumped(now time.Time, kind requestKind, f *openflow.FlowStats)
 		return // a switch that does not filter by cookie
 	}
 	if kind == askFlows {
-		m.Out.Store.Dumped(f, &m.drift)
+		if m.drift.Stray < maxStrays || err == nil && m.Out.Store.Has(f.TableID, f.Priority, &match) {
+			m.Out.Store.Dumped(f, &m.drift)
+		}
 		if err == nil && owner == apps.OwnerHosts {
 			m.l2.Counted(now, f, &match)
 		}
 		return
 	}
 	m.restored++
+	if l := m.sw.Settings.HostsPerSwitch; l > 0 && owner == apps.OwnerHosts && f.TableID == apps.TableLearn && m.l2.Len() >= l {
+		return // the audit removes it
+	}
 	if err == nil && m.byOwner[owner] != nil {
 		m.byOwner[owner].MultipartReply(now, f, &match, &m.Out)
 	}

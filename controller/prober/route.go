@@ -233,7 +233,8 @@ func (r *route) want(colour uint16) probe.Expectation {
 		Type: r.typ, Colour: colour, Switch: r.src.Switch, VLAN: r.link.VLAN, EthDst: r.link.Src, Src: r.to, Dst: r.from,
 		AnyPort: true, NotPort: r.src.Port,
 	}
-	if r.dst != nil && r.dst.Located && r.dst.Switch == r.src.Switch && r.dst.Port != r.src.Port {
+	// What comes from another network has found a way that nobody knows of: it may come in anywhere.
+	if !r.cross && r.dst != nil && r.dst.Located && r.dst.Switch == r.src.Switch && r.dst.Port != r.src.Port {
 		x.AnyPort, x.Port = false, r.dst.Port
 	}
 	return x

@@ -224,7 +224,8 @@ func capture(t *testing.T, socket string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile("testdata/ovs_flows.txt", text, 0o644); err != nil {
+	source := "# Printed by ovs-ofctl -O OpenFlow13 --no-names --no-stats dump-flows of Open vSwitch 3.1.0.\n"
+	if err := os.WriteFile("testdata/ovs_flows.txt", append([]byte(source), text...), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -12,7 +12,7 @@ import (
 
 // Store holds the desired state of one switch and what is still to be sent to bring it about.
 //
-// Rules are kept as the flow-mods that install them, in blocks that are reused, so a rule costs its wire bytes and about 60
+// Rules are kept as the flow-mods that install them, in blocks that are reused, so a rule costs its wire bytes and about 80
 // more, and stating a new one allocates nothing (amortised). Two ways lead to the switch:
 //
 //   - Put, Delete and their group counterparts queue a difference; Drain appends the queued messages to a session's output.
@@ -42,11 +42,11 @@ type Store struct {
 type key struct{ hi, lo uint64 }
 
 type record struct {
-	wire    []byte // the flow-mod that makes it so: ADD, or DELETE_STRICT when the rule should be gone
+	key     key
+	wire    ref    // the flow-mod that makes it so: ADD, or DELETE_STRICT when the rule should be gone
 	touched uint32 // audit during which it was last changed
 	seen    uint32 // audit whose dump showed it
 	sweep   uint32 // owner's restatement that last named it
-	key     key
 	queued  bool
 	deleted bool
 }
@@ -121,10 +121,11 @@ func (s *Store) Begin(o Owner) { s.sweep[o]++ }
 func (s *Store) End(o Owner, table uint8) {
 	for i := range s.recs.n {
 		r := s.recs.at(i)
-		if r.wire == nil || r.deleted || r.wire[offTable] != table || r.sweep == s.sweep[o] {
+		if r.wire == 0 || r.deleted || r.sweep == s.sweep[o] {
 			continue
 		}
-		if owner, _ := OwnerOf(binary.BigEndian.Uint64(r.wire[offCookie:])); owner == o {
+		w := s.slab.get(r.wire)
+		if owner, _ := OwnerOf(binary.BigEndian.Uint64(w[offCookie:])); owner == o && w[offTable] == table {
 			s.remove(i)
 		}
 	}
@@ -137,6 +138,9 @@ func (s *Store) Put(r *Rule) bool {
 		sweep = s.sweep[o]
 	}
 	s.scratch = r.appendMod(s.scratch[:0], openflow.FlowAdd)
+	if len(s.scratch) == 0 { // too long for a message: no switch can have it
+		return s.Delete(r.Table, r.Priority, &r.Match)
+	}
 	k := s.keyOf(r.Table, r.Priority, r.Match.Bytes())
 	i, ok := s.index[k]
 	if !ok {
@@ -149,7 +153,7 @@ func (s *Store) Put(r *Rule) bool {
 	}
 	rec := s.recs.at(i)
 	rec.sweep = sweep
-	if !rec.deleted && bytes.Equal(rec.wire, s.scratch) {
+	if !rec.deleted && bytes.Equal(s.slab.get(rec.wire), s.scratch) {
 		return false
 	}
 	if rec.deleted {
@@ -207,15 +211,15 @@ func (s *Store) newRecord(k key) int32 {
 
 // remove turns a record into a queued deletion.
 func (s *Store) remove(i int32) {
-	s.tables[s.recs.at(i).wire[offTable]]--
+	s.tables[s.table(s.recs.at(i))]--
 	s.toTombstone(i)
 	s.enqueue(i)
 }
 
 func (s *Store) toTombstone(i int32) {
 	rec := s.recs.at(i)
-	table, priority := rec.wire[offTable], binary.BigEndian.Uint16(rec.wire[offPriority:])
-	s.scratch = deletion(s.scratch[:0], binary.BigEndian.Uint64(rec.wire[offCookie:]), table, priority, matchOf(rec.wire))
+	w := s.slab.get(rec.wire)
+	s.scratch = deletion(s.scratch[:0], binary.BigEndian.Uint64(w[offCookie:]), w[offTable], binary.BigEndian.Uint16(w[offPriority:]), matchOf(w))
 	s.slab.release(rec.wire)
 	rec.wire, rec.deleted = s.slab.dup(s.scratch), true
 }
@@ -294,7 +298,7 @@ func (s *Store) Drain(b []byte, limit int, xid *uint32, wrap func(b, msg []byte)
 	s.drainGroups(emit, false)
 	for len(b) < limit && s.queue.len() > 0 {
 		i := s.queue.pop()
-		emit(s.recs.at(i).wire)
+		emit(s.slab.get(s.recs.at(i).wire))
 		s.settle(i)
 	}
 	if s.queue.len() == 0 {
@@ -347,7 +351,7 @@ func (s *Store) Dumped(f *openflow.FlowStats, d *Drift) {
 	if rec.touched == s.audit || rec.queued {
 		return
 	}
-	w := rec.wire
+	w := s.slab.get(rec.wire)
 	if binary.BigEndian.Uint64(w[offCookie:]) != f.Cookie || binary.BigEndian.Uint16(w[offIdle:]) != f.IdleTimeout ||
 		binary.BigEndian.Uint16(w[offHard:]) != f.HardTimeout || binary.BigEndian.Uint16(w[offFlags:]) != f.Flags ||
 		!bytes.Equal(instructionsOf(w), f.Instructions) {
@@ -362,12 +366,12 @@ func (s *Store) Dumped(f *openflow.FlowStats, d *Drift) {
 func (s *Store) EndAudit(d *Drift) {
 	for i := range s.recs.n {
 		rec := s.recs.at(i)
-		if rec.wire == nil || rec.deleted || rec.queued || rec.seen == s.audit || rec.touched == s.audit {
+		if rec.wire == 0 || rec.deleted || rec.queued || rec.seen == s.audit || rec.touched == s.audit {
 			continue
 		}
 		d.Missing++
 		if d.First == "" {
-			w := rec.wire
+			w := s.slab.get(rec.wire)
 			d.note("missing flow " + Describe(w[offTable], binary.BigEndian.Uint16(w[offPriority:]), matchOf(w)))
 		}
 		s.enqueue(i)
@@ -394,16 +398,19 @@ func (s *Store) EndAudit(d *Drift) {
 			return -1
 		}
 		if x.deleted {
-			return cmp.Compare(x.wire[offTable], y.wire[offTable])
+			return cmp.Compare(s.table(x), s.table(y))
 		}
-		return cmp.Compare(y.wire[offTable], x.wire[offTable])
+		return cmp.Compare(s.table(y), s.table(x))
 	})
 }
+
+// table returns the table of a record's rule.
+func (s *Store) table(r *record) uint8 { return s.slab.get(r.wire)[offTable] }
 
 // Each calls f with every desired rule, as the flow-mod that installs it, in no order. f must not keep it.
 func (s *Store) Each(f func(*openflow.FlowMod)) {
 	for i := range s.recs.n {
-		w := s.recs.at(i).wire
+		w := s.slab.get(s.recs.at(i).wire)
 		if w == nil || s.recs.at(i).deleted {
 			continue
 		}

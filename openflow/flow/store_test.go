@@ -1,6 +1,8 @@
 package flow
 
 import (
+	"bytes"
+	"encoding/binary"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -275,27 +277,33 @@ func TestCookies(t *testing.T) {
 	}
 }
 
-// TestSlab checks that a slice given back is used again, and that none is given out twice.
+// TestSlab checks that a message given back makes place for another, and that no place is given out twice.
 func TestSlab(t *testing.T) {
 	r := rng()
 	var s slab
-	var held [][]byte
+	type held struct {
+		ref ref
+		msg []byte
+	}
+	var all []held
 	for n := range 20_000 {
-		if len(held) > 100 {
-			i := r.IntN(len(held))
-			for _, c := range held[i][1:] {
-				if c != held[i][0] {
-					t.Fatal("a slice was given out twice")
-				}
+		if len(all) > 100 {
+			i := r.IntN(len(all))
+			if got := s.get(all[i].ref); !bytes.Equal(got, all[i].msg) {
+				t.Fatalf("a place was given out twice: %x became %x", all[i].msg, got)
 			}
-			s.release(held[i])
-			held = slices.Delete(held, i, i+1)
+			s.release(all[i].ref)
+			all = slices.Delete(all, i, i+1)
 		}
-		b := make([]byte, 1+r.IntN(600))
-		for i := range b {
-			b[i] = byte(n)
-		}
-		held = append(held, s.dup(b))
+		msg := bytes.Repeat([]byte{byte(n)}, 8+r.IntN(600))
+		binary.BigEndian.PutUint16(msg[2:], uint16(len(msg)))
+		all = append(all, held{s.dup(msg), msg})
+	}
+	if len(s.blocks) > 200 {
+		t.Errorf("%d blocks for 100 messages: places are not used again", len(s.blocks))
+	}
+	if s.dup(nil) != 0 || s.get(0) != nil {
+		t.Error("the empty message is not 0")
 	}
 }
 

@@ -1,0 +1,245 @@
+package controller
+
+import (
+	"encoding/binary"
+	"io"
+	"net"
+	"runtime"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/controller/datapath"
+	"github.com/eosin-sdn/eosin/openflow"
+	"github.com/eosin-sdn/eosin/openflow/packet"
+)
+
+// tape is a switch's end of a connection in memory: it answers the handshake and what it is asked, and then plays packet-ins as
+// fast as they are read. It costs next to nothing, so that what is measured is the controller.
+type tape struct {
+	id openflow.DatapathID
+
+	mu      sync.Mutex
+	more    *sync.Cond
+	reply   []byte // answers to what was written
+	play    []byte // packet-ins that are still to be read
+	partial []byte // the beginning of a message that was written
+	rules   int    // rules of hosts that were installed
+	want    int
+	closed  bool
+}
+
+func newTape(id openflow.DatapathID) *tape {
+	t := &tape{id: id, reply: openflow.AppendHello(nil, 1)}
+	t.more = sync.NewCond(&t.mu)
+	return t
+}
+
+// Read gives answers first, and then up to 64 KiB of packet-ins.
+func (t *tape) Read(b []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for len(t.reply)+len(t.play) == 0 && !t.closed {
+		t.more.Wait()
+	}
+	if t.closed {
+		return 0, io.EOF
+	}
+	if n := copy(b, t.reply); n > 0 {
+		t.reply = t.reply[:copy(t.reply, t.reply[n:])]
+		return n, nil
+	}
+	n := copy(b, t.play[:min(len(t.play), 64<<10)])
+	t.play = t.play[n:]
+	return n, nil
+}
+
+// Write takes whole messages and the parts of some.
+func (t *tape) Write(b []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := len(b)
+	if len(t.partial) > 0 {
+		b = append(t.partial, b...)
+	}
+	for len(b) >= openflow.HeaderLen && len(b) >= int(binary.BigEndian.Uint16(b[2:])) {
+		size := binary.BigEndian.Uint16(b[2:])
+		t.answer(b[:size])
+		b = b[size:]
+	}
+	t.partial = append([]byte(nil), b...)
+	t.more.Broadcast()
+	return n, nil
+}
+
+func (t *tape) answer(msg []byte) {
+	xid := binary.BigEndian.Uint32(msg[4:])
+	switch openflow.Type(msg[1]) {
+	case openflow.TypeFlowMod:
+		if binary.BigEndian.Uint64(msg[8:])>>48&0xf == uint64(apps.OwnerHosts) && msg[25] == openflow.FlowAdd {
+			t.rules++
+		}
+	case openflow.TypeBarrierRequest:
+		t.reply = openflow.AppendBarrierReply(t.reply, xid)
+	case openflow.TypeEchoReply:
+		t.want = 0 // all that was played has been read
+	case openflow.TypeFeaturesRequest:
+		t.reply = openflow.AppendFeaturesReply(t.reply, xid, &openflow.FeaturesReply{DatapathID: t.id, NTables: 254})
+	case openflow.TypeMultipartRequest:
+		typ, body := binary.BigEndian.Uint16(msg[8:]), []byte(nil)
+		switch typ {
+		case openflow.MultipartDesc:
+			body = openflow.AppendSwitchDesc(nil, &openflow.SwitchDesc{})
+		case openflow.MultipartPortDesc:
+			for no := openflow.PortNo(1); no <= 2; no++ {
+				body = openflow.AppendPortDesc(body, &openflow.PortDesc{No: no, Name: no.String(), HWAddr: [6]byte{0x0e, 0, 0, 0, 0, byte(no)}})
+			}
+		}
+		t.reply = openflow.AppendMultipartReply(t.reply, xid, typ, false, body)
+	case openflow.TypeExperimenter:
+		var c openflow.BundleControl
+		if c.Decode(msg) == nil {
+			t.reply = openflow.AppendBundleControl(t.reply, xid, c.ID, c.Type+1, c.Flags)
+		}
+	}
+}
+
+// start plays packet-ins. Playing has ended when so many rules of hosts were installed, or, if that is 0, when all was read.
+func (t *tape) start(packetIns []byte, rules int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.play, t.rules, t.want = packetIns, 0, rules
+	if rules == 0 {
+		t.want = 1
+		t.play = openflow.AppendEchoRequest(packetIns, 1, nil)
+	}
+	t.more.Broadcast()
+}
+
+func (t *tape) await() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for t.rules < t.want && !t.closed {
+		t.more.Wait()
+	}
+}
+
+// Close ends the connection.
+func (t *tape) Close() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.closed = true
+	t.more.Broadcast()
+	return nil
+}
+
+// LocalAddr and the others are what net.Conn asks for besides.
+func (*tape) LocalAddr() net.Addr              { return &net.UnixAddr{} }
+func (*tape) RemoteAddr() net.Addr             { return &net.UnixAddr{} }
+func (*tape) SetDeadline(time.Time) error      { return nil }
+func (*tape) SetReadDeadline(time.Time) error  { return nil }
+func (*tape) SetWriteDeadline(time.Time) error { return nil }
+
+// crowdOf returns the packet-ins of the first frames of hosts at a port.
+func crowdOf(hosts int, port openflow.PortNo) (b []byte) {
+	for h := range hosts {
+		frame := hostFrame(packet.MACFromUint64(0x02_0000000000 | uint64(h)))
+		b = openflow.AppendPacketIn(b, 0, &openflow.PacketIn{
+			BufferID: openflow.BufferNone, TotalLen: uint16(len(frame)), TableID: apps.TableLearn, Cookie: learnCookie, InPort: port, Data: frame,
+		})
+	}
+	return b
+}
+
+// crowd runs a controller with 16 switches in memory; each plays packet-ins to the session's real reader.
+func crowd(b *testing.B, known bool) {
+	const switches, hosts = 16, 8000
+	first := crowdOf(hosts, 1)
+	var took, used time.Duration
+	var allocs uint64
+	played := func(tapes []*tape, packetIns []byte, rules int) {
+		runtime.GC()
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		begin, cpu := time.Now(), processorTime()
+		for _, t := range tapes {
+			t.start(packetIns, rules)
+		}
+		for _, t := range tapes {
+			t.await()
+		}
+		took += time.Since(begin)
+		used += processorTime() - cpu
+		runtime.ReadMemStats(&after)
+		allocs += after.Mallocs - before.Mallocs
+	}
+	n := 0
+	for b.Loop() {
+		st := newTapes(b, switches)
+		played(st.tapes, first, 2*hosts)
+		n += switches * hosts
+		if known {
+			took, used, allocs, n = 0, 0, 0, 0
+			const rounds = 10
+			for range rounds {
+				played(st.tapes, first, 0)
+			}
+			n += rounds * switches * hosts
+		}
+		st.stop()
+	}
+	b.ReportMetric(float64(n)/took.Seconds(), "packet-ins/s")
+	b.ReportMetric(float64(used.Nanoseconds())/float64(n), "cpu-ns/packet-in")
+	b.ReportMetric(float64(allocs)/float64(n), "allocs/packet-in")
+}
+
+// processorTime is what the process has used: it tells the cost on a machine that others use as well.
+func processorTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// tapes is a controller with switches in memory.
+type tapes struct {
+	tapes []*tape
+	stop  func()
+}
+
+func newTapes(b *testing.B, n int) *tapes {
+	st := newStar(b, 0, false)
+	ts := &tapes{}
+	ended := make(chan struct{}, n)
+	for i := range n {
+		t := newTape(openflow.DatapathID(i + 1))
+		ts.tapes = append(ts.tapes, t)
+		go func() { st.c.serve(b.Context(), t, "memory"); ended <- struct{}{} }() // ends with the tape
+	}
+	ts.stop = func() {
+		for _, t := range ts.tapes {
+			_ = t.Close()
+		}
+		for range n {
+			<-ended
+		}
+		st.stop()
+	}
+	for _, t := range ts.tapes {
+		st.until(b, "switches are ready", func() bool {
+			s := st.c.lookup(t.id)
+			return s != nil && s.phase() == datapath.Ready
+		})
+	}
+	return ts
+}
+
+// BenchmarkCrowd is the flash crowd without a network: 16 switches, 8,000 new hosts each. Run it with -cpu 1,2 to see how it
+// scales: the switches have nothing in common but the memory.
+func BenchmarkCrowd(b *testing.B) { crowd(b, false) }
+
+// BenchmarkKnownHosts plays the packet-ins of hosts that are known already.
+func BenchmarkKnownHosts(b *testing.B) { crowd(b, true) }

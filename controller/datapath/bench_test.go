@@ -1,0 +1,171 @@
+package datapath
+
+import (
+	"encoding/binary"
+	"testing"
+	"time"
+
+	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/apps/discovery"
+	"github.com/eosin-sdn/eosin/apps/probe"
+	"github.com/eosin-sdn/eosin/openflow"
+	"github.com/eosin-sdn/eosin/openflow/flow"
+	"github.com/eosin-sdn/eosin/openflow/packet"
+	"github.com/eosin-sdn/eosin/topology"
+)
+
+const (
+	benchPorts = 48
+	benchBatch = 64 // packet-ins that one read brings
+)
+
+// hot is a machine that is ready, and a packet-in for it.
+type hot struct {
+	testing.TB
+	m    *Machine
+	now  time.Time
+	msg  []byte
+	sent int // bytes
+}
+
+func newHot(t testing.TB) *hot {
+	h := &hot{TB: t, now: time.Unix(1_700_000_000, 0)}
+	key := probe.NewKey()
+	in := Intent{
+		Name: "s1", Networks: []apps.Network{{Name: "blue", VLAN: 10}}, Settings: apps.Settings{HostTimeout: 300 * time.Second, Moves: 5},
+		Port: func(string, openflow.PortNo) PortIntent {
+			return PortIntent{Mode: apps.Access, VLANs: []uint16{10}, Native: 10}
+		},
+	}
+	h.m = New(1, Keys{Hellos: discovery.NewSigner(h.now), Probes: &key}, in, topology.NewGraph().Snapshot())
+	h.m.Attach(h.now, openflow.FeaturesReply{DatapathID: 1, NTables: 254})
+	for range 20 {
+		h.flush()
+	}
+	h.now = h.now.Add(settleTime)
+	if err := h.m.Tick(h.now); err != nil {
+		t.Fatal(err)
+	}
+	h.flush()
+	if h.m.Phase() != Ready {
+		t.Fatalf("phase %s", h.m.Phase())
+	}
+	frame := append(packet.AppendEthernetVLAN(nil, packet.MAC{2}, packet.MAC{0x52, 0x54}, 10, 0x88b5), make([]byte, 46)...)
+	h.msg = openflow.AppendPacketIn(nil, 0, &openflow.PacketIn{
+		BufferID: openflow.BufferNone, TotalLen: uint16(len(frame)), Reason: openflow.PacketInAction, TableID: apps.TableLearn,
+		Cookie: flow.Cookie(apps.OwnerL2, 1), InPort: 1, Data: frame,
+	})
+	return h
+}
+
+// flush ends a step and answers what a switch would answer: requests, with ports only, barriers and commits.
+func (h *hot) flush() {
+	h.m.Flush(h.now)
+	wire := h.m.TakeWire()
+	h.m.TakeFacts()
+	h.sent += len(wire)
+	var replies []byte
+	for b := wire; len(b) > 0; b = b[binary.BigEndian.Uint16(b[2:]):] {
+		xid := binary.BigEndian.Uint32(b[4:])
+		switch openflow.Type(b[1]) {
+		case openflow.TypeBarrierRequest:
+			replies = openflow.AppendBarrierReply(replies, xid)
+		case openflow.TypeMultipartRequest:
+			var body []byte
+			switch typ := binary.BigEndian.Uint16(b[8:]); typ {
+			case openflow.MultipartDesc:
+				body = openflow.AppendSwitchDesc(nil, &openflow.SwitchDesc{})
+			case openflow.MultipartPortDesc:
+				for no := range openflow.PortNo(benchPorts) {
+					body = openflow.AppendPortDesc(body, &openflow.PortDesc{No: no + 1, Name: "vif", HWAddr: [6]byte{2}, State: openflow.PortStateLive})
+				}
+			}
+			replies = openflow.AppendMultipartReply(replies, xid, binary.BigEndian.Uint16(b[8:]), false, body)
+		case openflow.TypeExperimenter:
+			var c openflow.BundleControl
+			if c.Decode(b[:binary.BigEndian.Uint16(b[2:])]) == nil && c.Type == bundleCommitRequest {
+				replies = openflow.AppendBundleControl(replies, xid, c.ID, bundleCommitReply, c.Flags)
+			}
+		}
+	}
+	for b := replies; len(b) > 0; b = b[binary.BigEndian.Uint16(b[2:]):] {
+		h.receive(b[:binary.BigEndian.Uint16(b[2:])])
+	}
+}
+
+func (h *hot) receive(msg []byte) {
+	if err := h.m.Receive(h.now, msg); err != nil {
+		h.Fatal(err)
+	}
+}
+
+// host makes the packet-in one of a host with a number.
+func (h *hot) host(n uint32) {
+	binary.BigEndian.PutUint32(h.msg[len(h.msg)-64+8:], n)
+	binary.BigEndian.PutUint32(h.msg[36:], 1+n%benchPorts)
+}
+
+// TestHotPath holds the way of a packet-in through the machine to its goals: no allocation for a known host, at most one for a
+// new one.
+func TestHotPath(t *testing.T) {
+	h := newHot(t)
+	h.host(0)
+	h.receive(h.msg)
+	h.flush()
+	sent := h.sent
+	if n := testing.AllocsPerRun(1000, func() { h.receive(h.msg); h.flush() }); n != 0 || h.sent != sent {
+		t.Errorf("%v allocations and %d bytes for a known host", n, h.sent-sent)
+	}
+	next := uint32(1)
+	n := testing.AllocsPerRun(20_000, func() { h.host(next); h.receive(h.msg); h.flush(); next++ })
+	if n > 1 || h.m.l2.Len() != int(next) || h.sent < int(next)*2*56 {
+		t.Errorf("%v allocations for a new host; %d of %d learned, %d bytes sent", n, h.m.l2.Len(), next, h.sent)
+	}
+}
+
+// BenchmarkReceiveKnown takes packet-ins of known hosts, as read from the socket, through the machine.
+func BenchmarkReceiveKnown(b *testing.B) {
+	h := newHot(b)
+	for n := range uint32(1000) {
+		h.host(n)
+		h.receive(h.msg)
+	}
+	h.flush()
+	sent := h.sent
+	b.ReportAllocs()
+	b.ResetTimer()
+	for i := range b.N {
+		h.host(uint32(i) % 1000)
+		h.receive(h.msg)
+		if i%benchBatch == 0 {
+			h.flush()
+		}
+	}
+	if h.sent != sent {
+		b.Error("something was sent")
+	}
+}
+
+// BenchmarkReceiveNew takes packet-ins of new hosts through the machine, up to the bytes of their flow-mods.
+func BenchmarkReceiveNew(b *testing.B) {
+	const hosts = 100_000
+	h := newHot(b)
+	b.ReportAllocs()
+	b.ResetTimer()
+	for i := range b.N {
+		if i > 0 && i%hosts == 0 {
+			b.StopTimer()
+			h = newHot(b)
+			b.StartTimer()
+		}
+		h.host(uint32(i % hosts))
+		h.receive(h.msg)
+		if i%benchBatch == 0 {
+			h.flush()
+		}
+	}
+	h.flush()
+	if h.m.l2.Len() != (b.N-1)%hosts+1 {
+		b.Error("not all were learned")
+	}
+}

@@ -1,0 +1,423 @@
+package datapath
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/apps/discovery"
+	"github.com/eosin-sdn/eosin/apps/probe"
+	"github.com/eosin-sdn/eosin/openflow"
+	"github.com/eosin-sdn/eosin/openflow/flow"
+	"github.com/eosin-sdn/eosin/openflow/oftext"
+	"github.com/eosin-sdn/eosin/openflow/packet"
+	"github.com/eosin-sdn/eosin/topology"
+)
+
+// peer is a machine with the switch at its other end, in virtual time. The switch does what the machine sends and answers at
+// once, but where a test has it do otherwise.
+type peer struct {
+	t   *testing.T
+	m   *Machine
+	now time.Time
+
+	ports   []openflow.PortDesc
+	flows   []openflow.FlowStats // as a dump shows them
+	groups  map[uint32][]byte    // buckets by id
+	meters  map[uint32]flow.Meter
+	bundle  [][]byte
+	partLen int // entries in one part of a multipart reply; 0 all
+
+	// silent has the switch leave a request unanswered; refuse has it refuse a message with an error.
+	silent func(msg []byte) bool
+	refuse func(msg []byte) (typ, code uint16)
+
+	log     []string // what the machine has sent since the last look, but discovery frames
+	hellos  int      // discovery frames
+	notices []string
+	facts   []apps.Fact
+	err     error // with which the machine ended the session
+}
+
+var epoch = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+
+const dpid openflow.DatapathID = 0xe051
+
+// inNetwork is an intent in which every port is an access port of VLAN 10.
+func inNetwork() Intent {
+	return Intent{
+		Name:     "br0",
+		Networks: []apps.Network{{Name: "blue", VLAN: 10, VNI: 5010}, {Name: "red", VLAN: 11, VNI: 5011}},
+		Settings: apps.Settings{HostTimeout: 300 * time.Second, HostsPerPort: 1024, HostsPerSwitch: 8192, PacketIns: 20_000, Moves: 5, Probes: 1000},
+		Port: func(string, openflow.PortNo) PortIntent {
+			return PortIntent{Mode: apps.Access, VLANs: []uint16{10}, Native: 10, Source: "default"}
+		},
+		AuditEvery: 30 * time.Second,
+	}
+}
+
+// inPort is inNetwork with one port in another network.
+func inPort(name string, vlan uint16) Intent {
+	in := inNetwork()
+	in.Port = func(n string, _ openflow.PortNo) PortIntent {
+		v := uint16(10)
+		if n == name {
+			v = vlan
+		}
+		return PortIntent{Mode: apps.Access, VLANs: []uint16{v}, Native: v}
+	}
+	return in
+}
+
+func newMachine(in Intent) *Machine {
+	key := probe.NewKey()
+	return New(dpid, Keys{Hellos: discovery.NewSigner(epoch), Probes: &key}, in, topology.NewGraph().Snapshot())
+}
+
+// newPeer returns a switch with ports 1 and 2 that is not attached yet.
+func newPeer(t *testing.T) *peer {
+	return &peer{
+		t: t, m: newMachine(inNetwork()), now: epoch, groups: map[uint32][]byte{}, meters: map[uint32]flow.Meter{},
+		ports: []openflow.PortDesc{port(1), port(2)},
+	}
+}
+
+// port describes a port that is up.
+func port(no openflow.PortNo) openflow.PortDesc {
+	return openflow.PortDesc{No: no, Name: fmt.Sprintf("p%d", no), HWAddr: [6]byte{2, 1, 0, 0, byte(no >> 8), byte(no)}, State: openflow.PortStateLive}
+}
+
+// attach begins a session and lets it run until the machine has nothing more to say.
+func (p *peer) attach() {
+	p.m.Attach(p.now, openflow.FeaturesReply{DatapathID: dpid, NTables: 254})
+	p.run()
+}
+
+// ready attaches and passes the time until ports have settled, and forgets what was sent.
+func (p *peer) ready() {
+	p.t.Helper()
+	p.attach()
+	p.pass(2 * time.Second)
+	if p.m.Phase() != Ready {
+		p.t.Fatalf("phase %s after %q", p.m.Phase(), p.log)
+	}
+	p.log, p.notices = nil, nil
+}
+
+// run flushes the machine and answers it until both are quiet.
+func (p *peer) run() {
+	p.t.Helper()
+	for range 1000 {
+		p.m.Flush(p.now)
+		for _, f := range p.m.TakeFacts() {
+			if f.Kind == apps.Notice {
+				p.notices = append(p.notices, f.Event+": "+f.Text)
+			}
+			p.facts = append(p.facts, f)
+		}
+		wire := bytes.Clone(p.m.TakeWire())
+		if len(wire) == 0 {
+			return
+		}
+		var replies [][]byte
+		for len(wire) > 0 {
+			n := int(binary.BigEndian.Uint16(wire[2:]))
+			msg := wire[:n:n]
+			wire = wire[n:]
+			if msg[1] == byte(openflow.TypePacketOut) {
+				p.hellos++
+			} else {
+				p.log = append(p.log, p.describe(msg))
+			}
+			replies = append(replies, p.answer(msg)...)
+		}
+		p.now = p.now.Add(time.Microsecond) // the way there and back
+		for _, r := range replies {
+			p.receive(r)
+		}
+	}
+	p.t.Fatal("machine and switch would not come to an end")
+}
+
+// receive gives the machine one message.
+func (p *peer) receive(msg []byte) {
+	if err := p.m.Receive(p.now, msg); err != nil && p.err == nil {
+		p.err = err
+	}
+}
+
+// recv gives the machine messages as one step.
+func (p *peer) recv(msgs ...[]byte) {
+	p.t.Helper()
+	for _, m := range msgs {
+		p.receive(m)
+	}
+	p.run()
+}
+
+// pass lets time pass, with a tick whenever the machine has asked for one.
+func (p *peer) pass(d time.Duration) {
+	p.t.Helper()
+	end := p.now.Add(d)
+	for range 100_000 {
+		p.m.Flush(p.now)
+		next := p.m.Out.TakeWake()
+		if next.IsZero() || next.After(end) {
+			p.m.Out.WakeAt(next) // asked for, and still to come
+			p.now = end
+			return
+		}
+		if next.After(p.now) {
+			p.now = next
+		}
+		if err := p.m.Tick(p.now); err != nil {
+			p.err = err
+			p.now = end
+			return
+		}
+		p.run()
+	}
+	p.t.Fatalf("the machine wants to be woken without end at %s", p.now.Sub(epoch))
+}
+
+// sent returns what the machine has sent since the last look, one line a message.
+func (p *peer) sent() string {
+	s := strings.Join(p.log, "\n")
+	p.log = nil
+	return s
+}
+
+// wantSent checks all that the machine has sent since the last look.
+func (p *peer) wantSent(want ...string) {
+	p.t.Helper()
+	if got := p.sent(); got != strings.Join(want, "\n") {
+		p.t.Errorf("sent:\n%s\nwant:\n%s", got, strings.Join(want, "\n"))
+	}
+}
+
+// wantNotice checks that a notice holds all of the texts.
+func (p *peer) wantNotice(texts ...string) {
+	p.t.Helper()
+	for _, n := range p.notices {
+		if !slices.ContainsFunc(texts, func(s string) bool { return !strings.Contains(n, s) }) {
+			return
+		}
+	}
+	p.t.Errorf("no notice with %q among %q", texts, p.notices)
+}
+
+// describe writes a message in one line.
+func (p *peer) describe(msg []byte) string {
+	p.t.Helper()
+	must := func(err error) {
+		p.t.Helper()
+		if err != nil {
+			p.t.Fatalf("the machine sent what cannot be decoded: %v: %x", err, msg)
+		}
+	}
+	switch t := openflow.Type(msg[1]); t {
+	case openflow.TypeMultipartRequest:
+		var m openflow.MultipartRequest
+		must(m.Decode(msg))
+		return "ask " + openflow.MultipartName(m.Type)
+	case openflow.TypeExperimenter:
+		var add openflow.BundleAdd
+		if add.Decode(msg) == nil {
+			return "bundled " + p.describe(add.Message)
+		}
+		var c openflow.BundleControl
+		must(c.Decode(msg))
+		return "bundle " + map[uint16]string{0: "open", 4: "commit", 6: "discard"}[c.Type]
+	case openflow.TypeFlowMod:
+		var m openflow.FlowMod
+		must(m.Decode(msg))
+		f := statsOf(&m)
+		return map[uint8]string{openflow.FlowAdd: "add ", openflow.FlowDeleteStrict: "delete "}[m.Command] + oftext.Flow(&f)
+	case openflow.TypeGroupMod:
+		var m openflow.GroupMod
+		must(m.Decode(msg))
+		g := openflow.GroupDesc{Type: m.Type, ID: m.ID, Buckets: m.Buckets}
+		return map[uint16]string{openflow.GroupAdd: "add ", openflow.GroupModify: "modify ", openflow.GroupDelete: "delete "}[m.Command] + oftext.Group(&g)
+	case openflow.TypeMeterMod:
+		var m openflow.MeterMod
+		must(m.Decode(msg))
+		got := meterOf(&openflow.MeterConfig{Flags: m.Flags, ID: m.ID, Bands: m.Bands})
+		return fmt.Sprintf("%s meter %#x rate %d", map[uint16]string{openflow.MeterAdd: "add", openflow.MeterModify: "modify"}[m.Command], got.ID, got.Rate)
+	default:
+		return t.String()
+	}
+}
+
+func statsOf(m *openflow.FlowMod) openflow.FlowStats {
+	return openflow.FlowStats{
+		TableID: m.TableID, Priority: m.Priority, IdleTimeout: m.IdleTimeout, HardTimeout: m.HardTimeout, Flags: m.Flags, Cookie: m.Cookie,
+		Match: bytes.Clone(m.Match), Instructions: bytes.Clone(m.Instructions),
+	}
+}
+
+// answer is the switch: it does what a message says and returns its answers.
+func (p *peer) answer(msg []byte) [][]byte {
+	p.t.Helper()
+	xid := binary.BigEndian.Uint32(msg[4:])
+	if p.silent != nil && p.silent(msg) {
+		return nil
+	}
+	if p.refuse != nil {
+		if typ, code := p.refuse(msg); typ != 0 {
+			return [][]byte{openflow.AppendError(nil, xid, typ, code, msg[:min(len(msg), 64)])}
+		}
+	}
+	switch openflow.Type(msg[1]) {
+	case openflow.TypeBarrierRequest:
+		return [][]byte{openflow.AppendBarrierReply(nil, xid)}
+	case openflow.TypeEchoRequest:
+		return [][]byte{openflow.AppendEchoReply(nil, xid, msg[openflow.HeaderLen:])}
+	case openflow.TypeRoleRequest:
+		return [][]byte{openflow.AppendRoleReply(nil, xid, openflow.RoleEqual, 0)}
+	case openflow.TypeMultipartRequest:
+		var m openflow.MultipartRequest
+		if err := m.Decode(msg); err != nil {
+			p.t.Fatal(err)
+		}
+		return p.parts(xid, m.Type)
+	case openflow.TypeExperimenter:
+		return p.bundleMessage(xid, msg)
+	default:
+		p.do(msg)
+		return nil
+	}
+}
+
+// parts returns a multipart reply, in as many parts as partLen says.
+func (p *peer) parts(xid uint32, typ uint16) [][]byte {
+	var entries [][]byte
+	switch typ {
+	case openflow.MultipartDesc:
+		entries = append(entries, openflow.AppendSwitchDesc(nil, &openflow.SwitchDesc{Manufacturer: "Nicira, Inc."}))
+	case openflow.MultipartPortDesc:
+		for i := range p.ports {
+			entries = append(entries, openflow.AppendPortDesc(nil, &p.ports[i]))
+		}
+	case openflow.MultipartFlow:
+		for i := range p.flows {
+			entries = append(entries, openflow.AppendFlowStats(nil, &p.flows[i]))
+		}
+	case openflow.MultipartGroupDesc:
+		for id, b := range p.groups {
+			entries = append(entries, openflow.AppendGroupDesc(nil, &openflow.GroupDesc{ID: id, Buckets: b}))
+		}
+	case openflow.MultipartMeterConfig:
+		for _, m := range p.meters {
+			bands := openflow.AppendMeterMod(nil, 0, openflow.MeterAdd, openflow.MeterPktps|openflow.MeterBurst, m.ID, m.Rate, m.Burst)[16:]
+			entries = append(entries, openflow.AppendMeterConfig(nil, &openflow.MeterConfig{Flags: openflow.MeterPktps | openflow.MeterBurst, ID: m.ID, Bands: bands}))
+		}
+	}
+	size := cmp.Or(p.partLen, len(entries))
+	var parts [][]byte
+	for size > 0 && len(entries) > size {
+		parts = append(parts, openflow.AppendMultipartReply(nil, xid, typ, true, bytes.Join(entries[:size], nil)))
+		entries = entries[size:]
+	}
+	return append(parts, openflow.AppendMultipartReply(nil, xid, typ, false, bytes.Join(entries, nil)))
+}
+
+func (p *peer) bundleMessage(xid uint32, msg []byte) [][]byte {
+	var add openflow.BundleAdd
+	if add.Decode(msg) == nil {
+		p.bundle = append(p.bundle, bytes.Clone(add.Message))
+		return nil
+	}
+	var c openflow.BundleControl
+	if err := c.Decode(msg); err != nil {
+		p.t.Fatal(err)
+	}
+	if c.Type == bundleCommitRequest {
+		for _, m := range p.bundle {
+			p.do(m)
+		}
+	}
+	if c.Type != bundleOpenRequest {
+		p.bundle = nil
+	}
+	return [][]byte{openflow.AppendBundleControl(nil, xid, c.ID, c.Type+1, c.Flags)}
+}
+
+// do carries out a modification.
+func (p *peer) do(msg []byte) {
+	p.t.Helper()
+	switch openflow.Type(msg[1]) {
+	case openflow.TypeFlowMod:
+		var m openflow.FlowMod
+		if err := m.Decode(msg); err != nil {
+			p.t.Fatal(err)
+		}
+		p.flows = slices.DeleteFunc(p.flows, func(f openflow.FlowStats) bool {
+			return f.TableID == m.TableID && f.Priority == m.Priority && bytes.Equal(f.Match, m.Match)
+		})
+		if m.Command == openflow.FlowAdd {
+			p.flows = append(p.flows, statsOf(&m))
+		}
+	case openflow.TypeGroupMod:
+		var m openflow.GroupMod
+		if err := m.Decode(msg); err != nil {
+			p.t.Fatal(err)
+		}
+		if m.Command == openflow.GroupDelete {
+			delete(p.groups, m.ID)
+		} else {
+			p.groups[m.ID] = bytes.Clone(m.Buckets)
+		}
+	case openflow.TypeMeterMod:
+		var m openflow.MeterMod
+		if err := m.Decode(msg); err != nil {
+			p.t.Fatal(err)
+		}
+		p.meters[m.ID] = meterOf(&openflow.MeterConfig{Flags: m.Flags, ID: m.ID, Bands: m.Bands})
+	}
+}
+
+// dump returns the switch's flows as text.
+func (p *peer) dump() string {
+	var lines []string
+	for i := range p.flows {
+		lines = append(lines, oftext.Flow(&p.flows[i]))
+	}
+	return oftext.SortFlows(lines)
+}
+
+// portStatus is a message about a port.
+func portStatus(reason openflow.PortReason, d openflow.PortDesc) []byte {
+	return openflow.AppendPortStatus(nil, 0, &openflow.PortStatus{Reason: reason, Desc: d})
+}
+
+var (
+	macA = packet.MAC{0x52, 0x54, 0, 0, 0, 0xa}
+	macB = packet.MAC{0x52, 0x54, 0, 0, 0, 0xb}
+)
+
+// learnCookie is that of the rule which copies frames of unknown sources.
+var learnCookie = flow.Cookie(apps.OwnerL2, 1)
+
+// packetIn is a frame of VLAN 10 as the learn table sends it.
+func packetIn(cookie uint64, in openflow.PortNo, src packet.MAC) []byte {
+	frame := append(packet.AppendEthernetVLAN(nil, macB, src, 10, 0x88b5), make([]byte, 46)...)
+	return openflow.AppendPacketIn(nil, 0, &openflow.PacketIn{
+		BufferID: openflow.BufferNone, TotalLen: uint16(len(frame)), Reason: openflow.PacketInAction, TableID: apps.TableLearn,
+		Cookie: cookie, InPort: in, Data: frame,
+	})
+}
+
+// manyHosts returns n packet-ins of different sources.
+func manyHosts(n int) [][]byte {
+	var msgs [][]byte
+	for i := range n {
+		msgs = append(msgs, packetIn(learnCookie, 1, packet.MACFromUint64(0x5254_1000_0000+uint64(i))))
+	}
+	return msgs
+}

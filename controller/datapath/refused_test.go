@@ -1,0 +1,206 @@
+package datapath
+
+import (
+	"errors"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/apps/probe"
+	"github.com/eosin-sdn/eosin/openflow"
+)
+
+// refuseAdds has the switch refuse bundled rules of a table.
+func refuseAdds(table uint8, typ, code uint16) func([]byte) (uint16, uint16) {
+	return func(msg []byte) (uint16, uint16) {
+		var add openflow.BundleAdd
+		var m openflow.FlowMod
+		if add.Decode(msg) == nil && m.Decode(add.Message) == nil && m.TableID == table {
+			return typ, code
+		}
+		return 0, 0
+	}
+}
+
+// An error in a bundle: nothing of it is committed, whoever asks is told which rule it was, and it is tried again later and
+// later.
+func TestBundleRefused(t *testing.T) {
+	p := newPeer(t)
+	p.refuse = refuseAdds(apps.TableLearn, openflow.ErrorTypeBadMatch, 6)
+	p.attach()
+	got := p.sent()
+	if !strings.HasSuffix(got, "barrier_request\nbundle discard") || strings.Contains(got, "commit") {
+		t.Errorf("sent:\n%s", got)
+	}
+	if len(p.flows) != 0 || len(p.groups) != 0 {
+		t.Errorf("half applied: %d flows, %d groups", len(p.flows), len(p.groups))
+	}
+	p.wantNotice("switch_error", "bad_match", "table learn", "priority 30")
+	if len(p.notices) != 1 {
+		t.Errorf("%d notices for one bundle: %q", len(p.notices), p.notices)
+	}
+	var refusal *openflow.Error
+	if st := p.m.Status(); !errors.As(st.Err, &refusal) || !strings.Contains(st.Err.Error(), "table learn") {
+		t.Errorf("status says %v", st.Err)
+	}
+
+	// The tries: 1 s, 2 s, 4 s … and at most 30 s apart.
+	var tries []time.Duration
+	began := p.now
+	for p.now.Sub(began) < 200*time.Second {
+		p.pass(100 * time.Millisecond)
+		if strings.Contains(p.sent(), "bundle open") {
+			tries = append(tries, p.now.Sub(began).Round(time.Second))
+		}
+	}
+	want := []time.Duration{1, 3, 7, 15, 31, 61, 91, 121, 151, 181}
+	if len(tries) != len(want) {
+		t.Fatalf("tried at %v", tries)
+	}
+	for i, w := range want {
+		if tries[i] != w*time.Second {
+			t.Errorf("tried at %v, want %v", tries, want)
+			break
+		}
+	}
+
+	// When the switch takes it, the error is gone, and the pause is short again.
+	p.refuse = nil
+	p.pass(31 * time.Second)
+	if p.m.Phase() != Ready || p.m.Status().Err != nil || len(p.flows) == 0 || p.m.retry != retryFirst {
+		t.Errorf("phase %s, %v, %d flows, pause %s", p.m.Phase(), p.m.Status().Err, len(p.flows), p.m.retry)
+	}
+}
+
+// Open vSwitch answers a commit that fails twice: for the rule and for the commit. The rule's reason is the one to tell.
+func TestCommitRefused(t *testing.T) {
+	p := newPeer(t)
+	var rule []byte
+	p.silent = func(msg []byte) bool {
+		var add openflow.BundleAdd
+		if add.Decode(msg) == nil {
+			rule = append([]byte(nil), msg...)
+		}
+		var c openflow.BundleControl
+		return c.Decode(msg) == nil && c.Type == bundleCommitRequest
+	}
+	p.attach()
+	if p.m.Phase() != Committing {
+		t.Fatalf("phase %s", p.m.Phase())
+	}
+	p.sent()
+	p.recv(
+		openflow.AppendError(nil, 1, openflow.ErrorTypeFlowModFailed, openflow.FlowModFailedTableFull, rule[:64]),
+		openflow.AppendExperimenterError(nil, p.m.commitXid, openflow.ExperimenterONF, openflow.BundleErrorMsgFailed, openflow.AppendBundleControl(nil, p.m.commitXid, 1, bundleCommitRequest, 3)),
+	)
+	p.recv(openflow.AppendExperimenterError(nil, p.m.Out.Xid, openflow.ExperimenterONF, openflow.BundleErrorBadID, openflow.AppendBundleControl(nil, p.m.Out.Xid, 1, bundleDiscardRequest, 3)))
+	if err := p.m.Status().Err; err == nil || !strings.Contains(err.Error(), "table_full") || !strings.Contains(err.Error(), "table admit") {
+		t.Errorf("status says %v", err)
+	}
+	if len(p.notices) != 1 {
+		t.Errorf("notices %q", p.notices)
+	}
+	p.silent = nil
+	p.pass(1100 * time.Millisecond)
+	if p.m.Phase() != Ready || len(p.flows) == 0 || p.m.Status().Err != nil {
+		t.Errorf("phase %s, %d flows, %v", p.m.Phase(), len(p.flows), p.m.Status().Err)
+	}
+}
+
+func TestCommitUnanswered(t *testing.T) {
+	p := newPeer(t)
+	p.silent = func(msg []byte) bool {
+		var c openflow.BundleControl
+		return c.Decode(msg) == nil && c.Type == bundleCommitRequest
+	}
+	p.attach()
+	p.pass(29 * time.Second)
+	if p.err != nil {
+		t.Fatal(p.err)
+	}
+	p.pass(2 * time.Second)
+	if p.err == nil || !strings.Contains(p.err.Error(), "commit") {
+		t.Errorf("ended with %v in phase %s", p.err, p.m.Phase())
+	}
+}
+
+// An error after that: what the switch has is looked at again after the pause, and repaired.
+func TestRefusedWhenReady(t *testing.T) {
+	p := newPeer(t)
+	p.ready()
+	p.refuse = func(msg []byte) (uint16, uint16) {
+		if openflow.Type(msg[1]) == openflow.TypeFlowMod {
+			return openflow.ErrorTypeFlowModFailed, openflow.FlowModFailedTableFull
+		}
+		return 0, 0
+	}
+	p.recv(packetIn(learnCookie, 1, macA))
+	p.refuse = nil
+	p.wantNotice("switch_error", "table_full", "table forward")
+	if err := p.m.Status().Err; err == nil || !strings.Contains(err.Error(), "table_full") {
+		t.Errorf("status says %v", err)
+	}
+	p.sent()
+	p.pass(retryFirst - time.Millisecond)
+	p.wantSent()
+	p.pass(2 * time.Millisecond)
+	got := p.sent()
+	if !strings.HasPrefix(got, "ask meter_config\nask flow\nask group_desc\nbundle open") || strings.Count(got, "bundled add") != 2 || !strings.HasSuffix(got, "bundle commit") {
+		t.Errorf("sent:\n%s", got)
+	}
+	if p.m.Status().Err != nil || p.m.Drifts != 1 && p.m.Drifts != 0 {
+		t.Errorf("%v, %d drifts", p.m.Status().Err, p.m.Drifts)
+	}
+}
+
+// A switch that refuses all the time must not fill the log.
+func TestErrorFlood(t *testing.T) {
+	p := newPeer(t)
+	p.ready()
+	flood := openflow.AppendError(nil, 1, openflow.ErrorTypeBadRequest, openflow.BadRequestBadType, make([]byte, 8))
+	for range 50_000 {
+		p.receive(flood)
+	}
+	p.run()
+	if n := len(p.notices); n < 100 || n > 1100 {
+		t.Errorf("%d notices", n)
+	}
+	if p.m.Errors != 50_000 {
+		t.Errorf("%d errors counted", p.m.Errors)
+	}
+	p.notices = nil
+	p.pass(time.Second)
+	p.recv(flood)
+	p.wantNotice("switch_error", "left out")
+}
+
+// A switch without connection tracking refuses the trap's rules: probes are trapped by DSCP from then on.
+func TestConntrackRefused(t *testing.T) {
+	for _, c := range []struct {
+		trap Trap
+		want bool
+	}{{TrapAuto, true}, {TrapConntrack, false}} {
+		p := newPeer(t)
+		in := inNetwork()
+		in.Trap = c.trap
+		p.m.Configure(in)
+		p.refuse = refuseAdds(apps.TableTrapped, openflow.ErrorTypeBadMatch, 6)
+		p.attach()
+		p.refuse = nil
+		if p.m.sw.NoConntrack != c.want {
+			t.Errorf("trap %d: no conntrack: %v", c.trap, p.m.sw.NoConntrack)
+		}
+		if c.want {
+			p.wantNotice("no_conntrack", "DSCP")
+		}
+		p.pass(5 * time.Second)
+		app, out := p.m.Probe()
+		app.Arm(probe.Trap{VLAN: 10, Type: probe.ICMP, EthDst: macA, Src: netip.MustParseAddr("10.0.3.2"), Dst: netip.MustParseAddr("10.0.3.1")}, out)
+		p.run()
+		if got := p.dump(); strings.Contains(got, "ct(") == c.want || strings.Contains(got, "nw_tos") != c.want {
+			t.Errorf("trap %d, flows:\n%s", c.trap, got)
+		}
+	}
+}
