@@ -248,7 +248,7 @@ const learnMeter = 0xe0501
 // line; flows with other cookies are left alone, whatever happens.
 func TestDrift(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, conf(bridgeConf(1, "vif1: {access: blue}", "vif2: {access: blue}", "vif3: {access: red}")))
+	s := newSite(t, "audit: {interval: 5s}\n"+conf(bridgeConf(1, "vif1: {access: blue}", "vif2: {access: blue}", "vif3: {access: red}")))
 	br := s.bridge("host1")
 	vm1, vm2 := s.vm(br, "vm1"), s.vm(br, "vm2")
 	s.vm(br, "vm3")
@@ -272,7 +272,7 @@ func TestDrift(t *testing.T) {
 		// The switch says that hosts' flows have gone, so this is seen at once.
 		{"all flows deleted", patience, func() { br.DelFlows(fmt.Sprintf("cookie=%#x/%#x", uint64(ourCookie), uint64(ourCookieMask))) }},
 		// Nobody says anything of these: the regular audit finds them.
-		{"a flow altered, another deleted, one of our cookie added, a group deleted, a meter deleted", 45 * time.Second, func() {
+		{"a flow altered, another deleted, one of our cookie added, a group deleted, a meter deleted", patience, func() {
 			br.Host.Ofctl("mod-flows", "br0", "table=6,dl_vlan=10,dl_dst="+vm1.MAC+",actions=drop")
 			br.Host.Ofctl("--strict", "del-flows", "br0", fmt.Sprintf("table=1,priority=20,in_port=%d,vlan_tci=0x1000/0x1fff", vm2.PortNumber()))
 			br.Host.Ofctl("del-meter", "br0", fmt.Sprintf("meter=%d", learnMeter))

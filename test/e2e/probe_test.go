@@ -176,6 +176,9 @@ func (s *site) injected(from, to speaker, args ...string) {
 		}
 	}
 
+	for _, c := range []*lab.Capture{atSource, atTarget} {
+		c.Wait(2*own*len(tos), patience) // a busy machine writes what it has captured some time later
+	}
 	source, target := echoes(atSource.Stop()), echoes(atTarget.Stop())
 	if seen := coloured(source, colour); len(seen) > 0 || len(source) < 2*own*len(tos) {
 		s.t.Errorf("the source sees %d echoes, among them coloured ones: %+v", len(source), seen)

@@ -89,8 +89,8 @@ func parseFlow(line string) Flow {
 	head, actions, _ := strings.Cut(line, " actions=")
 	f.Actions = actions
 	var match []string
-	for field := range strings.SplitSeq(head, ",") {
-		field = strings.TrimSpace(field)
+	// Flags are followed by a space: "send_flow_rem priority=10,in_port=1".
+	for field := range strings.FieldsFuncSeq(head, func(r rune) bool { return r == ',' || r == ' ' }) {
 		key, value, _ := strings.Cut(field, "=")
 		switch key {
 		case "cookie":
