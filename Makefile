@@ -47,13 +47,19 @@ lint: ## Check format and code (gofumpt, go vet, staticcheck)
 bench: ## Run the benchmarks (BENCH=regexp)
 	go test -run '^$$' -bench '$(BENCH)' -benchmem $(UNIT)
 
+.PHONY: bench-load
+bench-load: build ## Compare with other controllers under load (LOAD=flags of test/load, as "-o json")
+	@cd test/load/ancestor && go build -o $(CURDIR)/bin/ancestor .
+	@go build -o bin/load ./test/load
+	@bin/load -eosin $(BIN) -ancestor bin/ancestor $(LOAD)
+
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME each (default 30s)
 	@for package in $(UNIT); do \
 		listed=$$(go test -list '^Fuzz' $$package); \
 		for target in $$(grep '^Fuzz' <<<"$$listed" || true); do \
 			echo "$$package $$target"; \
-			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$package; \
 		done; \
 	done
 

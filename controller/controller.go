@@ -36,7 +36,7 @@ type Controller struct {
 	fabric *fabric
 	prober *prober.Engine
 	book   *addressBook
-	tls    *tlsFiles // nil without openflow.tls
+	tls    atomic.Pointer[tlsFiles] // nil without openflow.tls
 
 	config atomic.Pointer[config.Config]
 	reload sync.Mutex // one Configure at a time
@@ -78,7 +78,7 @@ func (c *Controller) Run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		c.tls = files
+		c.tls.Store(files)
 	}
 	listeners, err := listen(cfg)
 	if err != nil {
@@ -169,7 +169,7 @@ func (c *Controller) closeAll() {
 func (c *Controller) notice(kind, sw, text string) {
 	level := logrus.InfoLevel
 	switch kind {
-	case "drift", "host_frozen", "switch_refused", "isolation_violation", "session_broken", "port_down", "link_down":
+	case "drift", "host_frozen", "switch_refused", "isolation_violation", "probe_failing", "session_broken", "port_down", "link_down":
 		level = logrus.WarnLevel
 	case "switch_error":
 		level = logrus.ErrorLevel

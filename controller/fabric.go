@@ -25,8 +25,8 @@ type fabric struct {
 	waiting map[openflow.DatapathID]int // where in posts the newest list of a switch's ports is
 	gone    int                         // disconnections since strangers were forgotten last
 	moves   int
-	moved map[uint16]uint64 // moves between switches by VLAN, for metrics
-	wake  chan struct{}
+	moved   map[uint16]uint64 // moves between switches by VLAN, for metrics
+	wake    chan struct{}
 
 	// Of the fabric's own goroutine:
 	graph   *topology.Graph
@@ -70,7 +70,7 @@ func newFabric(c *Controller) *fabric {
 	f := &fabric{
 		c: c, moved: map[uint16]uint64{}, wake: make(chan struct{}, 1), graph: topology.NewGraph(), hosts: topology.NewHosts(0),
 		waiting: map[openflow.DatapathID]int{},
-		ports: map[openflow.DatapathID]map[openflow.PortNo]topology.PortInfo{}, links: map[topology.LinkRef]topology.State{},
+		ports:   map[openflow.DatapathID]map[openflow.PortNo]topology.PortInfo{}, links: map[topology.LinkRef]topology.State{},
 	}
 	f.snapshot.Store(f.graph.Snapshot())
 	return f
@@ -95,6 +95,11 @@ func (f *fabric) movesOf(vlan uint16) uint64 {
 func (f *fabric) post(p ...post) {
 	f.mu.Lock()
 	f.posts = append(f.posts, p...)
+	for i := range p {
+		if len(f.waiting) > 0 {
+			delete(f.waiting, p[i].sw) // a newer list of ports must not overtake this
+		}
+	}
 	f.mu.Unlock()
 	f.poke()
 }
@@ -108,12 +113,11 @@ func (f *fabric) poke() {
 }
 
 func (f *fabric) postConnected(sw openflow.DatapathID, connected bool) {
-	f.mu.Lock()
-	delete(f.waiting, sw) // ports before and after are two lists
 	if !connected {
+		f.mu.Lock()
 		f.gone++
+		f.mu.Unlock()
 	}
-	f.mu.Unlock()
 	f.post(post{sw: sw, kind: postConnection, connected: connected})
 }
 
@@ -162,7 +166,7 @@ func (f *fabric) run(ctx context.Context) error {
 			soon = true
 			f.wakeSoon(ctx)
 		}
-		f.tellHosts(now)
+		f.tellHosts()
 		clear(taken)
 		if now.Sub(forgot) >= forgetEvery || crowd {
 			forgot = now
@@ -178,10 +182,7 @@ func (f *fabric) run(ctx context.Context) error {
 func (f *fabric) wakeSoon(ctx context.Context) {
 	time.AfterFunc(snapshotEvery, func() { // ends at once
 		if ctx.Err() == nil {
-			select {
-			case f.wake <- struct{}{}:
-			default:
-			}
+			f.poke()
 		}
 	})
 }
@@ -291,7 +292,7 @@ func (f *fabric) noteLinks(next *topology.Snapshot) {
 }
 
 // tellHosts tells the switches what has become of hosts, each switch in one step.
-func (f *fabric) tellHosts(time.Time) {
+func (f *fabric) tellHosts() {
 	if len(f.updates) > 0 {
 		by := map[openflow.DatapathID][]topology.Update{}
 		for _, u := range f.updates {

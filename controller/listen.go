@@ -94,7 +94,7 @@ func (c *Controller) accept(ctx context.Context, l listener) error {
 			peer = string(l.endpoint.Kind) + ":" + nc.RemoteAddr().String()
 		}
 		if l.endpoint.Kind == config.SSL {
-			nc = c.tls.server(nc, c.tlsFault)
+			nc = c.tls.Load().server(nc, c.tlsFault)
 		}
 		c.sessions.Add(1)
 		waiting := c.room.enter(nc)
@@ -126,7 +126,7 @@ func (c *Controller) dial(ctx context.Context, e config.Endpoint) error {
 		cancel()
 		if err == nil {
 			if e.Kind == config.SSL {
-				nc = c.tls.client(nc, c.tlsFault)
+				nc = c.tls.Load().client(nc, c.tlsFault)
 			}
 			began := time.Now()
 			c.serve(ctx, nc, e.String())

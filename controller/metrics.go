@@ -75,8 +75,8 @@ func (m *Collector) Collect(ch chan<- prometheus.Metric) {
 	ch <- prometheus.MustNewConstHistogram(descLatency, count, sum, buckets)
 	counter(descRefused, m.c.counters.refused.Load())
 	counter(descBroken, m.c.counters.broken.Load())
-	if m.c.tls != nil {
-		gauge(descTLSExpiry, float64(m.c.tls.expiry().Unix()))
+	if files := m.c.tls.Load(); files != nil {
+		gauge(descTLSExpiry, float64(files.expiry().Unix()))
 	}
 	gauge(descReloadOK, truth(m.c.counters.reloadOK.Load()))
 	gauge(descReloadAt, float64(m.c.counters.reloadAt.Load()))

@@ -28,13 +28,19 @@ type place struct {
 	host      l2.Host
 }
 
-// find returns where a host lives. Components that no known link joins may each know it.
+// find returns where a host lives, or else where it lived until its port went down. Components that no known link joins may each
+// know it.
 func (c *Controller) find(k l2.Key) []place {
-	var found []place
+	var found, unplugged []place
 	for _, s := range c.list() {
 		if p, ok := s.find(k); ok {
 			found = append(found, p)
+		} else if p, ok := s.findUnplugged(k); ok {
+			unplugged = append(unplugged, p)
 		}
+	}
+	if len(found) == 0 {
+		return unplugged
 	}
 	return found
 }
@@ -43,6 +49,17 @@ func (s *datapathSwitch) find(k l2.Key) (place, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	h, ok := s.machine.Host(k)
+	if !ok {
+		return place{}, false
+	}
+	return s.place(h), true
+}
+
+// findUnplugged returns a host that lived here until its port went down.
+func (s *datapathSwitch) findUnplugged(k l2.Key) (place, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h, ok := s.machine.Unplugged(time.Now(), k)
 	if !ok {
 		return place{}, false
 	}
@@ -128,8 +145,8 @@ func (r *reach) named(cfg *config.Config, h config.Host) (prober.Endpoint, error
 	case len(h.IPs) > 0:
 		es = r.byAddress(cfg, h.Network, h.IPs[0])
 	}
-	if h.Network != "" {
-		es = slices.DeleteFunc(es, func(e prober.Endpoint) bool { return e.Network != h.Network })
+	if own := inNetwork(es, h.Network); len(own) > 0 {
+		es = own // what is seen elsewhere only is taken as it is: the truth is where it is seen
 	}
 	if len(es) > 1 {
 		return r.one(h.Name, es)
@@ -154,6 +171,16 @@ func (r *reach) named(cfg *config.Config, h config.Host) (prober.Endpoint, error
 	return e, nil
 }
 
+// inNetwork returns those in a network.
+func inNetwork(es []prober.Endpoint, network string) (in []prober.Endpoint) {
+	for _, e := range es {
+		if e.Network == network {
+			in = append(in, e)
+		}
+	}
+	return in
+}
+
 // byMAC finds hosts with an address in any network.
 func (r *reach) byMAC(cfg *config.Config, mac packet.MAC) []prober.Endpoint {
 	var es []prober.Endpoint
@@ -167,18 +194,27 @@ func (r *reach) byMAC(cfg *config.Config, mac packet.MAC) []prober.Endpoint {
 
 // byAddress finds hosts with an IP address: those that were seen to use it, and those of the config. network may be "".
 func (r *reach) byAddress(cfg *config.Config, network string, ip netip.Addr) []prober.Endpoint {
-	var es []prober.Endpoint
+	var es, unplugged []prober.Endpoint
 	for _, ref := range r.c.book.users(ip) {
 		s := r.c.lookup(ref.sw)
 		if s == nil {
 			continue
 		}
 		p, ok := s.find(l2.Key(ref.key))
+		if !ok {
+			if p, ok = s.findUnplugged(l2.Key(ref.key)); ok && slices.Contains(p.host.IPs, ip) {
+				unplugged = append(unplugged, endpoint(cfg, p))
+				continue
+			}
+		}
 		if !ok || !slices.Contains(p.host.IPs, ip) {
 			r.c.book.drop(ip, ref)
 			continue
 		}
 		es = append(es, endpoint(cfg, p))
+	}
+	if len(es) == 0 {
+		es = unplugged
 	}
 	for _, h := range cfg.Hosts {
 		if h.MAC.IsZero() || !slices.Contains(h.IPs, ip) {
@@ -206,7 +242,7 @@ func (r *reach) ResolveIn(network string, addr netip.Addr) (prober.Endpoint, boo
 	return es[0], true
 }
 
-// Network returns every host that is known in a network: seen, or named by the config.
+// Network returns every host that is known in a network: seen, unplugged a short while ago, or named by the config.
 func (r *reach) Network(name string) []prober.Endpoint {
 	cfg := r.c.Config()
 	n, ok := cfg.Networks.ByName(name)
@@ -216,6 +252,11 @@ func (r *reach) Network(name string) []prober.Endpoint {
 	var es []prober.Endpoint
 	for _, p := range r.c.hosts() {
 		if p.host.Key.VLAN() == n.VLAN {
+			es = append(es, endpoint(cfg, p))
+		}
+	}
+	for _, p := range r.c.unplugged() {
+		if p.host.Key.VLAN() == n.VLAN && !slices.ContainsFunc(es, func(e prober.Endpoint) bool { return e.MAC == p.host.Key.MAC() }) {
 			es = append(es, endpoint(cfg, p))
 		}
 	}
@@ -251,6 +292,13 @@ func (r *reach) atPort(cfg *config.Config, s *datapathSwitch, swName, portName s
 				here = append(here, s.place(h))
 			}
 		})
+		if len(here) == 0 {
+			s.machine.EachUnplugged(time.Now(), func(h l2.Host) {
+				if h.Port == at.No {
+					here = append(here, s.place(h))
+				}
+			})
+		}
 	}
 	connected := s.usable()
 	s.mu.Unlock()
@@ -323,6 +371,17 @@ func (c *Controller) hosts() []place {
 		}
 		return strings.Compare(a.swName, b.swName)
 	})
+	return all
+}
+
+// unplugged returns where hosts lived whose port is down now.
+func (c *Controller) unplugged() []place {
+	var all []place
+	for _, s := range c.list() {
+		s.mu.Lock()
+		s.machine.EachUnplugged(time.Now(), func(h l2.Host) { all = append(all, s.place(h)) })
+		s.mu.Unlock()
+	}
 	return all
 }
 

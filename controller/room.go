@@ -74,7 +74,7 @@ func (r *waitingRoom) makePlace(now time.Time) (wait time.Duration, full bool) {
 	wait = vagueFor
 	for _, s := range r.seats {
 		if s.ended.Load() {
-			continue // on its way out
+			return vagueFor, true // it is on its way out, and tells when it has left
 		}
 		if d := s.due().Sub(now); d > 0 {
 			wait = min(wait, d)
@@ -82,7 +82,7 @@ func (r *waitingRoom) makePlace(now time.Time) (wait time.Duration, full bool) {
 		}
 		s.ended.Store(true)
 		_ = s.nc.Close() // its reader ends and leaves
-		return time.Millisecond, true
+		return vagueFor, true
 	}
 	return wait, true
 }

@@ -115,9 +115,10 @@ func (c *Controller) bound(id openflow.DatapathID, name string) error {
 	return fmt.Errorf("datapath id %s is bound to the certificate %q, the connection shows %q", id, sw.Certificate, name)
 }
 
-// attach gives the connection to its switch. Of two connections with one datapath id the living one stays: a switch that
-// connects anew from the same address takes the place of its dead predecessor, any other newcomer is refused while the
-// incumbent answers.
+// attach gives the connection to its switch. Of two connections with one datapath id the living one stays: a newcomer is
+// refused while the incumbent answers, and takes the place of one that does not. A dead one at the newcomer's own address is
+// given less time, since it is most likely the newcomer's own past; yet it may be another bridge of the same host, which got
+// the same datapath id from the NIC that they share.
 func (c *Controller) attach(ctx context.Context, f openflow.FeaturesReply, conn *ofconn.Conn, peer string) (*datapathSwitch, error) {
 	c.mu.Lock()
 	s := c.switches[f.DatapathID]
@@ -131,11 +132,15 @@ func (c *Controller) attach(ctx context.Context, f openflow.FeaturesReply, conn 
 	incumbent, at := s.conn, s.peer
 	s.mu.Unlock()
 	if incumbent != nil {
-		if !sameHost(incumbent.RemoteAddr(), conn.RemoteAddr()) && s.alive(ctx) {
+		within := aliveWithin
+		if sameHost(incumbent.RemoteAddr(), conn.RemoteAddr()) {
+			within = aliveAtHome
+		}
+		if s.alive(ctx, within) {
 			return nil, fmt.Errorf("datapath id %s belongs to the switch connected from %s, which is alive; give this bridge another one: `ovs-vsctl set bridge BRIDGE other-config:datapath-id=…`", f.DatapathID, at)
 		}
 		incumbent.Close(errSuperseded)
-		for !s.vacant() { // its reader is on its way out
+		for s.holds(incumbent) { // its reader is on its way out
 			select {
 			case <-ctx.Done():
 				return nil, errStopping
@@ -163,11 +168,14 @@ func (c *Controller) attach(ctx context.Context, f openflow.FeaturesReply, conn 
 	return s, nil
 }
 
-// aliveWithin is how long an incumbent has to answer when another switch claims its datapath id.
-const aliveWithin = 2 * time.Second
+// How long an incumbent has to answer when another switch claims its datapath id, from elsewhere or from its own address.
+const (
+	aliveWithin = 2 * time.Second
+	aliveAtHome = 500 * time.Millisecond
+)
 
-func (s *datapathSwitch) alive(ctx context.Context) bool {
-	ctx, cancel := context.WithTimeout(ctx, aliveWithin)
+func (s *datapathSwitch) alive(ctx context.Context, within time.Duration) bool {
+	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	return s.await(ctx, (*datapath.Machine).Ask) == nil && !s.vacant()
 }
@@ -176,6 +184,12 @@ func (s *datapathSwitch) vacant() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.conn == nil
+}
+
+func (s *datapathSwitch) holds(conn *ofconn.Conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.conn == conn
 }
 
 // sameHost reports whether two connections come from one IP address. Unix sockets have none.

@@ -53,10 +53,13 @@ func (s *datapathSwitch) name() string {
 }
 
 // step runs f as one step of the machine and sends what it brought about. It is how everything but the session's own reader
-// touches a switch.
+// touches a switch. A switch that was forgotten takes no step: the fabric, which has forgotten it too, would hear of it again.
 func (s *datapathSwitch) step(f func(now time.Time, m *datapath.Machine) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.forgotten {
+		return fmt.Errorf("switch %s: %w", s.machine.Name(), errOffline)
+	}
 	now := time.Now()
 	err := f(now, s.machine)
 	s.finish(now)

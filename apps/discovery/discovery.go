@@ -43,6 +43,7 @@ type App struct {
 }
 
 type portState struct {
+	up    time.Time // since when the port has been up
 	next  time.Time
 	burst int
 	seq   uint64
@@ -136,14 +137,14 @@ func (a *App) schedule(now time.Time, out *apps.Output) {
 	if !a.live {
 		return
 	}
-	for no := range a.ports {
-		if p := a.sw.Ports[no]; p == nil || !p.Up {
+	for no, s := range a.ports {
+		if p := a.sw.Ports[no]; p == nil || !p.Up || !p.UpSince.Equal(s.up) {
 			delete(a.ports, no)
 		}
 	}
 	for _, no := range a.sw.Order {
-		if a.sw.Ports[no].Up && a.ports[no] == nil {
-			a.ports[no] = &portState{next: now, heard: map[topology.PortRef]time.Time{}}
+		if p := a.sw.Ports[no]; p.Up && a.ports[no] == nil {
+			a.ports[no] = &portState{up: p.UpSince, next: now, heard: map[topology.PortRef]time.Time{}}
 		}
 	}
 	a.Tick(now, out)

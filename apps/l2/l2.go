@@ -37,17 +37,18 @@ const heldFor = 10 * time.Second
 
 // App learns and forwards on one switch.
 type App struct {
-	sw     *apps.Switch
-	local  map[Key]host
-	remote map[Key]openflow.DatapathID
-	held   map[Key]struct{} // restored forward rules of hosts that are not known yet
-	until  time.Time        // when held ends
-	ips    map[Key]addresses
-	ports  map[openflow.PortNo]*portState
-	hushes []hush
-	frozen map[Key]time.Time // until when a host's moves are ignored
-	Drops  [numDrops]uint64  // by Drop
-	Moves  map[uint16]uint64 // of hosts between ports of this switch, by VLAN
+	sw        *apps.Switch
+	local     map[Key]host
+	remote    map[Key]openflow.DatapathID
+	held      map[Key]struct{} // restored forward rules of hosts that are not known yet
+	until     time.Time        // when held ends
+	ips       map[Key]addresses
+	ports     map[openflow.PortNo]*portState
+	hushes    []hush
+	frozen    map[Key]time.Time // until when a host's moves are ignored
+	unplugged map[Key]unplugged // hosts of ports that are down
+	Drops     [numDrops]uint64  // by Drop
+	Moves     map[uint16]uint64 // of hosts between ports of this switch, by VLAN
 
 	timeout  uint16 // idle timeout of learn rules, seconds
 	graph    *topology.Snapshot
@@ -87,13 +88,14 @@ type portState struct {
 	vlans   string
 	usable  bool
 	present bool
+	up      time.Time // since when
 }
 
 // New returns the app for a switch.
 func New(sw *apps.Switch) *App {
 	return &App{
 		sw: sw, local: map[Key]host{}, remote: map[Key]openflow.DatapathID{}, held: map[Key]struct{}{},
-		ips: map[Key]addresses{}, ports: map[openflow.PortNo]*portState{}, frozen: map[Key]time.Time{},
+		ips: map[Key]addresses{}, ports: map[openflow.PortNo]*portState{}, frozen: map[Key]time.Time{}, unplugged: map[Key]unplugged{},
 		Moves: map[uint16]uint64{},
 	}
 }
@@ -140,7 +142,7 @@ func (a *App) SwitchDisconnected(time.Time) {}
 //
 //  1. Frames with a source that cannot be a host, or from where hosts cannot be, are dropped with a reason.
 //  2. A host that is known at this port needs nothing. (Frames that were under way when its rules went in end here.)
-//  3. A host at another port has moved, unless it is frozen.
+//  3. A host at another port has moved, unless it is frozen or that port has as many as it may have.
 //  4. A new host is learned within the limits.
 //  5. ARP also tells the host's address.
 func (a *App) PacketRcvd(now time.Time, p *apps.Packet, out *apps.Output) {
@@ -151,16 +153,15 @@ func (a *App) PacketRcvd(now time.Time, p *apps.Packet, out *apps.Output) {
 		h.last = now.UnixNano()
 		a.local[k] = h
 	} else {
-		if reason, ok := a.admissible(p, mac); !ok {
-			a.Drops[reason]++
-			return
+		reason, ok := a.admissible(p, mac)
+		switch {
+		case !ok:
+		case known:
+			reason, ok = a.move(now, k, h, p.In.InPort, out)
+		default:
+			reason, ok = a.learn(now, k, p.In.InPort, out)
 		}
-		if known {
-			if !a.move(now, k, h, p.In.InPort, out) {
-				a.Drops[DropFrozen]++
-				return
-			}
-		} else if reason, ok := a.learn(now, k, p.In.InPort, out); !ok {
+		if !ok {
 			a.Drops[reason]++
 			return
 		}
@@ -202,6 +203,7 @@ func (a *App) learn(now time.Time, k Key, port openflow.PortNo, out *apps.Output
 	}
 	delete(a.remote, k)
 	delete(a.held, k)
+	delete(a.unplugged, k)
 	s.hosts++
 	a.local[k] = host{port: port, since: now.UnixNano(), last: now.UnixNano()}
 	a.install(k, port, out)
@@ -253,10 +255,11 @@ func (a *App) dropLearn(k Key, port openflow.PortNo, out *apps.Output) {
 	out.Store.Delete(apps.TableLearn, prioHost, &m)
 }
 
-func forwardMatch(k Key) flow.Match { return flow.Match{}.VLAN(k.VLAN()).EthDst(k.MAC()) }
+// forwardMatch and learnMatch name the fields in canonical order, which spares the match moving them about.
+func forwardMatch(k Key) flow.Match { return flow.Match{}.EthDst(k.MAC()).VLAN(k.VLAN()) }
 
 func learnMatch(k Key, port openflow.PortNo) flow.Match {
-	return flow.Match{}.InPort(port).VLAN(k.VLAN()).EthSrc(k.MAC())
+	return flow.Match{}.InPort(port).EthSrc(k.MAC()).VLAN(k.VLAN())
 }
 
 // hostCookie makes a host's rules easy to find in a dump: the lower 48 bits are its address.
@@ -294,6 +297,7 @@ func (a *App) forget(now time.Time, k Key, h host, out *apps.Output) {
 // at this one (then an earlier sighting of its own holds again), or nowhere (at is 0).
 func (a *App) HostAt(now time.Time, k Key, at openflow.DatapathID, port openflow.PortNo, out *apps.Output) {
 	h, here := a.local[k]
+	a.pluggedElsewhere(k, at)
 	switch {
 	case at == a.sw.ID:
 		if p := a.sw.Ports[port]; !here && p != nil && p.Up && !p.Transit && p.Carries(k.VLAN()) {
@@ -332,6 +336,9 @@ func (a *App) portState(no openflow.PortNo) *portState {
 	s := a.ports[no]
 	if s == nil {
 		s = &portState{}
+		if p := a.sw.Ports[no]; p != nil {
+			s.up = p.UpSince
+		}
 		a.ports[no] = s
 	}
 	return s

@@ -882,3 +882,49 @@ func TestRoomOnPort(t *testing.T) {
 	removed(r, apps.TableLearn, openflow.FlowRemovedIdleTimeout, learnMatch(KeyOf(blue, mac(3)), 1)) // is silent
 	at(4)
 }
+
+// TestMoveToFullPort: nobody takes more hosts to a port by moving them there than it may have. The host is then known nowhere, as
+// a new one would be: what is for it is flooded, not sent to where it was.
+func TestMoveToFullPort(t *testing.T) {
+	r := newRig(t)
+	r.sw.Settings.HostsPerPort = 2
+	for n := range byte(2) {
+		r.see(1, blue, mac(1+n))
+		r.see(2, blue, mac(11+n))
+	}
+	r.drain()
+	r.see(2, blue, mac(1))
+	if _, known := r.app.Lookup(KeyOf(blue, mac(1))); known || r.app.Len() != 3 || r.app.Drops[DropPortLimit] != 1 {
+		t.Errorf("%d hosts, %d refused", r.app.Len(), r.app.Drops[DropPortLimit])
+	}
+	if strings.Contains(r.hosts(), mac(1).String()) {
+		t.Errorf("rules left:\n%s", r.hosts())
+	}
+	if len(r.out.Facts) != 1 || r.out.Facts[0].Kind != apps.HostGone || r.out.Facts[0].Port != 1 {
+		t.Errorf("facts %+v", r.out.Facts)
+	}
+	r.see(1, blue, mac(1)) // it was there all the time
+	if h, _ := r.app.Lookup(KeyOf(blue, mac(1))); h.Port != 1 {
+		t.Errorf("%+v", h)
+	}
+}
+
+// TestRestoreAfterNews: a dump is older than what the fabric has said of a host since.
+func TestRestoreAfterNews(t *testing.T) {
+	r := newRig(t)
+	r.link()
+	k := KeyOf(blue, mac(1))
+	r.app.HostAt(r.now, k, other, 1, r.out)
+	want := r.hosts()
+	match := forwardMatch(k)
+	old := openflow.FlowStats{
+		TableID: apps.TableForward, Priority: prioHost, Cookie: hostCookie(k), Match: match.Bytes(),
+		Instructions: flow.Instructions(nil).Apply(flow.Actions(nil).PopVLAN().Output(2)),
+	}
+	r.app.MultipartReply(r.now, &old, &match, r.out)
+	r.app.Restored(r.out)
+	r.app.Tick(r.now.Add(heldFor), r.out)
+	if got := r.hosts(); got != want {
+		t.Errorf("rules:\n%s\nwant:\n%s", got, want)
+	}
+}

@@ -23,12 +23,13 @@ type hush struct {
 	until time.Time
 }
 
-// move takes a host to another port of this switch, or refuses to because it is frozen.
-func (a *App) move(now time.Time, k Key, h host, to openflow.PortNo, out *apps.Output) bool {
+// move takes a host to another port of this switch, or refuses to because it is frozen. One that comes to a port which has as many
+// hosts as it may have is known nowhere from then on: its frames are flooded, and not sent to where it was.
+func (a *App) move(now time.Time, k Key, h host, to openflow.PortNo, out *apps.Output) (Drop, bool) {
 	if until, frozen := a.frozen[k]; frozen {
 		if now.Before(until) {
 			a.hush(now, k, to, until, out)
-			return false
+			return DropFrozen, false
 		}
 		delete(a.frozen, k)
 	}
@@ -42,7 +43,11 @@ func (a *App) move(now time.Time, k Key, h host, to openflow.PortNo, out *apps.O
 		a.hush(now, k, to, a.frozen[k], out)
 		out.Notice(now, "host_frozen", fmt.Sprintf("host %s (VLAN %d) moves between ports %s and %s of switch %s more than %d times in %s: it stays at %s for %s",
 			k.MAC(), k.VLAN(), a.portName(h.port), a.portName(to), a.sw.Name, l, moveWindow, a.portName(h.port), freezeFor))
-		return false
+		return DropFrozen, false
+	}
+	if l := a.sw.Settings.HostsPerPort; l > 0 && a.portState(to).hosts >= l {
+		a.forget(now, k, h, out)
+		return DropPortLimit, false
 	}
 	a.Moves[k.VLAN()]++
 	from := h.port
@@ -53,7 +58,7 @@ func (a *App) move(now time.Time, k Key, h host, to openflow.PortNo, out *apps.O
 	a.install(k, to, out)
 	a.dropLearn(k, from, out)
 	out.Facts = append(out.Facts, apps.Fact{Kind: apps.HostSeen, Port: to, VLAN: k.VLAN(), MAC: k.MAC(), At: now})
-	return true
+	return 0, true
 }
 
 // Freeze keeps a host from moving or being learned on this switch for a while.

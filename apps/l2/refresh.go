@@ -87,10 +87,11 @@ func (a *App) fixed(out *apps.Output) {
 	out.Store.End(apps.OwnerL2, apps.TableForward)
 }
 
-// refreshLocal forgets the hosts of ports that are gone, down, links now, or no longer carry their network, and states the
-// rules of those anew whose port has changed its tagging. It looks at hosts only if one of their ports has changed.
+// refreshLocal forgets the hosts of ports that are gone, down, links now, or no longer carry their network, or that went and came
+// back unseen, and states the rules of those anew whose port has changed its tagging. It looks at hosts only if one of their
+// ports has changed.
 func (a *App) refreshLocal(now time.Time, again bool, out *apps.Output) {
-	var changed map[openflow.PortNo]bool
+	var changed map[openflow.PortNo]bool // true: what lives there now has come since
 	for no, s := range a.ports {
 		p := a.sw.Ports[no]
 		next := portState{hosts: s.hosts}
@@ -102,7 +103,7 @@ func (a *App) refreshLocal(now time.Time, again bool, out *apps.Output) {
 				if changed == nil {
 					changed = map[openflow.PortNo]bool{}
 				}
-				changed[no] = true
+				changed[no] = !s.up.Equal(next.up)
 			}
 			*s = next
 		}
@@ -114,12 +115,15 @@ func (a *App) refreshLocal(now time.Time, again bool, out *apps.Output) {
 		return
 	}
 	for k, h := range a.local {
-		if !again && !changed[h.port] {
+		replaced, touched := changed[h.port]
+		if !again && !touched {
 			continue
 		}
 		p := a.sw.Ports[h.port]
-		if p == nil || !p.Up || p.Transit || !p.Carries(k.VLAN()) {
+		if replaced || p == nil || !p.Up || p.Transit || !p.Carries(k.VLAN()) {
+			ips := a.ips[k]
 			a.forget(now, k, h, out)
+			a.unplug(now, k, h, ips)
 			continue
 		}
 		a.install(k, h.port, out)
@@ -132,7 +136,7 @@ func stateOf(p *apps.Port, hosts int) portState {
 		v = append(v, byte(id>>8), byte(id))
 	}
 	return portState{
-		hosts: hosts, mode: p.Mode, native: p.Native, vlans: string(v), usable: p.Up && !p.Transit, present: true,
+		hosts: hosts, mode: p.Mode, native: p.Native, vlans: string(v), usable: p.Up && !p.Transit, present: true, up: p.UpSince,
 	}
 }
 
@@ -167,6 +171,9 @@ func (a *App) MultipartReply(now time.Time, f *openflow.FlowStats, m *flow.Match
 			return
 		}
 		k := KeyOf(vlan, mac)
+		if _, elsewhere := a.remote[k]; elsewhere {
+			return // the fabric knows better
+		}
 		if _, here := a.local[k]; !here {
 			a.held[k] = struct{}{}
 		}

@@ -29,10 +29,10 @@ func New(sw *apps.Switch, key *Key) *App {
 // Refresh states the fixed rules and every armed trap.
 func (a *App) Refresh(_ time.Time, out *apps.Output) {
 	out.Store.Begin(apps.OwnerProbe)
-	for _, r := range fixedRules() {
+	a.noConntrack = a.sw.NoConntrack
+	for _, r := range fixedRules(a.noConntrack) {
 		out.Put(r)
 	}
-	a.noConntrack = a.sw.NoConntrack
 	for t := range a.traps {
 		out.Put(t.rule(a.noConntrack))
 	}

@@ -3,12 +3,14 @@ package probe
 import (
 	"bytes"
 	"encoding/binary"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/eosin-sdn/eosin/apps"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
+	"github.com/eosin-sdn/eosin/openflow/oftext"
 	"github.com/eosin-sdn/eosin/openflow/packet"
 )
 
@@ -74,6 +76,11 @@ func TestRefreshFollowsTheLossOfConntrack(t *testing.T) {
 	if has(out, trapAB.rule(true)) {
 		t.Error("the trap stayed")
 	}
+	out.Store.Each(func(m *openflow.FlowMod) {
+		if text := oftext.Match(m.Match) + oftext.Instructions(m.Instructions); strings.Contains(text, "ct_") || strings.Contains(text, "ct(") {
+			t.Errorf("a switch without a connection tracker would refuse %s", text)
+		}
+	})
 	if a.DSCP() != FallbackDSCP {
 		t.Errorf("DSCP %d", a.DSCP())
 	}

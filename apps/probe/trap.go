@@ -95,16 +95,10 @@ func swallow() flow.Instructions {
 	return flow.Instructions(nil).Apply(flow.Actions(nil).Controller(apps.MeterProbe).SetReg0(apps.Swallowed)).Goto(apps.TableSnoop)
 }
 
-// fixedRules are there whatever is probed.
-func fixedRules() []*flow.Rule {
+// fixedRules are there whatever is probed. A switch without a connection tracker refuses to match its fields, too.
+func fixedRules(noConntrack bool) []*flow.Rule {
 	miss := flow.Instructions(nil).Goto(apps.TableSnoop)
-	return []*flow.Rule{
-		{
-			Table: apps.TableTrapped, Priority: prioTrapped, Cookie: flow.Cookie(apps.OwnerProbe, tagTracked),
-			Match: flow.Match{}.CTState(flow.CTTracked|flow.CTReply, flow.CTTracked|flow.CTReply).
-				CTMark(markPrefix, markMask),
-			Instructions: swallow(),
-		},
+	rules := []*flow.Rule{
 		{
 			Table: apps.TableTrapped, Priority: prioMiss, Cookie: flow.Cookie(apps.OwnerProbe, tagFixed), Instructions: miss,
 		},
@@ -112,4 +106,12 @@ func fixedRules() []*flow.Rule {
 			Table: apps.TableTrap, Priority: prioMiss, Cookie: flow.Cookie(apps.OwnerProbe, tagFixed), Instructions: miss,
 		},
 	}
+	if noConntrack {
+		return rules
+	}
+	return append(rules, &flow.Rule{
+		Table: apps.TableTrapped, Priority: prioTrapped, Cookie: flow.Cookie(apps.OwnerProbe, tagTracked),
+		Match:        flow.Match{}.CTState(flow.CTTracked|flow.CTReply, flow.CTTracked|flow.CTReply).CTMark(markPrefix, markMask),
+		Instructions: swallow(),
+	})
 }

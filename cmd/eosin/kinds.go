@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/controller/api"
+	"github.com/eosin-sdn/eosin/openflow"
 )
 
 // kind is a kind of object that get lists.
@@ -103,7 +104,7 @@ var kinds = []kind{
 				where = "transit"
 			}
 			row := []string{
-				o.Switch, o.Name, strconv.FormatUint(uint64(o.Number), 10), linkState(o.Up, o.Observable), o.Mode,
+				o.Switch, o.Name, openflow.PortNo(o.Number).String(), linkState(o.Up, o.Observable), o.Mode,
 				several(o.Networks), o.Native, where, o.Source, "", "", "", "",
 			}
 			if c := o.Counters; c != nil {
@@ -167,20 +168,13 @@ var kinds = []kind{
 	}.with(kind{name: "tunnels", aliases: []string{"tunnel"}, filters: []string{"switch", "network"}, short: "Tunnel ports and where they lead", example: "host1:vx0"}),
 
 	layout[api.Flow]{
-		header: []string{"SWITCH", "TABLE", "PRIORITY", "PACKETS", "AGE", "MATCH", "ACTIONS"},
+		header: []string{"SWITCH", "TABLE", "PRIORITY", "OWNER", "MATCH", "ACTIONS"},
 		row: func(_ *app, o api.Flow) []string {
 			tableName := strconv.Itoa(int(o.Table))
 			if o.TableName != "" {
 				tableName += " " + o.TableName
 			}
-			packets, age := "", ""
-			if o.Packets != nil {
-				packets = strconv.FormatUint(*o.Packets, 10)
-			}
-			if o.DurationSeconds != nil {
-				age = span(time.Duration(*o.DurationSeconds * float64(time.Second)))
-			}
-			return []string{o.Switch, tableName, strconv.Itoa(int(o.Priority)), packets, age, o.Match, o.Actions}
+			return []string{o.Switch, tableName, strconv.Itoa(int(o.Priority)), o.Owner, o.Match, o.Actions}
 		},
 		name: func(o api.Flow) string { return o.Switch },
 	}.with(kind{name: "flows", aliases: []string{"flow"}, filters: []string{"switch", "table"}, short: "Rules in the switches; NAME is a switch", example: "host1"}),

@@ -68,6 +68,9 @@ func (a *app) labDownCommand() *cobra.Command {
 		Example: "  eosin lab down",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
+			if pid := lab.InUse(lab.DemoName); pid != 0 {
+				return cannot(fmt.Errorf("the lab is in use by process %d (eosin lab run?): end that first", pid))
+			}
 			if err := lab.Destroy(lab.DemoName); err != nil {
 				return cannot(err)
 			}
@@ -160,18 +163,24 @@ func (a *app) labShow(ctx context.Context, show *labTable, served chan error, on
 	for {
 		select {
 		case <-ctx.Done():
+			if once {
+				return &exitError{status: exitFailed, err: errors.New("interrupted before the table was complete")}
+			}
 			return nil
 		case err := <-served:
 			served <- err
 			return cannot(fmt.Errorf("the controller ended: %w", err))
 		case <-time.After(250 * time.Millisecond):
 		}
-		if !announced {
-			announced = a.labAnnounce(ctx, c, show)
+		late := time.Since(began) > labConverge
+		if announced = announced || a.labAnnounce(ctx, c, show); !announced && !late {
 			continue
 		}
 		var mesh []api.MeshEntry
 		if err := getJSON(ctx, c, "/api/v1/mesh", &mesh); err != nil {
+			if once && late {
+				return cannot(err)
+			}
 			continue // the server has not opened yet, or is closing
 		}
 		show.update(mesh)
@@ -179,7 +188,6 @@ func (a *app) labShow(ctx context.Context, show *labTable, served chan error, on
 			continue
 		}
 		wrong, complete := show.verdicts(mesh)
-		late := time.Since(began) > labConverge
 		if (complete && len(wrong) == 0) || late {
 			done = true
 			show.print(mesh)
@@ -279,7 +287,7 @@ func (t *labTable) update(mesh []api.MeshEntry) {
 		if m.Loss != nil && m.Expect == api.VerdictReachable {
 			text += m.Loss.Stage
 		}
-		if m.Last == nil || t.seen[pairKey(m)] == text {
+		if m.Last == nil || m.Verdict == api.VerdictUnknown || t.seen[pairKey(m)] == text {
 			continue
 		}
 		t.seen[pairKey(m)] = text
@@ -306,8 +314,8 @@ func (t *labTable) verdicts(mesh []api.MeshEntry) (wrong []string, complete bool
 	pairs := 0
 	for i := range mesh {
 		m := &mesh[i]
-		if m.Last == nil {
-			continue
+		if m.Last == nil || m.Verdict == api.VerdictUnknown {
+			continue // a guest has not said anything yet
 		}
 		if m.Expect == api.VerdictReachable && m.Loss != nil && m.Loss.Stage == "no_reply" {
 			continue // it is being looked into

@@ -35,7 +35,7 @@ Exit status: 0 every probe was answered; 1 some were lost; 2 wrong usage; 3 the 
 could not be run.`,
 		Example: `  eosin probe vm1 vm2
   eosin probe 10.0.3.1 10.0.3.2 -c 100 -i 0.1 -W 500ms
-  eosin probe host1:vif1 vm2 --type tcp:22
+  eosin probe host1:vif1 vm2 --type arp
   eosin probe vm1 vm2 --size 1400 -o json`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 2 {
@@ -52,12 +52,12 @@ could not be run.`,
 	}
 	form := addOutput(cmd)
 	flags := cmd.Flags()
-	flags.StringVarP(&request.Type, "type", "t", api.DefaultProbeType, "icmp, icmp6, arp, tcp:PORT or udp:PORT")
+	flags.StringVarP(&request.Type, "type", "t", api.DefaultProbeType, "icmp, icmp6 or arp (tcp:PORT and udp:PORT are not supported yet)")
 	flags.IntVarP(&request.Count, "count", "c", api.DefaultCount, "number of probes")
 	flags.VarP(&interval, "interval", "i", "time between two probes")
 	flags.VarP(&timeout, "timeout", "W", "how long to wait for each reply")
 	flags.IntVar(&request.Color, "color", 0, "ICMP identifier to use, 1 to 65535 (default a free one)")
-	flags.IntVarP(&request.Size, "size", "s", 0, "payload in bytes (default the least that is needed)")
+	flags.IntVarP(&request.Size, "size", "s", 0, "payload in bytes (default 56, as ping sends)")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		request.Source, request.Destination = args[0], args[1]
 		request.Interval, request.Timeout = api.Duration(interval), api.Duration(timeout)

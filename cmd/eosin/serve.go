@@ -159,9 +159,11 @@ func serve(ctx context.Context, cfg *config.Config, reload func() (*config.Confi
 			}
 		}
 	})
-	err = g.Wait()
+	if err := g.Wait(); err != nil {
+		return err
+	}
 	log.Info("eosin has ended; the switches go on forwarding")
-	return err
+	return nil
 }
 
 // reloadConfig makes a changed config the running one, or keeps what runs.

@@ -21,7 +21,7 @@ const scrapeSlack = 500 * time.Millisecond
 type blackboxInput struct {
 	Source string `query:"source" doc:"Name of a host, an IP, a MAC, or SWITCH:PORT" example:"vm1"`
 	Target string `query:"target" doc:"As source, or any IP" example:"vm2"`
-	Module string `query:"module" default:"icmp" doc:"Type of the probe: icmp, icmp6, arp, tcp:PORT or udp:PORT" example:"icmp"`
+	Module string `query:"module" default:"icmp" doc:"Type of the probe: icmp, icmp6 or arp; tcp:PORT and udp:PORT are refused as not supported yet" example:"icmp"`
 	Debug  bool   `query:"debug" doc:"Answer with the course of the probe as text before the metrics" example:"false"`
 	Scrape string `header:"X-Prometheus-Scrape-Timeout-Seconds" doc:"As Prometheus sends it: the probe ends half a second before" example:"10"`
 }

@@ -10,9 +10,6 @@ var (
 	exampleTime    = time.Date(2026, time.March, 14, 9, 26, 53, 0, time.UTC)
 	exampleLatency = 0.0002
 	exampleRTT     = 0.000412
-	examplePackets = uint64(120)
-	exampleBytes   = uint64(11760)
-	exampleAge     = 321.5
 
 	exampleSwitch = Switch{
 		Name: "host1", DatapathID: "0000000000000001", Connected: true, Address: "tcp:192.0.2.1:48210", Role: "master",
@@ -39,7 +36,6 @@ var (
 	exampleFlow = Flow{
 		Switch: "host1", Table: 4, TableName: "forward", Priority: 100, Cookie: "0xe051000200000001", Owner: "l2",
 		Match: "dl_vlan=10,dl_dst=52:54:00:00:00:01", Actions: "pop_vlan,output:1",
-		Packets: &examplePackets, Bytes: &exampleBytes, DurationSeconds: &exampleAge,
 	}
 	exampleProbe = Probe{
 		Name: "blue-mesh", Kind: "mesh", Of: "mesh blue", Type: "icmp", IntervalSeconds: 5, TimeoutSeconds: 1,

@@ -51,7 +51,7 @@ type Port struct {
 	Up         bool      `json:"up" doc:"Link up and not administratively down"`
 	Observable bool      `json:"observable" doc:"False where Open vSwitch cannot see the link state, e.g. an internal port moved into a namespace"`
 	Mode       string    `json:"mode" enum:"access,trunk,tunnel,closed" example:"access"`
-	Source     string    `json:"source" doc:"Where the mode comes from: config, ovsdb, default" example:"config"`
+	Source     string    `json:"source" doc:"Where the mode comes from: file, ovsdb, default" example:"file"`
 	Networks   []string  `json:"networks" nullable:"false" doc:"Networks the port carries" example:"[\"blue\"]"`
 	Native     string    `json:"native" doc:"Network of untagged frames on a trunk; empty when there is none"`
 	Transit    bool      `json:"transit" doc:"Whether it is an end of a link between switches; every other port is an edge"`
@@ -116,19 +116,16 @@ type Tunnel struct {
 	Counters *Counters `json:"counters" doc:"Null until the first statistics arrived"`
 }
 
-// Flow is a rule that a switch confirmed.
+// Flow is a rule that a switch should have. Counters are not read: ask the switch for them (ovs-ofctl dump-flows).
 type Flow struct {
-	Switch          string   `json:"switch" example:"host1"`
-	Table           uint8    `json:"table" example:"4"`
-	TableName       string   `json:"table_name" doc:"Name of the table's duty; empty for foreign flows" example:"forward"`
-	Priority        uint16   `json:"priority" example:"100"`
-	Cookie          string   `json:"cookie" doc:"Hexadecimal with 0x" example:"0xe051000200000001"`
-	Owner           string   `json:"owner" doc:"App that owns it; empty for foreign flows" example:"l2"`
-	Match           string   `json:"match" doc:"As ovs-ofctl writes it" example:"dl_vlan=10,dl_dst=52:54:00:00:00:01"`
-	Actions         string   `json:"actions" doc:"As ovs-ofctl writes it" example:"pop_vlan,output:1"`
-	Packets         *uint64  `json:"packets" doc:"Null when not read yet"`
-	Bytes           *uint64  `json:"bytes" doc:"Null when not read yet"`
-	DurationSeconds *float64 `json:"duration_seconds" doc:"Time since it was installed; null when not read yet"`
+	Switch    string `json:"switch" example:"host1"`
+	Table     uint8  `json:"table" example:"4"`
+	TableName string `json:"table_name" doc:"Name of the table's duty; empty for foreign flows" example:"forward"`
+	Priority  uint16 `json:"priority" example:"100"`
+	Cookie    string `json:"cookie" doc:"Hexadecimal with 0x" example:"0xe051000200000001"`
+	Owner     string `json:"owner" doc:"App that owns it; empty for foreign flows" example:"l2"`
+	Match     string `json:"match" doc:"As ovs-ofctl writes it" example:"dl_vlan=10,dl_dst=52:54:00:00:00:01"`
+	Actions   string `json:"actions" doc:"As ovs-ofctl writes it" example:"pop_vlan,output:1"`
 }
 
 // Probe is a continuous probe of the configuration.

@@ -38,12 +38,12 @@ const (
 type ProbeRequest struct {
 	Source      string   `json:"source" required:"true" minLength:"1" maxLength:"255" doc:"Name of a host, an IP, a MAC, or SWITCH:PORT" example:"vm1"`
 	Destination string   `json:"destination" required:"true" minLength:"1" maxLength:"255" doc:"As source, or any IP" example:"vm2"`
-	Type        string   `json:"type,omitempty" pattern:"^(icmp|icmp6|arp|(tcp|udp):[0-9]{1,5})$" default:"icmp" doc:"icmp, icmp6, arp, tcp:PORT or udp:PORT" example:"icmp"`
+	Type        string   `json:"type,omitempty" pattern:"^(icmp|icmp6|arp|(tcp|udp):[0-9]{1,5})$" default:"icmp" doc:"icmp, icmp6 or arp; tcp:PORT and udp:PORT are refused as not supported yet" example:"icmp"`
 	Count       int      `json:"count,omitempty" minimum:"1" maximum:"10000" default:"5" doc:"Number of probes" example:"5"`
 	Interval    Duration `json:"interval,omitempty" doc:"Time between two probes; 1s when left out" example:"\"1s\""`
 	Timeout     Duration `json:"timeout,omitempty" doc:"How long to wait for each reply; 1s when left out" example:"\"1s\""`
 	Color       int      `json:"color,omitempty" minimum:"1" maximum:"65535" doc:"The ICMP identifier that tells this probe's packets from all others; a free one is taken when left out" example:"61441"`
-	Size        int      `json:"size,omitempty" minimum:"1" maximum:"65507" doc:"Payload in bytes; the least that is needed when left out" example:"56"`
+	Size        int      `json:"size,omitempty" minimum:"1" maximum:"65507" doc:"Payload in bytes; 56, as ping sends, when left out" example:"56"`
 }
 
 // TransformSchema closes the schema: the server refuses unknown fields.

@@ -105,7 +105,11 @@ func joinErrors(errs []FieldError) string {
 // ColorBusy says that the colour asked for is in use, or was so recently that replies could be mixed up. A colour becomes
 // free by itself after retryAfter seconds.
 func ColorBusy(color, retryAfter int) *Problem {
-	p := newProblem(http.StatusConflict, CodeColorBusy, "color %d is in use; leave it out to get a free one, or try again later", color)
+	when := "while another probe runs"
+	if retryAfter > 0 {
+		when = fmt.Sprintf("for another %d s, as late replies to the last probe would be taken for yours", retryAfter)
+	}
+	p := newProblem(http.StatusConflict, CodeColorBusy, "color %d is in use %s; leave it out to get a free one", color, when)
 	p.RetryAfter = retryAfter
 	return p
 }

@@ -52,7 +52,8 @@ func (m *Machine) beginAudit(now time.Time) {
 		clear(m.actualMeters)
 		m.ask(now, askMeters)
 	}
-	m.phase = Auditing
+	m.phase, m.adopted = Auditing, true
+	m.failed = m.failed || !m.repairAt.IsZero()
 	m.repairAt = time.Time{}
 	m.drift.Reset()
 	m.Out.Store.BeginAudit()
@@ -69,13 +70,13 @@ func (m *Machine) endAudit(now time.Time) {
 	if reconfigured {
 		meters = 0
 	}
-	if m.audits > 0 && (d.Any() || meters > 0) && !m.failed {
+	if m.compared && (d.Any() || meters > 0) && !m.failed {
 		m.Drifts++
 		m.Out.Notice(now, "drift", fmt.Sprintf("switch %s: flows were changed behind our back (%d missing, %d altered, %d stray, %d groups, %d meters; first: %s): repaired",
 			m.sw.Name, d.Missing, d.Altered, d.Stray, d.Groups, meters, cmp.Or(d.First, "a meter")))
 	}
 	m.audits++
-	m.failed = false
+	m.compared, m.failed = true, false
 	if m.Out.Store.Pending() == 0 {
 		m.retry = retryFirst
 		m.ready(now)
@@ -174,7 +175,7 @@ func (m *Machine) refused(now time.Time, e *openflow.Error) {
 	if known && (t == openflow.TypeRoleRequest || t == openflow.TypePacketOut || t == openflow.TypeSetConfig) {
 		return
 	}
-	if what.owner == apps.OwnerProbe && m.intent.Trap == TrapAuto && !m.sw.NoConntrack {
+	if what.owner == apps.OwnerProbe && notUnderstood(e) && m.intent.Trap == TrapAuto && !m.sw.NoConntrack {
 		m.sw.NoConntrack, m.dirty = true, true
 		m.Out.Notice(now, "no_conntrack", fmt.Sprintf("switch %s refuses conntrack actions: probe replies are trapped by DSCP", m.sw.Name))
 	}
@@ -189,6 +190,12 @@ func (m *Machine) refused(now time.Time, e *openflow.Error) {
 		m.auditAt = m.repairAt
 		m.retry = min(2*m.retry, retryMost)
 	}
+}
+
+// notUnderstood reports whether an error says that the switch does not know what a rule asks of it. Other reasons, as a full table,
+// may pass.
+func notUnderstood(e *openflow.Error) bool {
+	return e.Type == openflow.ErrorTypeBadAction || e.Type == openflow.ErrorTypeBadInstruction || e.Type == openflow.ErrorTypeBadMatch
 }
 
 // offence names the rule that an error is about, as far as the switch says.

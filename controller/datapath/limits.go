@@ -98,7 +98,7 @@ func (m *Machine) meters() []flow.Meter {
 	}
 	meter := func(id, r uint32) flow.Meter { return flow.Meter{ID: id, Rate: r, Burst: r} }
 	return []flow.Meter{
-		meter(apps.MeterLearn, rate(s.PacketIns)), meter(apps.MeterARP, rate(s.PacketIns/4)),
+		meter(apps.MeterLearn, rate(s.PacketIns)), meter(apps.MeterARP, rate((s.PacketIns+3)/4)),
 		meter(apps.MeterDiscovery, edgeHellos), meter(apps.MeterTransit, linkHellos), meter(apps.MeterProbe, probes),
 	}
 }

@@ -93,7 +93,7 @@ type Machine struct {
 	order []apps.App
 
 	session
-	adopted bool                                   // the flows of an earlier life of the controller have been looked at
+	adopted bool                                   // the flows of an earlier life of the controller have been taken over
 	dirty   bool                                   // ports, settings or the graph have changed since the last Refresh
 	posted  bool                                   // ports have changed since PortsChanged was asked
 	audits  int                                    // audits that ended

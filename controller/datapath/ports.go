@@ -62,11 +62,16 @@ func (m *Machine) listPort(d openflow.PortDesc) {
 }
 
 // setPort takes what a switch says of a port. A device that was moved into another namespace is one that the switch cannot see
-// any more: it reports no address and no link, yet frames pass. Such a port is taken to be up.
+// any more: it reports no address and no link, yet frames pass. Such a port is taken to be up. A number with another name is
+// another port.
 func (m *Machine) setPort(now time.Time, d *openflow.PortDesc) {
 	if d.No > openflow.PortMax && d.No != openflow.PortLocal || d.No == 0 {
 		m.Unsolicited++
 		return
+	}
+	name := printable(d.Name)
+	if p := m.sw.Ports[d.No]; p != nil && p.Name != name {
+		m.removePort(d.No)
 	}
 	p := m.sw.Ports[d.No]
 	if p == nil {
@@ -81,7 +86,7 @@ func (m *Machine) setPort(now time.Time, d *openflow.PortDesc) {
 		m.dirty, m.posted = true, true
 	}
 	was := *p
-	p.Name, p.MAC = printable(d.Name), packet.MAC(d.HWAddr)
+	p.Name, p.MAC = name, packet.MAC(d.HWAddr)
 	p.Observable = p.MAC != packet.MAC{} || d.Up()
 	p.Up = d.Up() || !p.Observable
 	p.Transit = m.sw.Graph.Transit(m.sw.Ref(p.No))

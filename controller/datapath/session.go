@@ -36,7 +36,8 @@ type session struct {
 	bundles     uint32
 	commitXid   uint32
 	commitBy    time.Time // when the commit must have been answered
-	failed      bool      // the last bundle was refused
+	failed      bool      // the last bundle was refused, or a rule: what differs is no drift
+	compared    bool      // an audit has ended in this session: what differs from now on is drift
 	repairAt    time.Time // when an audit mends what was refused; zero when nothing was
 	drift       flow.Drift
 	auditAt     time.Time // when the next audit is due
@@ -188,7 +189,6 @@ func (m *Machine) answered(now time.Time, kind requestKind) {
 	case askPorts:
 		m.setPorts(now)
 	case askRestore:
-		m.adopted = true
 		if m.restored > 0 {
 			m.l2.Restored(&m.Out)
 		}
@@ -222,7 +222,7 @@ func (m *Machine) described(now time.Time) {
 	m.beginAudit(now)
 }
 
-// Tick is called when the time that NextWake gave has come. An error ends the session.
+// Tick is called when the time asked for with Out.WakeAt has come, or earlier. An error ends the session.
 func (m *Machine) Tick(now time.Time) error {
 	m.Out.TakeWake()
 	for _, a := range m.order {

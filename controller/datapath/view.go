@@ -77,6 +77,12 @@ func (m *Machine) Hosts(f func(l2.Host)) { m.l2.Hosts(f) }
 // Host returns a host that lives at the switch.
 func (m *Machine) Host(k l2.Key) (l2.Host, bool) { return m.l2.Lookup(k) }
 
+// Unplugged returns a host that lived at a port of the switch until the port went down.
+func (m *Machine) Unplugged(now time.Time, k l2.Key) (l2.Host, bool) { return m.l2.Unplugged(now, k) }
+
+// EachUnplugged calls f for every host that Unplugged returns.
+func (m *Machine) EachUnplugged(now time.Time, f func(l2.Host)) { m.l2.EachUnplugged(now, f) }
+
 // TableLen returns how many flows are desired in a table.
 func (m *Machine) TableLen(t uint8) int { return m.Out.Store.TableLen(t) }
 

@@ -12,11 +12,15 @@ type lossCase struct {
 	src, dst       *Endpoint // as they are now; dst is nil for an address only
 	ref            string    // the destination as asked for
 	r              *route    // how they were sent
+	size           int       // of the payload, bytes
 	timeout        time.Duration
 	sent, received int
 	late           int           // of those not received
 	lateRTT        time.Duration // of the last late one
 }
+
+// largeEcho is the payload above which an echo may not fit where ARP does: what a path of 1,400 bytes still takes.
+const largeEcho = 1372
 
 // plain says why they were lost as far as that can be told without asking; ask is true if asking may tell more.
 func (c *lossCase) plain() (loss *Loss, ask bool) {
@@ -101,6 +105,9 @@ func (c *lossCase) with(f finding) *Loss {
 	switch {
 	case path && f.path.ok:
 		loss.Stage, loss.Reason = GuestSilent, c.ref+" answers ARP but not ICMP: it is filtered in the guest"
+		if c.size > largeEcho {
+			loss.Reason = fmt.Sprintf("%s answers ARP but not an echo of %d bytes: it is filtered in the guest, or too large for the way (try a smaller one)", c.ref, c.size)
+		}
 	case port && f.port.ok:
 		loss.Stage = LostBetween
 		loss.Where = c.src.place()

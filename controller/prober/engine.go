@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/eosin-sdn/eosin/apps"
@@ -59,6 +60,8 @@ type Engine struct {
 	jobs   chan func(context.Context)
 	rtt    rttHistograms
 
+	changed atomic.Bool // the hosts or the specs may have changed since the last look
+
 	mu       sync.Mutex // not held while the fabric is called; taken within Exec
 	rate     int
 	colours  *probe.Colours
@@ -71,7 +74,6 @@ type Engine struct {
 	agenda   agenda
 	wake     time.Time // when the scheduler will look next; zero: when it is poked
 	groups   []*group
-	changed  bool // the hosts or the specs may have changed since the last look
 	notices  [][2]string
 	rejected map[probe.Reason]uint64
 }
@@ -106,10 +108,9 @@ func (e *Engine) SetRate(perSecond int) {
 // HostsChanged says that hosts have come, gone, moved or changed, or ports or switches their state. It is cheap and may be
 // called with any lock held.
 func (e *Engine) HostsChanged() {
-	e.mu.Lock()
-	e.changed = true
-	e.mu.Unlock()
-	e.nudge()
+	if !e.changed.Swap(true) {
+		e.nudge()
+	}
 }
 
 // Run runs the continuous probes and cleans up after single ones until ctx ends. It is called once.
@@ -122,7 +123,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	for _, l := range e.lanes {
 		e.start(l)
 	}
-	e.changed = true
+	e.changed.Store(true)
 	e.mu.Unlock()
 	for range workers {
 		wg.Go(func() { e.work(ctx) }) // belongs to Run and ends with ctx
@@ -138,11 +139,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		e.mu.Lock()
-		changed := e.changed
-		e.changed = false
-		e.mu.Unlock()
-		if changed {
+		if e.changed.Swap(false) {
 			e.refresh()
 		}
 		if next := e.step(time.Now()); next.IsZero() {
@@ -158,9 +155,7 @@ func (e *Engine) Run(ctx context.Context) error {
 		case <-timer.C:
 		case <-e.poke:
 		case <-look.C:
-			e.mu.Lock()
-			e.changed = true
-			e.mu.Unlock()
+			e.changed.Store(true)
 		}
 	}
 }

@@ -60,7 +60,7 @@ func (e *Engine) Configure(specs []Spec) {
 			e.drop(p)
 		}
 	}
-	e.changed = true
+	e.changed.Store(true)
 	e.nudge()
 }
 

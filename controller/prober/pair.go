@@ -138,16 +138,16 @@ func (p *pair) unproven() *CannotRunError {
 	switch {
 	case !ep.Located:
 		return &CannotRunError{
-			Stage: UnknownDestination, Reason: fmt.Sprintf("the port of %s is not known: that it is silent would prove nothing", ep.Name),
+			Stage: UnknownDestination, Reason: fmt.Sprintf("the port of %s is not known: its silence would not prove that it is isolated", ep.Name),
 		}
 	case !ep.Connected:
 		return &CannotRunError{
 			Stage:  DestinationPortDown,
-			Reason: fmt.Sprintf("switch %s of %s is not connected: that it is silent would prove nothing", ep.SwitchName, ep.Name),
+			Reason: fmt.Sprintf("switch %s of %s is not connected: its silence would not prove that it is isolated", ep.SwitchName, ep.Name),
 		}
 	case !ep.PortUp:
 		return &CannotRunError{
-			Stage: DestinationPortDown, Reason: fmt.Sprintf("port %v of %s is down: that it is silent would prove nothing", ep.place(), ep.Name),
+			Stage: DestinationPortDown, Reason: fmt.Sprintf("port %v of %s is down: its silence would not prove that it is isolated", ep.place(), ep.Name),
 		}
 	}
 	return nil
@@ -288,7 +288,7 @@ func (p *pair) onward(now time.Time) {
 // lossCase returns what is known of the requests that were lost.
 func (p *pair) lossCase() *lossCase {
 	return &lossCase{
-		src: p.src.ep, dst: p.dst.ep, ref: p.key.Destination, r: p.r, timeout: p.g.spec.Timeout, sent: p.round.sent,
+		src: p.src.ep, dst: p.dst.ep, ref: p.key.Destination, r: p.r, size: p.g.spec.Size, timeout: p.g.spec.Timeout, sent: p.round.sent,
 		received: p.round.received, late: p.lateCount, lateRTT: p.lateRTT,
 	}
 }
@@ -341,9 +341,11 @@ func (p *pair) finish(now time.Time, loss *Loss) {
 	p.plan(now)
 }
 
-// judge counts and reports broken isolation: each round is counted, its beginning and its end are reported.
+// judge reports what has changed: a pair that is no longer as expected, and its recovery. Broken isolation is also counted, each
+// round of it.
 func (p *pair) judge() {
 	if !p.g.spec.ExpectUnreachable {
+		p.judgeReach()
 		return
 	}
 	violated := p.verdict != Unreachable
@@ -359,6 +361,22 @@ func (p *pair) judge() {
 		}
 	}
 	p.violated = violated
+}
+
+// judgeReach reports the first failure of a pair that should reach, and that it does again.
+func (p *pair) judgeReach() {
+	failing := p.verdict != Reachable
+	if failing == p.violated {
+		return
+	}
+	p.violated = failing
+	src, dst := describe(p.key.Source, p.src.ep), describe(p.key.Destination, p.dst.ep)
+	switch {
+	case !failing:
+		p.e.raise("probe_recovered", fmt.Sprintf("probe %s: %s reaches %s again", p.g.spec.Name, src, dst))
+	case p.loss != nil:
+		p.e.raise("probe_failing", fmt.Sprintf("probe %s: %s does not reach %s: %s", p.g.spec.Name, src, dst, p.loss.Reason))
+	}
 }
 
 func describe(name string, ep *Endpoint) string {

@@ -121,7 +121,7 @@ func silentToARP(t *target, src *Endpoint, ask netip.Addr, asked int) *Loss {
 	}
 	return &Loss{
 		Stage: UnknownDestination, Reason: fmt.Sprintf("%s, and nobody in network %s answers ARP for it", who, src.Network),
-		Evidence: []string{fmt.Sprintf("%d ARP requests for %v sent from %s: no answer", asked, ask, src.Name)},
+		Evidence: []string{fmt.Sprintf("ARP for %v sent %d times from %s: no answer", ask, asked, src.Name)},
 	}
 }
 
@@ -325,7 +325,7 @@ func (p *single) sum() {
 // diagnose finds out why requests were lost.
 func (p *single) diagnose(ctx context.Context) *Loss {
 	c := &lossCase{
-		src: p.src.ep, dst: p.tgt.ep, ref: p.req.Destination, r: p.r, timeout: p.req.Timeout, sent: p.res.Sent,
+		src: p.src.ep, dst: p.tgt.ep, ref: p.req.Destination, r: p.r, size: p.req.Size, timeout: p.req.Timeout, sent: p.res.Sent,
 		received: p.res.Received, late: p.res.Late, lateRTT: p.lateRTT,
 	}
 	if now, err := resolveSource(p.e.fabric, p.req.Source); err == nil {

@@ -47,15 +47,17 @@ func (s *Store) enqueueGroup(g *groupRecord) {
 	}
 }
 
-// drainGroups emits the queued additions and changes, or the queued deletions.
-func (s *Store) drainGroups(emit func([]byte), deletions bool) {
-	kept := s.groupQueue[:0]
+// drainGroups emits the queued additions and changes, or the queued deletions, until full says that it is enough. It reports whether
+// it came to the end of them.
+func (s *Store) drainGroups(emit func([]byte), full func() bool, deletions bool) (all bool) {
+	kept, all := s.groupQueue[:0], true
 	for _, id := range s.groupQueue {
 		g := s.groups[id]
 		if g == nil {
 			continue
 		}
-		if g.deleted != deletions {
+		if g.deleted != deletions || full() {
+			all = all && g.deleted != deletions
 			kept = append(kept, id)
 			continue
 		}
@@ -74,6 +76,7 @@ func (s *Store) drainGroups(emit func([]byte), deletions bool) {
 		}
 	}
 	s.groupQueue = kept
+	return all
 }
 
 // groupIDMagic marks the ids of this controller's groups: groups have no cookie.

@@ -113,11 +113,10 @@ func (s *Store) Len() int {
 // TableLen returns how many rules are desired in a table.
 func (s *Store) TableLen(table uint8) int { return int(s.tables[table]) }
 
-// Begin starts a restatement of everything that owner wants (but what it states with tags that keep them, see End).
+// Begin starts a restatement of everything that owner wants in some tables, see End, and of its groups, see EndGroups.
 func (s *Store) Begin(o Owner) { s.sweep[o]++ }
 
-// End closes the restatement: rules of the owner in table that were not stated since Begin are deleted, and so are the
-// owner's groups if groups is set.
+// End closes the restatement for one table: rules of the owner in it that were not stated since Begin are deleted.
 func (s *Store) End(o Owner, table uint8) {
 	for i := range s.recs.n {
 		r := s.recs.at(i)
@@ -295,14 +294,17 @@ func (s *Store) Drain(b []byte, limit int, xid *uint32, wrap func(b, msg []byte)
 		}
 		binary.BigEndian.PutUint32(msg[4:], 0) // stored rules are compared with restated ones, which have no xid
 	}
-	s.drainGroups(emit, false)
-	for len(b) < limit && s.queue.len() > 0 {
+	full := func() bool { return len(b) >= limit }
+	if !s.drainGroups(emit, full, false) {
+		return b // no rule before the groups that it may use
+	}
+	for !full() && s.queue.len() > 0 {
 		i := s.queue.pop()
 		emit(s.slab.get(s.recs.at(i).wire))
 		s.settle(i)
 	}
 	if s.queue.len() == 0 {
-		s.drainGroups(emit, true)
+		s.drainGroups(emit, full, true)
 	}
 	return b
 }

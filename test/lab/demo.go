@@ -102,7 +102,7 @@ switches:
 	}
 	b.WriteString("hosts:\n")
 	for _, g := range d.Guests {
-		fmt.Fprintf(&b, "  %s: {mac: %q, ip: %s}\n", g.Name, g.MAC, g.IP)
+		fmt.Fprintf(&b, "  %s: {mac: %q, ip: %s, network: %s}\n", g.Name, g.MAC, g.IP, g.Network)
 	}
 	b.WriteString(`probes:
   - {name: blue-mesh, mesh: blue, type: icmp, interval: 2s, timeout: 1s}

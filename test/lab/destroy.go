@@ -27,6 +27,19 @@ func Destroy(name string) error {
 	return destroyLocked(name)
 }
 
+// InUse returns the process that has the named lab and lives, or 0. A lab that was made to stay is in use by nobody.
+func InUse(name string) int {
+	unlock, err := lock()
+	if err != nil {
+		return 0
+	}
+	defer unlock()
+	if s, err := loadState(name); err == nil && s.Owner.PID != os.Getpid() && s.Owner.alive() {
+		return s.Owner.PID
+	}
+	return 0
+}
+
 // Sweep destroys the labs whose owner has died. It returns the names of those it removed.
 func Sweep() ([]string, error) {
 	unlock, err := lock()

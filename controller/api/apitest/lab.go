@@ -14,7 +14,6 @@ var Began = time.Date(2026, time.March, 14, 9, 26, 53, 0, time.UTC)
 func Lab() *Backend {
 	seen := Began
 	latency, rtt := 0.0002, 0.000412
-	packets, bytes, age := uint64(120), uint64(11760), 321.5
 	counters := &api.Counters{RxPackets: 120, TxPackets: 118, RxBytes: 11760, TxBytes: 11564}
 	silent := &api.Loss{
 		Where: &api.Place{Switch: "host2", Port: "vif3"}, Stage: "guest_silent", Reason: "delivered, but no reply",
@@ -57,7 +56,7 @@ func Lab() *Backend {
 			{Switch: "host1", Port: "vx0", Number: 3, Type: "vxlan", Local: "192.0.2.1", Remote: "192.0.2.2", Key: "flow", Mode: "tunnel", Networks: []string{"blue", "red"}, Up: true, Peer: &api.Place{Switch: "host2", Port: "vx0"}, Counters: counters},
 		},
 		FlowList: []api.Flow{
-			{Switch: "host1", Table: 4, TableName: "forward", Priority: 100, Cookie: "0xe051000200000001", Owner: "l2", Match: "dl_vlan=10,dl_dst=52:54:00:00:00:01", Actions: "pop_vlan,output:1", Packets: &packets, Bytes: &bytes, DurationSeconds: &age},
+			{Switch: "host1", Table: 4, TableName: "forward", Priority: 100, Cookie: "0xe051000200000001", Owner: "l2", Match: "dl_vlan=10,dl_dst=52:54:00:00:00:01", Actions: "pop_vlan,output:1"},
 			{Switch: "host1", Table: 5, TableName: "flood", Priority: 100, Cookie: "0xe051000300000001", Owner: "flood", Match: "dl_vlan=10", Actions: "group:10"},
 		},
 		ProbeList: []api.Probe{

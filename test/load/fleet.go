@@ -1,0 +1,162 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/eosin-sdn/eosin/openflow"
+)
+
+// patience bounds every wait of a workload.
+const patience = 60 * time.Second
+
+var errPatience = errors.New("not done in time")
+
+// fleet is a number of switches that are connected to one subject.
+type fleet struct {
+	p        *process
+	switches []*fakeSwitch
+	remote   atomic.Int64
+}
+
+// backoff is how long Open vSwitch waits before it connects again after a connection that came to nothing.
+const backoff = time.Second
+
+// join connects switches, joined in a line if wired, and waits until all are ready.
+func join(p *process, n int, wired bool) (*fleet, error) {
+	fl := &fleet{p: p}
+	for i := range n {
+		f := newSwitch(i, &fl.remote)
+		if wired && i > 0 {
+			a := fl.switches[i-1]
+			a.wires[downlink] = wireEnd{f, uplink}
+			f.wires[uplink] = wireEnd{a, downlink}
+		}
+		fl.switches = append(fl.switches, f)
+	}
+	err := fl.each(func(f *fakeSwitch) error {
+		for limit := time.Now().Add(patience); ; time.Sleep(backoff) {
+			err := f.connect(p.address)
+			if err == nil {
+				err = fl.await(f, func() bool { return f.ready(p.subject) })
+			}
+			if err == nil {
+				return nil
+			}
+			f.close()
+			if time.Now().After(limit) {
+				return fmt.Errorf("switch %d is not ready: %w", f.number, err)
+			}
+		}
+	})
+	if err != nil {
+		fl.close()
+		return nil, err
+	}
+	return fl, nil
+}
+
+func (fl *fleet) close() {
+	for _, f := range fl.switches {
+		f.close()
+	}
+}
+
+// await waits until a switch has come to a state.
+func (fl *fleet) await(f *fakeSwitch, state func() bool) error {
+	limit := time.NewTimer(patience)
+	defer limit.Stop()
+	for !state() {
+		select {
+		case <-f.progress:
+		case err := <-f.ended:
+			f.ended <- err
+			return fmt.Errorf("the session ended: %w", err)
+		case <-limit.C:
+			return errPatience
+		}
+	}
+	return nil
+}
+
+// ready reports whether the switch has been given what it needs to serve.
+func (f *fakeSwitch) ready(s subject) bool {
+	f.mu.Lock()
+	asked, commits := f.asked, f.commits
+	f.mu.Unlock()
+	if !asked || s.commits && commits == 0 {
+		return false
+	}
+	if s.rules {
+		_, explicit := f.template(hostPort)
+		return explicit
+	}
+	return true
+}
+
+// settle makes the server of every switch known, and waits until all that was sent has been dealt with.
+func (fl *fleet) settle() error {
+	time.Sleep(700 * time.Millisecond) // ports begin to flood, discovery calms down
+	return fl.each(func(f *fakeSwitch) error { return fl.deliver(f, f.serverPacketIn()) })
+}
+
+// serverPacketIn returns the packet-in of a broadcast by the server that the crowd sends to.
+func (f *fakeSwitch) serverPacketIn() []byte {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	msg, _ := f.packetIn(serverPort, frame([6]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, address(serverPrefix, f.number, 0)))
+	return msg
+}
+
+// deliver sends messages and waits until the controller has taken them: its answer to an echo that follows them says so.
+func (fl *fleet) deliver(f *fakeSwitch, msgs []byte) error {
+	before := f.echoes.Load()
+	if err := f.write(openflow.AppendEchoRequest(msgs, 7, nil)); err != nil {
+		return err
+	}
+	return fl.await(f, func() bool { return f.echoes.Load() > before })
+}
+
+// each runs a step for all switches at once.
+func (fl *fleet) each(step func(*fakeSwitch) error) error {
+	var wg sync.WaitGroup
+	errs := make([]error, len(fl.switches))
+	for i, f := range fl.switches {
+		wg.Go(func() { errs[i] = step(f) })
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err // the others are likely the same
+		}
+	}
+	return nil
+}
+
+// packetIns returns the packet-ins of hosts from first to first+n-1 at a port.
+func (f *fakeSwitch) packetIns(port openflow.PortNo, first, n int) []byte {
+	template, _ := f.template(port)
+	b := make([]byte, 0, n*len(template))
+	for h := range n {
+		b = f.stamp(b, template, first+h)
+	}
+	return b
+}
+
+// median returns the value in the middle.
+func median(v []float64) float64 {
+	if len(v) == 0 {
+		return 0
+	}
+	v = slices.Sorted(slices.Values(v))
+	return v[len(v)/2]
+}
+
+// quantile returns the value that a share q of the sorted values does not exceed.
+func quantile(sorted []time.Duration, q float64) time.Duration {
+	return sorted[min(int(q*float64(len(sorted))), len(sorted)-1)]
+}
