@@ -13,6 +13,7 @@ import (
 
 	"github.com/sirupsen/logrus"
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/time/rate"
 
 	"github.com/eosin-sdn/eosin/apps/discovery"
 	"github.com/eosin-sdn/eosin/config"
@@ -47,12 +48,14 @@ type Controller struct {
 	room     *waitingRoom
 	sessions sync.WaitGroup
 	latency  packetInLatency
+	refusals *rate.Limiter // of what is told of them
 	counters counters
 }
 
 // counters are what no single switch accounts for.
 type counters struct {
 	accepted, refused, broken atomic.Uint64
+	untold                    atomic.Uint64 // refusals since the last that was logged
 	reloadOK                  atomic.Bool
 	reloadAt                  atomic.Int64 // Unix seconds of the last successful one
 }
@@ -61,7 +64,7 @@ type counters struct {
 func New(cfg *config.Config, o Options) *Controller {
 	c := &Controller{
 		log: o.Log, events: o.Events, switches: map[openflow.DatapathID]*datapathSwitch{},
-		book: newAddressBook(), room: newWaitingRoom(),
+		book: newAddressBook(), refusals: rate.NewLimiter(refusalsPerSecond, refusalsAtOnce), room: newWaitingRoom(),
 	}
 	c.fabric = newFabric(c)
 	c.prober = prober.New(&reach{c}, prober.Options{Notice: func(kind, text string) { c.notice(kind, "", text) }})
@@ -169,7 +172,7 @@ func (c *Controller) closeAll() {
 func (c *Controller) notice(kind, sw, text string) {
 	level := logrus.InfoLevel
 	switch kind {
-	case "drift", "host_frozen", "switch_refused", "isolation_violation", "probe_failing", "session_broken", "port_down", "link_down":
+	case "drift", "host_frozen", "switch_refused", "isolation_violation", "probe_failing", "switch_disconnected", "port_down", "link_down":
 		level = logrus.WarnLevel
 	case "switch_error":
 		level = logrus.ErrorLevel

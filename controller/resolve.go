@@ -116,9 +116,9 @@ func (r *reach) Resolve(ref string) (prober.Endpoint, error) {
 		if s := r.c.byName(ref[:i]); s != nil {
 			return r.atPort(cfg, s, ref[:i], ref[i+1:])
 		}
-		return prober.Endpoint{}, &prober.UnknownError{Ref: ref, Candidates: r.near(cfg, ref[:i], r.switchNames())}
+		return prober.Endpoint{}, &prober.UnknownError{Ref: ref, Candidates: r.near(ref[:i], r.switchNames())}
 	}
-	return prober.Endpoint{}, &prober.UnknownError{Ref: ref, Candidates: r.near(cfg, ref, r.hostNames(cfg))}
+	return prober.Endpoint{}, &prober.UnknownError{Ref: ref, Candidates: r.near(ref, r.hostNames(cfg))}
 }
 
 // one returns the only endpoint that a reference can mean.
@@ -209,7 +209,11 @@ func (r *reach) byAddress(cfg *config.Config, network string, ip netip.Addr) []p
 		}
 		if !ok || !slices.Contains(p.host.IPs, ip) {
 			r.c.book.drop(ip, ref)
-			continue
+			// It may have said so again at this moment, which is told once only.
+			if p, ok = s.find(l2.Key(ref.key)); !ok || !slices.Contains(p.host.IPs, ip) {
+				continue
+			}
+			r.c.book.add(ip, ref)
 		}
 		es = append(es, endpoint(cfg, p))
 	}
@@ -303,7 +307,7 @@ func (r *reach) atPort(cfg *config.Config, s *datapathSwitch, swName, portName s
 	connected := s.usable()
 	s.mu.Unlock()
 	if at == nil {
-		return prober.Endpoint{}, &prober.UnknownError{Ref: ref, Candidates: r.near(cfg, ref, ports)}
+		return prober.Endpoint{}, &prober.UnknownError{Ref: ref, Candidates: r.near(ref, ports)}
 	}
 	if len(here) > 0 {
 		es := make([]prober.Endpoint, len(here))
@@ -428,7 +432,7 @@ func (r *reach) switchNames() []string {
 const maxCandidates = 12
 
 // near returns the names that are most like what was written, or the first few if none is.
-func (r *reach) near(_ *config.Config, ref string, names []string) []string {
+func (r *reach) near(ref string, names []string) []string {
 	slices.SortStableFunc(names, func(a, b string) int { return distance(ref, a) - distance(ref, b) })
 	if len(names) > maxCandidates {
 		names = names[:maxCandidates]

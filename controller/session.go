@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"time"
 
-	"github.com/eosin-sdn/eosin/controller/api"
 	"github.com/eosin-sdn/eosin/controller/datapath"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/ofconn"
@@ -67,8 +65,22 @@ func (c *Controller) refuse(conn *ofconn.Conn, peer string, err error) {
 		return
 	}
 	c.counters.refused.Add(1)
-	c.notice("switch_refused", "", fmt.Sprintf("connection from %s refused: %v", peer, err))
+	if !c.refusals.Allow() {
+		c.counters.untold.Add(1)
+		return
+	}
+	more := ""
+	if n := c.counters.untold.Swap(0); n > 0 {
+		more = fmt.Sprintf(" (and %d more since the last that was logged)", n)
+	}
+	c.notice("switch_refused", "", fmt.Sprintf("connection from %s refused: %v%s", peer, err, more))
 }
+
+// Refusals are told up to refusalsAtOnce in a row and then refusalsPerSecond: who may connect must not fill the log.
+const (
+	refusalsPerSecond = 5
+	refusalsAtOnce    = 100
+)
 
 // handshake finds out which switch is at the other end.
 func (c *Controller) handshake(ctx context.Context, conn *ofconn.Conn, waiting *seat) (openflow.FeaturesReply, error) {
@@ -130,8 +142,18 @@ func (c *Controller) attach(ctx context.Context, f openflow.FeaturesReply, conn 
 
 	s.mu.Lock()
 	incumbent, at := s.conn, s.peer
+	if incumbent != nil && s.claimed {
+		s.mu.Unlock()
+		return nil, fmt.Errorf("datapath id %s: another connection claims it at this moment", f.DatapathID)
+	}
+	s.claimed = incumbent != nil
 	s.mu.Unlock()
 	if incumbent != nil {
+		defer func() {
+			s.mu.Lock()
+			s.claimed = false
+			s.mu.Unlock()
+		}()
 		within := aliveWithin
 		if sameHost(incumbent.RemoteAddr(), conn.RemoteAddr()) {
 			within = aliveAtHome
@@ -163,8 +185,7 @@ func (c *Controller) attach(ctx context.Context, f openflow.FeaturesReply, conn 
 	c.prober.HostsChanged()
 	s.machine.Attach(now, f)
 	s.finish(now)
-	c.log.WithField("event", "switch_connected").Infof("switch %s (datapath id %s) connected from %s", s.machine.Name(), s.id, peer)
-	c.publish(api.Event{Type: "switch_connected", Message: fmt.Sprintf("switch %s connected from %s", s.machine.Name(), peer), Switch: s.machine.Name()})
+	c.notice("switch_connected", s.machine.Name(), fmt.Sprintf("switch %s (datapath id %s) connected from %s", s.machine.Name(), s.id, peer))
 	return s, nil
 }
 
@@ -241,16 +262,11 @@ func (s *datapathSwitch) detach(conn *ofconn.Conn, reason error) {
 	s.c.fabric.postConnected(s.id, false)
 	s.c.prober.HostsChanged()
 	name, peer := s.machine.Name(), s.peer
-	var level string
-	switch {
-	case errors.Is(reason, errStopping):
+	if errors.Is(reason, errStopping) {
 		return
-	case errors.Is(reason, ofconn.ErrPeerClosed), errors.Is(reason, io.EOF), errors.Is(reason, errSuperseded):
-		level = "info"
-	default:
-		level = "warning"
+	}
+	if !errors.Is(reason, ofconn.ErrPeerClosed) && !errors.Is(reason, errSuperseded) {
 		s.c.counters.broken.Add(1)
 	}
-	s.c.log.WithField("event", "switch_disconnected").Warnf("switch %s (%s) disconnected: %v", name, peer, reason)
-	s.c.publish(api.Event{Type: "switch_disconnected", Level: level, Message: fmt.Sprintf("switch %s disconnected: %v", name, reason), Switch: name})
+	s.c.notice("switch_disconnected", name, fmt.Sprintf("switch %s (%s) disconnected: %v", name, peer, reason))
 }

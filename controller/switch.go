@@ -27,6 +27,7 @@ type datapathSwitch struct {
 	conn    *ofconn.Conn // nil while disconnected
 	peer    string
 	left    time.Time // when it disconnected
+	claimed bool      // a newcomer waits to hear whether the switch is alive
 	// forgotten is set when the controller no longer keeps the switch: who still holds it must not use it.
 	forgotten bool
 	timer     *time.Timer

@@ -105,8 +105,7 @@ type Drop uint8
 
 // The reasons.
 const (
-	DropMalformed   Drop = iota // too short, or no VLAN tag where the pipeline gives one
-	DropBadSource               // multicast or zero source address
+	DropBadSource   Drop = iota // multicast or zero source address
 	DropUnknownPort             // reserved, absent or down in port
 	DropTransit                 // came in on a link
 	DropVLAN                    // the port does not carry the VLAN
@@ -119,7 +118,7 @@ const (
 // String returns the reason as it stands in metrics.
 func (d Drop) String() string {
 	return [...]string{
-		"malformed", "bad_source", "unknown_port", "transit", "vlan", "hosts_per_port", "hosts_per_switch", "frozen", "",
+		"bad_source", "unknown_port", "transit", "vlan", "hosts_per_port", "hosts_per_switch", "frozen", "",
 	}[d]
 }
 
