@@ -12,6 +12,7 @@ import (
 	"github.com/eosin-sdn/eosin/apps/l2"
 	"github.com/eosin-sdn/eosin/apps/probe"
 	"github.com/eosin-sdn/eosin/config"
+	"github.com/eosin-sdn/eosin/controller/api"
 	"github.com/eosin-sdn/eosin/controller/datapath"
 	"github.com/eosin-sdn/eosin/controller/prober"
 	"github.com/eosin-sdn/eosin/openflow"
@@ -433,29 +434,9 @@ const maxCandidates = 12
 
 // near returns the names that are most like what was written, or the first few if none is.
 func (r *reach) near(ref string, names []string) []string {
-	slices.SortStableFunc(names, func(a, b string) int { return distance(ref, a) - distance(ref, b) })
+	slices.SortStableFunc(names, func(a, b string) int { return api.Distance(ref, a) - api.Distance(ref, b) })
 	if len(names) > maxCandidates {
 		names = names[:maxCandidates]
 	}
 	return names
-}
-
-// distance is the Levenshtein distance of two names.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		corner := row[0]
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			corner, row[j] = row[j], min(row[j]+1, row[j-1]+1, corner+cost)
-		}
-	}
-	return row[len(b)]
 }

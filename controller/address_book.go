@@ -1,0 +1,69 @@
+package controller
+
+import (
+	"net/netip"
+	"slices"
+	"sync"
+
+	"github.com/eosin-sdn/eosin/openflow"
+)
+
+// addressBook knows which hosts use an IP address: the API and the probes name hosts by it.
+type addressBook struct {
+	mu    sync.RWMutex
+	hosts map[netip.Addr][]hostRef
+}
+
+// hostRef names a host in the whole network: the same address may be used in many.
+type hostRef struct {
+	sw  openflow.DatapathID
+	key uint64 // l2.Key
+}
+
+// maxUsers bounds how many hosts are remembered for one address.
+const maxUsers = 64
+
+// maxAddresses bounds how many addresses are remembered.
+const maxAddresses = 1 << 17
+
+func newAddressBook() *addressBook { return &addressBook{hosts: map[netip.Addr][]hostRef{}} }
+
+// add notes that a host uses an address.
+func (b *addressBook) add(a netip.Addr, r hostRef) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	l := b.hosts[a]
+	if slices.Contains(l, r) {
+		return
+	}
+	if l == nil && len(b.hosts) >= maxAddresses {
+		for other := range b.hosts { // any one: a host may claim addresses without end
+			delete(b.hosts, other)
+			break
+		}
+	}
+	if len(l) >= maxUsers {
+		l = slices.Delete(l, 0, 1)
+	}
+	b.hosts[a] = append(l, r)
+}
+
+// users returns the hosts that are said to use an address. They may be gone: the caller looks them up. Stale ones are dropped
+// through drop.
+func (b *addressBook) users(a netip.Addr) []hostRef {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return slices.Clone(b.hosts[a])
+}
+
+// drop removes a user of an address.
+func (b *addressBook) drop(a netip.Addr, r hostRef) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	l := slices.DeleteFunc(b.hosts[a], func(o hostRef) bool { return o == r })
+	if len(l) == 0 {
+		delete(b.hosts, a)
+		return
+	}
+	b.hosts[a] = l
+}
