@@ -8,6 +8,7 @@ needed=(
 	ovs-vswitchd:openvswitch-switch
 	ovs-vsctl:openvswitch-switch
 	ovs-ofctl:openvswitch-common
+	ovs-pki:openvswitch-common
 	/usr/share/openvswitch/vswitch.ovsschema:openvswitch-switch
 	ip:iproute2
 	ping:iputils-ping
