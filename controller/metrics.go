@@ -25,6 +25,8 @@ var (
 	descMoves     = desc("host_moves_total", "Moves of hosts from one port to another, by network.", "network")
 	descLinks     = desc("links", "Links between switches that are up, by kind.", "kind")
 	descErrors    = desc("switch_errors_total", "OpenFlow errors that the switch sent.", "switch")
+	descAudits    = desc("flow_audits_total", "Comparisons of the switch's flows with what they should be.", "switch")
+	descAuditTook = desc("flow_audit_seconds", "How long the last comparison took, from asking to its end.", "switch")
 	descDrifts    = desc("flow_drifts_total", "Audits that found flows changed behind the controller's back.", "switch")
 	descRefused   = desc("openflow_connections_refused_total", "Connections that never became a session.")
 	descBroken    = desc("openflow_sessions_broken_total", "Sessions that ended because of what the switch sent or failed to do.")
@@ -124,6 +126,8 @@ func (s *datapathSwitch) collect(gauge func(*prometheus.Desc, float64, ...string
 	}
 	counter(descErrors, m.Errors, name)
 	counter(descDrifts, m.Drifts, name)
+	counter(descAudits, m.Audits, name)
+	gauge(descAuditTook, m.AuditTook.Seconds(), name)
 	m.Moves(func(vlan uint16, n uint64) { moves[vlan] += n })
 }
 

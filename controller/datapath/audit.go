@@ -56,6 +56,7 @@ func (m *Machine) beginAudit(now time.Time) {
 	m.failed = m.failed || !m.repairAt.IsZero()
 	m.repairAt = time.Time{}
 	m.drift.Reset()
+	m.auditBegan = now
 	m.Out.Store.BeginAudit()
 	m.ask(now, askFlows)
 	m.ask(now, askGroups)
@@ -76,6 +77,8 @@ func (m *Machine) endAudit(now time.Time) {
 			m.sw.Name, d.Missing, d.Altered, d.Stray, d.Groups, meters, cmp.Or(d.First, "a meter")))
 	}
 	m.audits++
+	m.Audits++
+	m.AuditTook = now.Sub(m.auditBegan)
 	m.compared, m.failed = true, false
 	if m.Out.Store.Pending() == 0 {
 		m.retry = retryFirst

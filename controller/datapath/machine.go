@@ -116,6 +116,8 @@ type Counters struct {
 	Unsolicited      uint64
 	Errors           uint64
 	Drifts           uint64
+	Audits           uint64
+	AuditTook        time.Duration // the last one, from its requests to the comparison's end
 }
 
 // Keys are what all machines of a controller share, so that each knows what another has sent.

@@ -40,6 +40,7 @@ type session struct {
 	compared    bool      // an audit has ended in this session: what differs from now on is drift
 	repairAt    time.Time // when an audit mends what was refused; zero when nothing was
 	drift       flow.Drift
+	auditBegan  time.Time
 	auditAt     time.Time // when the next audit is due
 	retry       time.Duration
 	adoptUntil  time.Time

@@ -10,12 +10,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// SendRaw puts a frame, from its Ethernet header on and without checksum at its end, on an interface.
-func (n *Namespace) SendRaw(iface string, frame []byte) {
-	n.lab.check(n.Do(func() error { return sendRaw(iface, frame) }), "%s: send frame on %s", n.Name, iface)
+// SendRaw puts frames, from their Ethernet header on and without checksum at their end, on an interface.
+func (n *Namespace) SendRaw(iface string, frames ...[]byte) {
+	n.lab.check(n.Do(func() error { return sendRaw(iface, frames) }), "%s: send frame on %s", n.Name, iface)
 }
 
-func sendRaw(iface string, frame []byte) error {
+func sendRaw(iface string, frames [][]byte) error {
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return err
@@ -25,7 +25,12 @@ func sendRaw(iface string, frame []byte) error {
 	if err != nil {
 		return err
 	}
-	return unix.Sendto(fd, frame, 0, &unix.SockaddrLinklayer{Ifindex: link.Index})
+	for _, frame := range frames {
+		if err := unix.Sendto(fd, frame, 0, &unix.SockaddrLinklayer{Ifindex: link.Index}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Listen opens a listener in the namespace; it stays there. The address is an IP and a port.
@@ -48,8 +53,8 @@ func (n *Namespace) Dial(network, address string, timeout time.Duration) (net.Co
 	return conn, err
 }
 
-// SendRaw puts a frame on the guest's interface.
-func (v *VM) SendRaw(frame []byte) { v.Namespace.SendRaw("eth0", frame) }
+// SendRaw puts frames on the guest's interface.
+func (v *VM) SendRaw(frames ...[]byte) { v.Namespace.SendRaw("eth0", frames...) }
 
 // SendHex is SendRaw for hex digits with spaces between them.
 func (v *VM) SendHex(frame string) {
