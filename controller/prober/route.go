@@ -42,10 +42,16 @@ func resolveTarget(f Fabric, src *Endpoint, ref string) (target, error) {
 	addr, err := netip.ParseAddr(ref)
 	if err == nil {
 		t.addr = addr.Unmap()
+		if why := nobody(t.addr, src.Subnet); why != "" {
+			return target{}, &InvalidError{"destination", fmt.Sprintf("%v is %s: no host can be probed there", t.addr, why)}
+		}
 		if ep, ok := f.ResolveIn(src.Network, t.addr); ok {
 			t.ep = &ep
 			return t, nil
 		}
+	}
+	if src.Subnet.IsValid() && src.Subnet.Contains(t.addr) {
+		return t, nil // it belongs to the source's network, whoever else uses it elsewhere: ARP finds out
 	}
 	ep, err := f.Resolve(ref)
 	if err == nil {
@@ -70,6 +76,25 @@ func resolveTarget(f Fabric, src *Endpoint, ref string) (target, error) {
 		}
 	}
 	return t, nil
+}
+
+// nobody says why an address cannot be a host's, "" if it can. subnet may be invalid.
+func nobody(a netip.Addr, subnet netip.Prefix) string {
+	switch {
+	case a.IsUnspecified():
+		return "the unspecified address"
+	case a.IsMulticast():
+		return "a multicast address"
+	case a == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
+		return "the broadcast address"
+	case a.IsLoopback():
+		return "a loopback address"
+	case subnet.IsValid() && a.Is4() && subnet.Bits() < 31 && subnet.Contains(a) && !subnet.Contains(a.Next()):
+		return fmt.Sprintf("the broadcast address of %v", subnet)
+	case subnet.IsValid() && a.Is4() && subnet.Bits() < 31 && subnet.Masked().Addr() == a:
+		return fmt.Sprintf("the address of the network %v", subnet)
+	}
+	return ""
 }
 
 // down returns why nothing can be sent from src, or nil.

@@ -528,3 +528,17 @@ func TestReplacedSwitchIsNotDisarmed(t *testing.T) {
 		}
 	})
 }
+
+// TestNobodysAddress: addresses that no host can have are refused before anything is sent.
+func TestNobodysAddress(t *testing.T) {
+	subnet := netip.MustParsePrefix("10.0.3.0/24")
+	for addr, want := range map[string]string{
+		"0.0.0.0": "unspecified", "224.0.0.1": "multicast", "ff02::1": "multicast", "255.255.255.255": "broadcast", "127.0.0.1": "loopback",
+		"10.0.3.255": "broadcast address of 10.0.3.0/24", "10.0.3.0": "network 10.0.3.0/24", "10.0.3.9": "", "192.0.2.255": "", "fd00::1": "",
+	} {
+		got := nobody(netip.MustParseAddr(addr), subnet)
+		if (want == "") != (got == "") || !strings.Contains(got, want) {
+			t.Errorf("%s: %q, want %q", addr, got, want)
+		}
+	}
+}
