@@ -78,7 +78,7 @@ func (c *Controller) refuse(conn *ofconn.Conn, peer string, err error) {
 
 // Refusals are told up to refusalsAtOnce in a row and then refusalsPerSecond: who may connect must not fill the log.
 const (
-	refusalsPerSecond = 5
+	refusalsPerSecond = 50
 	refusalsAtOnce    = 100
 )
 

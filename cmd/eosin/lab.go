@@ -55,10 +55,20 @@ func (a *app) labUpCommand() *cobra.Command {
 			}
 			fmt.Fprintln(a.stdout)
 			printTopology(a.stdout, d)
-			fmt.Fprintf(a.stdout, "\nThe lab is up and waits for its controller:\n  eosin serve -c %s\nRemove it with:\n  eosin lab down\n", d.ConfigPath())
+			fmt.Fprintf(a.stdout, "\nThe lab is up and waits for its controller:\n  eosin serve -c %s\n"+
+				"Guests are found when they send something, as these do:\n  %s\nRemove it with:\n  eosin lab down\n", d.ConfigPath(), speak(d))
 			return nil
 		},
 	}
+}
+
+// speak is a command that makes every guest of the demo send something.
+func speak(d *lab.Demo) string {
+	var lines []string
+	for _, g := range d.Guests {
+		lines = append(lines, fmt.Sprintf("ip netns exec %s ping -c 1 -W 1 10.0.3.254", d.Lab.VM(g.Name).Namespace.Name))
+	}
+	return strings.Join(lines, "\n  ")
 }
 
 func (a *app) labDownCommand() *cobra.Command {
