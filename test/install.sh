@@ -9,6 +9,7 @@ needed=(
 	ovs-vsctl:openvswitch-switch
 	ovs-ofctl:openvswitch-common
 	ovs-pki:openvswitch-common
+	openssl:openssl
 	/usr/share/openvswitch/vswitch.ovsschema:openvswitch-switch
 	ip:iproute2
 	ping:iputils-ping
