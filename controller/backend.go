@@ -263,13 +263,17 @@ func (b *backend) Networks(context.Context) ([]api.Network, error) {
 func (b *backend) Tunnels(ctx context.Context) ([]api.Tunnel, error) {
 	cfg := b.c.Config()
 	b.c.freshenPorts(ctx)
-	peers, tunnels := map[topology.PortRef]topology.PortRef{}, map[topology.PortRef]bool{}
+	peers := map[topology.PortRef]topology.PortRef{}
+	tunnels := map[topology.PortRef]bool{} // whether any of the links that are known through it is not down
 	for _, l := range b.c.fabric.current().Links() {
-		if l.Kind == topology.Tunnel {
-			tunnels[l.A], tunnels[l.B] = true, true
-			if l.State == topology.Up {
-				peers[l.A], peers[l.B] = l.B, l.A
-			}
+		if l.Kind != topology.Tunnel {
+			continue
+		}
+		for _, end := range [...]topology.PortRef{l.A, l.B} {
+			tunnels[end] = tunnels[end] || l.State != topology.Down
+		}
+		if l.State == topology.Up {
+			peers[l.A], peers[l.B] = l.B, l.A
 		}
 	}
 	out := []api.Tunnel{}
@@ -278,12 +282,13 @@ func (b *backend) Tunnels(ctx context.Context) ([]api.Tunnel, error) {
 		var refs []topology.PortRef
 		s.eachPort(func(name string, p *apps.Port, stats *openflow.PortStats) {
 			ref := topology.PortRef{Switch: s.id, Port: p.No}
-			if p.Mode != apps.Tunnel && !tunnels[ref] {
+			alive, linked := tunnels[ref]
+			if p.Mode != apps.Tunnel && !linked {
 				return
 			}
 			t := api.Tunnel{
 				Name: name + ":" + p.Name, Switch: name, Port: p.Name, Number: uint32(p.No), Mode: p.Mode.String(),
-				Networks: networkNames(cfg, p.VLANs), Up: p.Up, Counters: portCounters(stats), Local: text(p.TunnelLocal), Remote: text(p.TunnelRemote),
+				Networks: networkNames(cfg, p.VLANs), Up: p.Up && (alive || !linked), Counters: portCounters(stats), Local: text(p.TunnelLocal), Remote: text(p.TunnelRemote),
 			}
 			if p.Mode == apps.Tunnel {
 				t.Key = "flow"

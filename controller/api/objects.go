@@ -111,7 +111,7 @@ type Tunnel struct {
 	Key      string    `json:"key" doc:"flow, a fixed key, or empty" example:"flow"`
 	Mode     string    `json:"mode" enum:"tunnel,trunk,access,closed" doc:"tunnel: carries networks by VNI; trunk: by 802.1Q tag" example:"tunnel"`
 	Networks []string  `json:"networks" nullable:"false" example:"[\"blue\"]"`
-	Up       bool      `json:"up"`
+	Up       bool      `json:"up" doc:"Whether its port is up and, where a switch of ours was once heard through it, whether it still is"`
 	Peer     *Place    `json:"peer,omitempty" doc:"Other end, once discovered"`
 	Counters *Counters `json:"counters" doc:"Null until the first statistics arrived"`
 }

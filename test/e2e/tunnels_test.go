@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/eosin-sdn/eosin/controller/api"
 	"github.com/eosin-sdn/eosin/test/lab"
 )
 
@@ -232,4 +234,30 @@ switches:
 	s.isolated(containers[0], containers[2])
 	s.Tunnel(hosts[0], hosts[1], "vx0", lab.TunnelOptions{Type: "vxlan", Key: "flow"})
 	all("vni 42")
+}
+
+// TestUnderlayCut: a tunnel whose underlay is cut is said to be down, and up again when it heals, though its port never changes.
+func TestUnderlayCut(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, conf(bridgeConf(1, "vx0: {tunnel: true}"), bridgeConf(2, "vx0: {tunnel: true}")))
+	a, b := s.bridge("host1"), s.bridge("host2")
+	s.Tunnel(a, b, "vx0", lab.TunnelOptions{Type: "vxlan", Key: "flow"})
+	s.waitLinks(1)
+	tunnelsUp := func(want bool) func() bool {
+		return func() bool {
+			tunnels := get[api.Tunnel](s, "tunnels")
+			return len(tunnels) == 2 && tunnels[0].Up == want && tunnels[1].Up == want && (tunnels[0].Peer != nil) == want
+		}
+	}
+	s.eventually(patience, "tunnels up", tunnelsUp(true))
+
+	a.Host.SetUnderlay(false)
+	began := time.Now()
+	s.waitLinks(0)
+	s.eventually(patience, "tunnels down", tunnelsUp(false))
+	t.Logf("known after %v", time.Since(began).Round(time.Millisecond))
+
+	a.Host.SetUnderlay(true)
+	s.waitLinks(1)
+	s.eventually(patience, "tunnels up again", tunnelsUp(true))
 }
