@@ -48,9 +48,20 @@ type OpenFlow struct {
 	Listen []Endpoint
 	// Connect are bridges that listen themselves.
 	Connect []Endpoint
+	// Role is what the controller asks to be at its switches. An extension of the contract.
+	Role Role
 	// TLS is used by every ssl endpoint of the file; the zero value means none was given.
 	TLS TLS
 }
+
+// Role is a role at a switch (OpenFlow 1.3, section 6.3.6).
+type Role string
+
+// The roles.
+const (
+	RoleMaster Role = "master" // the one controller that writes; who claims a switch later takes it over
+	RoleEqual  Role = "equal"  // whatever the switch gives: another controller may write, too
+)
 
 // TLS names the PEM files of mutual TLS. Relative names in the file have been resolved against the folder of the file.
 type TLS struct {
@@ -140,7 +151,7 @@ func (c *Config) Equal(other *Config) bool {
 // implicit network that every port belongs to, untagged, as VLAN 1.
 func Default() *Config {
 	return &Config{
-		OpenFlow: OpenFlow{Listen: []Endpoint{{Kind: TCP, Address: "0.0.0.0:6653"}}},
+		OpenFlow: OpenFlow{Listen: []Endpoint{{Kind: TCP, Address: "0.0.0.0:6653"}}, Role: RoleMaster},
 		HTTP:     HTTP{Listen: "127.0.0.1:9653"},
 		Networks: Networks{{Name: implicitName, VLAN: implicitVLAN, Implicit: true}},
 		Defaults: Defaults{Network: implicitName},

@@ -81,11 +81,17 @@ func (r *reader) fileName(v value) string {
 }
 
 func (r *reader) openflow(c *Config, v value) {
-	o := r.object(v, "listen", "connect", "tls")
+	o := r.object(v, "listen", "connect", "role", "tls")
 	if l, ok := o["listen"]; ok {
 		c.OpenFlow.Listen = r.endpoints(l, ParseListen)
 	}
 	c.OpenFlow.Connect = r.endpoints(o["connect"], ParseConnect)
+	if role, ok := r.text(o["role"]); ok {
+		c.OpenFlow.Role = Role(role)
+		if c.OpenFlow.Role != RoleMaster && c.OpenFlow.Role != RoleEqual {
+			r.errorf(o["role"], "%s is not a role that Eosin can take; use %s or %s", quote(role), RoleMaster, RoleEqual)
+		}
+	}
 	tls, ok := o["tls"]
 	if !ok {
 		return

@@ -30,6 +30,7 @@ func TestExample(t *testing.T) {
 	want := &Config{
 		File: "testdata/example.yaml",
 		OpenFlow: OpenFlow{
+			Role:    RoleMaster,
 			Listen:  []Endpoint{{TCP, "0.0.0.0:6653"}, {SSL, "0.0.0.0:6654"}, {Unix, "/run/eosin/of.sock"}},
 			Connect: []Endpoint{{TCP, "192.0.2.7:6653"}, {Unix, "/var/run/openvswitch/br0.mgmt"}},
 			TLS:     TLS{"testdata/ctl-cert.pem", "testdata/ctl-privkey.pem", "testdata/cacert.pem"},

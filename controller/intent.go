@@ -22,7 +22,7 @@ func intentFor(cfg *config.Config, id openflow.DatapathID) datapath.Intent {
 		nets = append(nets, apps.Network{Name: n.Name, VLAN: n.VLAN, VNI: n.VNI})
 	}
 	return datapath.Intent{
-		Name: name, Networks: nets, AuditEvery: cfg.Audit.Interval, Trap: traps[cfg.Probing.Trap],
+		Name: name, Networks: nets, AuditEvery: cfg.Audit.Interval, Claim: cfg.OpenFlow.Role == config.RoleMaster, Trap: traps[cfg.Probing.Trap],
 		Settings: apps.Settings{
 			HostTimeout: cfg.Learning.Timeout, HostsPerPort: cfg.Limits.HostsPerPort, HostsPerSwitch: cfg.Limits.HostsPerSwitch,
 			PacketIns: cfg.Limits.PacketInsPerSecond, Moves: cfg.Limits.Moves, Probes: cfg.Limits.ProbesPerSecond,

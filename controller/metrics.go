@@ -15,6 +15,7 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 
 var (
 	descConnected = desc("switch_connected", "Whether the switch has a session (1) or not (0).", "switch", "datapath_id")
+	descRole      = desc("switch_role", "1 for the role that this controller has at the switch: master, equal or slave.", "switch", "datapath_id", "role")
 	descSessions  = desc("switch_connections_total", "Sessions that the switch has begun.", "switch", "datapath_id")
 	descMessages  = desc("openflow_messages_total", "OpenFlow messages by direction (in: from the switch) and type.", "switch", "direction", "type")
 	descPacketIns = desc("packet_ins_total", "Packet-ins by the app that they were for.", "switch", "app")
@@ -98,6 +99,9 @@ func (s *datapathSwitch) collect(gauge func(*prometheus.Desc, float64, ...string
 	m := s.machine
 	name, id := m.Name(), s.id.String()
 	gauge(descConnected, truth(s.conn != nil), name, id)
+	if role := m.Status().Role; s.conn != nil && role != openflow.RoleNoChange {
+		gauge(descRole, 1, name, id, openflow.RoleName(role))
+	}
 	counter(descSessions, m.Sessions, name, id)
 	for t := range m.In {
 		if n := m.In[t]; n > 0 {

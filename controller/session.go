@@ -181,8 +181,6 @@ func (c *Controller) attach(ctx context.Context, f openflow.FeaturesReply, conn 
 	}
 	now := time.Now()
 	s.conn, s.peer = conn, peer
-	c.fabric.postConnected(s.id, true)
-	c.prober.HostsChanged()
 	s.machine.Attach(now, f)
 	s.finish(now)
 	c.notice("switch_connected", s.machine.Name(), fmt.Sprintf("switch %s (datapath id %s) connected from %s", s.machine.Name(), s.id, peer))
@@ -259,8 +257,7 @@ func (s *datapathSwitch) detach(conn *ofconn.Conn, reason error) {
 	s.conn, s.left = nil, now
 	s.machine.Detach(now)
 	s.facts(s.machine)
-	s.c.fabric.postConnected(s.id, false)
-	s.c.prober.HostsChanged()
+	s.report(s.machine)
 	name, peer := s.machine.Name(), s.peer
 	if errors.Is(reason, errStopping) {
 		return

@@ -28,6 +28,7 @@ type datapathSwitch struct {
 	peer    string
 	left    time.Time // when it disconnected
 	claimed bool      // a newcomer waits to hear whether the switch is alive
+	served  bool      // the fabric has been told that the switch is connected, and that it obeys
 	// forgotten is set when the controller no longer keeps the switch: who still holds it must not use it.
 	forgotten bool
 	timer     *time.Timer
@@ -75,8 +76,21 @@ func (s *datapathSwitch) finish(now time.Time) {
 		// An error closes the connection; its reader ends the session.
 		_ = s.conn.Write(wire)
 	}
+	s.report(m)
 	s.facts(m)
 	s.arm(m.Out.TakeWake())
+}
+
+// report tells the fabric whether it can count on the switch. One that obeys another controller is like one that has none: it
+// goes on forwarding by tables that are not ours to change. The lock is held.
+func (s *datapathSwitch) report(m *datapath.Machine) {
+	serves := s.conn != nil && m.Phase() != datapath.Standby
+	if serves == s.served {
+		return
+	}
+	s.served = serves
+	s.c.fabric.postConnected(s.id, serves)
+	s.c.prober.HostsChanged()
 }
 
 // facts passes on what matters beyond the switch. The lock is held: nobody here waits for another switch.

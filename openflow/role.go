@@ -67,3 +67,51 @@ func appendRole(b []byte, t Type, xid, role uint32, generation uint64) []byte {
 func AppendRoleReply(b []byte, xid, role uint32, generation uint64) []byte {
 	return appendRole(b, TypeRoleReply, xid, role, generation)
 }
+
+// Reasons of a [RoleStatus].
+const (
+	RoleMasterRequest uint8 = 0 // another controller has asked for the role of master
+	RoleConfig        uint8 = 1 // the switch's configuration has changed
+	RoleExperimenter  uint8 = 2
+)
+
+// SubtypeRoleStatus is the ONF experimenter message that brings OpenFlow 1.4's role status (1.4 spec 7.4.4) to 1.3 (ONF
+// extension 191).
+const SubtypeRoleStatus uint32 = 1911
+
+// RoleStatus says that the switch has changed the controller's role by itself.
+type RoleStatus struct {
+	Role         uint32
+	Reason       uint8
+	GenerationID uint64 // all ones when the switch has none
+}
+
+const roleStatusLen = experimenterLen + 16
+
+// Decode reads a role status in its form for OpenFlow 1.3.
+func (m *RoleStatus) Decode(msg []byte) error {
+	if e := checkHeader(msg, TypeExperimenter, roleStatusLen); e != nil {
+		return e.in("role_status", 0)
+	}
+	if be.Uint32(msg[8:]) != ExperimenterONF {
+		return &DecodeError{Message: "role_status", Offset: 8, Err: ErrType}
+	}
+	if be.Uint32(msg[12:]) != SubtypeRoleStatus {
+		return &DecodeError{Message: "role_status", Offset: 12, Err: ErrType}
+	}
+	if len(msg) != roleStatusLen {
+		return &DecodeError{Message: "role_status", Offset: 2, Err: ErrLength}
+	}
+	*m = RoleStatus{Role: be.Uint32(msg[16:]), Reason: msg[20], GenerationID: be.Uint64(msg[24:])}
+	return nil
+}
+
+// AppendRoleStatus appends a role status in its form for OpenFlow 1.3.
+func AppendRoleStatus(b []byte, xid uint32, s RoleStatus) []byte {
+	b = appendHeader(b, TypeExperimenter, roleStatusLen, xid)
+	b = be.AppendUint32(b, ExperimenterONF)
+	b = be.AppendUint32(b, SubtypeRoleStatus)
+	b = be.AppendUint32(b, s.Role)
+	b = append(b, s.Reason, 0, 0, 0)
+	return be.AppendUint64(b, s.GenerationID)
+}

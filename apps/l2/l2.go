@@ -292,6 +292,19 @@ func (a *App) forget(now time.Time, k Key, h host, out *apps.Output) {
 	out.Facts = append(out.Facts, apps.Fact{Kind: apps.HostGone, Port: h.port, VLAN: k.VLAN(), MAC: k.MAC(), At: now})
 }
 
+// Renounce forgets every host and route: another controller has answered for the switch in the meantime. What is true now is
+// taken from its flows.
+func (a *App) Renounce(now time.Time, out *apps.Output) {
+	for k, h := range a.local {
+		a.forget(now, k, h, out)
+	}
+	for k := range a.held {
+		a.dropForward(k, out)
+	}
+	clear(a.held)
+	clear(a.unplugged)
+}
+
 // HostAt is told by the fabric where a host of the network is: at another switch (then this one gives up its own sighting),
 // at this one (then an earlier sighting of its own holds again), or nowhere (at is 0).
 func (a *App) HostAt(now time.Time, k Key, at openflow.DatapathID, port openflow.PortNo, out *apps.Output) {

@@ -169,13 +169,22 @@ func (m *Machine) refused(now time.Time, e *openflow.Error) {
 		m.refusedRequest(now, e)
 		return
 	}
+	if known && t == openflow.TypeRoleRequest {
+		m.refusedRole(now, e)
+		return
+	}
+	if e.Type == openflow.ErrorTypeBadRequest && e.Code == openflow.BadRequestIsSlave {
+		m.Errors++
+		m.yield(now, "another controller has become the switch's master")
+		return
+	}
 	if m.failed && known && t == openflow.TypeExperimenter {
 		m.Errors++ // it follows from the first, which is the one that says why
 		return
 	}
 	what := offender(e)
 	m.fail(now, fmt.Errorf("%w%s", e, what))
-	if known && (t == openflow.TypeRoleRequest || t == openflow.TypePacketOut || t == openflow.TypeSetConfig) {
+	if known && (t == openflow.TypePacketOut || t == openflow.TypeSetConfig) {
 		return
 	}
 	if what.owner == apps.OwnerProbe && notUnderstood(e) && m.intent.Trap == TrapAuto && !m.sw.NoConntrack {

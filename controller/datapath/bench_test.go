@@ -68,6 +68,8 @@ func (h *hot) flush() {
 	for b := wire; len(b) > 0; b = b[binary.BigEndian.Uint16(b[2:]):] {
 		xid := binary.BigEndian.Uint32(b[4:])
 		switch openflow.Type(b[1]) {
+		case openflow.TypeRoleRequest:
+			replies = openflow.AppendRoleReply(replies, xid, openflow.RoleEqual, 0)
 		case openflow.TypeBarrierRequest:
 			replies = openflow.AppendBarrierReply(replies, xid)
 		case openflow.TypeMultipartRequest:

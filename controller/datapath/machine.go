@@ -23,6 +23,7 @@ type Phase uint8
 const (
 	Offline    Phase = iota // no session
 	Describing              // the switch is asked for its ports, flows and meters
+	Standby                 // another controller is the switch's master: nothing is written
 	Adopting                // after a restart of the controller: links are found again before anything is changed
 	Auditing                // desired and actual state are compared
 	Committing              // the difference is on its way in a bundle
@@ -31,7 +32,7 @@ const (
 
 // String returns the phase in a word.
 func (p Phase) String() string {
-	return [...]string{"offline", "describing", "adopting", "auditing", "committing", "ready"}[p]
+	return [...]string{"offline", "describing", "standby", "adopting", "auditing", "committing", "ready"}[p]
 }
 
 // Times of a session.
@@ -71,6 +72,7 @@ type Intent struct {
 	Port       func(name string, no openflow.PortNo) PortIntent
 	Trap       Trap          // how probe replies are told from other traffic
 	AuditEvery time.Duration // how often the flows are compared with what they should be; 0 never
+	Claim      bool          // ask to be the switch's master; else whatever role it gives is good enough
 }
 
 // Machine is everything that is known of one switch and decided for it. It outlives its connections. It is used by one
@@ -94,6 +96,7 @@ type Machine struct {
 
 	session
 	adopted bool                                   // the flows of an earlier life of the controller have been taken over
+	yielded bool                                   // another controller has been the master since: what was known is old
 	dirty   bool                                   // ports, settings or the graph have changed since the last Refresh
 	posted  bool                                   // ports have changed since PortsChanged was asked
 	audits  int                                    // audits that ended

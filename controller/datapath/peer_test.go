@@ -34,6 +34,9 @@ type peer struct {
 	bundle  [][]byte
 	partLen int // entries in one part of a multipart reply; 0 all
 
+	role       uint32
+	generation uint64 // of the last claim, ours or another's; noGeneration before the first
+
 	// silent has the switch leave a request unanswered; refuse has it refuse a message with an error.
 	silent func(msg []byte) bool
 	refuse func(msg []byte) (typ, code uint16)
@@ -84,7 +87,7 @@ func newMachine(in Intent) *Machine {
 func newPeer(t *testing.T) *peer {
 	return &peer{
 		t: t, m: newMachine(inNetwork()), now: epoch, groups: map[uint32][]byte{}, meters: map[uint32]flow.Meter{},
-		ports: []openflow.PortDesc{port(1), port(2)},
+		ports: []openflow.PortDesc{port(1), port(2)}, role: openflow.RoleEqual, generation: noGeneration,
 	}
 }
 
@@ -279,7 +282,15 @@ func (p *peer) answer(msg []byte) [][]byte {
 	case openflow.TypeEchoRequest:
 		return [][]byte{openflow.AppendEchoReply(nil, xid, msg[openflow.HeaderLen:])}
 	case openflow.TypeRoleRequest:
-		return [][]byte{openflow.AppendRoleReply(nil, xid, openflow.RoleEqual, 0)}
+		var r openflow.RoleRequest
+		if err := r.Decode(msg); err != nil {
+			p.t.Fatal(err)
+		}
+		if r.Role != openflow.RoleNoChange {
+			p.role = r.Role
+			p.generation = r.GenerationID
+		}
+		return [][]byte{openflow.AppendRoleReply(nil, xid, p.role, p.generation)}
 	case openflow.TypeMultipartRequest:
 		var m openflow.MultipartRequest
 		if err := m.Decode(msg); err != nil {

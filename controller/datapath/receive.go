@@ -63,22 +63,13 @@ func (m *Machine) Receive(now time.Time, msg []byte) error {
 		}
 		m.refused(now, &e)
 	case openflow.TypeExperimenter:
-		var b openflow.BundleControl
-		if err := b.Decode(msg); err != nil {
-			m.Unsolicited++ // another vendor's message is nothing to break a session for
-			return nil
-		}
-		m.committed(now, &b)
+		return m.experimenter(now, msg)
 	case openflow.TypeRoleReply:
 		var r openflow.RoleReply
 		if err := r.Decode(msg); err != nil {
 			return err
 		}
-		if head.Xid != m.roleXid {
-			m.Unsolicited++
-			return nil
-		}
-		m.role, m.roleXid = r.Role, 0
+		m.roleReply(now, head.Xid, &r)
 	case openflow.TypeEchoReply, openflow.TypeHello, openflow.TypeGetConfigReply:
 	case openflow.TypeFeaturesReply:
 		m.Unsolicited++
@@ -137,6 +128,33 @@ func (m *Machine) packetIn(now time.Time, msg []byte) error {
 	if m.phase >= Adopting {
 		app.PacketRcvd(now, p, &m.Out)
 	}
+	return nil
+}
+
+// experimenter takes the two kinds of extension that we use. Another vendor's message is nothing to break a session for.
+func (m *Machine) experimenter(now time.Time, msg []byte) error {
+	var e openflow.Experimenter
+	if err := e.Decode(msg); err != nil {
+		return err
+	}
+	if e.ID == openflow.ExperimenterONF {
+		switch e.Subtype {
+		case openflow.SubtypeBundleControl:
+			var b openflow.BundleControl
+			if err := b.Decode(msg); err != nil {
+				return err
+			}
+			m.committed(now, &b)
+			return nil
+		case openflow.SubtypeRoleStatus:
+			var s openflow.RoleStatus
+			if err := s.Decode(msg); err != nil {
+				return err
+			}
+			return m.roleStatus(now, &s)
+		}
+	}
+	m.Unsolicited++
 	return nil
 }
 

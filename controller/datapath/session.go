@@ -1,6 +1,7 @@
 package datapath
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -19,7 +20,9 @@ type session struct {
 	features openflow.FeaturesReply
 	desc     openflow.SwitchDesc
 	role     uint32
-	roleXid  uint32 // of the request that asks for it
+	roleXid  uint32    // of the role request under way, 0 none
+	roleBy   time.Time // when it must have been answered
+	claimed  bool      // the role of master has been asked for
 
 	waiting []request // multipart requests that are not answered in full
 	barrier []barrier // in the order sent
@@ -97,10 +100,9 @@ func (m *Machine) xid() uint32 {
 	return m.Out.Xid
 }
 
-// everything is what a switch is to send unasked, in whatever role.
-var everything = openflow.AsyncConfig{
-	PacketInMaster: 7, PacketInSlave: 7, PortStatusMaster: 7, PortStatusSlave: 7, FlowRemovedMaster: 15, FlowRemovedSlave: 15,
-}
+// everything is what a switch is to send unasked: all to a controller that answers for it, and to one that stands by what its
+// ports do.
+var everything = openflow.AsyncConfig{PacketInMaster: 7, PortStatusMaster: 7, PortStatusSlave: 7, FlowRemovedMaster: 15}
 
 // Attach begins a session: the handshake is done.
 func (m *Machine) Attach(now time.Time, f openflow.FeaturesReply) {
@@ -108,13 +110,19 @@ func (m *Machine) Attach(now time.Time, f openflow.FeaturesReply) {
 	m.session = session{
 		phase: Describing, since: now, last: now, features: f, actualMeters: map[uint32]flow.Meter{}, retry: retryFirst,
 	}
+	if errors.Is(m.err, errStandby) {
+		m.err = nil
+	}
 	m.limit(m.sw.Settings)
 	m.Out.Wire = m.Out.Wire[:0]
 	m.Out.Wire = openflow.AppendSetConfig(m.Out.Wire, m.xid(), 0, 0xffff)
 	// A bridge's own management socket sends nothing unasked unless it is told to.
 	m.Out.Wire = openflow.AppendSetAsync(m.Out.Wire, m.xid(), everything)
-	m.roleXid = m.xid()
-	m.Out.Wire = openflow.AppendRoleRequest(m.Out.Wire, m.roleXid, openflow.RoleNoChange, 0)
+	m.askRole(now, openflow.RoleNoChange, 0)
+	if m.yielded { // what the other controller has made of the switch is the truth now
+		m.yielded, m.adopted = false, false
+		m.l2.Renounce(now, &m.Out)
+	}
 	m.ask(now, askDesc)
 	m.ask(now, askPorts)
 	m.ask(now, askMeters)
@@ -200,9 +208,19 @@ func (m *Machine) answered(now time.Time, kind requestKind) {
 		}
 	default:
 	}
-	if m.phase == Describing && !m.asking(askDesc, askPorts, askMeters, askRestore) {
-		m.described(now)
+	m.describe(now)
+}
+
+// describe goes on when all is known that has to be known before anything is written.
+func (m *Machine) describe(now time.Time) {
+	if m.phase != Describing || m.roleXid != 0 || m.asking(askDesc, askPorts, askMeters, askRestore) {
+		return
 	}
+	if m.role == openflow.RoleSlave {
+		m.yield(now, "another controller is the switch's master")
+		return
+	}
+	m.described(now)
 }
 
 // described begins to bring the desired state about. After a restart of the controller that takes a moment: the flows that
@@ -237,6 +255,9 @@ func (m *Machine) Tick(now time.Time) error {
 			return fmt.Errorf("no complete reply to a multipart request within %s", replyWithin)
 		}
 	}
+	if m.roleXid != 0 && !now.Before(m.roleBy) {
+		return fmt.Errorf("no reply to a role request within %s", replyWithin)
+	}
 	if m.oldest != 0 && !now.Before(m.oldestSince.Add(replyWithin)) {
 		return fmt.Errorf("no reply to a barrier within %s", replyWithin)
 	}
@@ -270,6 +291,9 @@ func (m *Machine) schedule(now time.Time) {
 		m.oldest = 0
 	case m.barrier[0].xid != m.oldest:
 		m.oldest, m.oldestSince = m.barrier[0].xid, now
+	}
+	if m.roleXid != 0 {
+		m.Out.WakeAt(m.roleBy)
 	}
 	if m.oldest != 0 {
 		m.Out.WakeAt(m.oldestSince.Add(replyWithin))

@@ -337,19 +337,6 @@ func TestEchoAnswered(t *testing.T) {
 	}
 }
 
-// Roles are taken from the reply to our request and from nothing else.
-func TestRoleReply(t *testing.T) {
-	p := newPeer(t)
-	p.ready()
-	if s := p.m.Status(); s.Role != openflow.RoleEqual {
-		t.Fatalf("role %s", openflow.RoleName(s.Role))
-	}
-	p.recv(openflow.AppendRoleReply(nil, 4711, openflow.RoleSlave, 9))
-	if s := p.m.Status(); s.Role != openflow.RoleEqual || p.m.Unsolicited != 1 {
-		t.Errorf("role %s, %d unsolicited", openflow.RoleName(s.Role), p.m.Unsolicited)
-	}
-}
-
 // A dump cannot bring more hosts than the limit, nor more strays than one audit can remove.
 func TestDumpBomb(t *testing.T) {
 	p := newPeer(t)

@@ -336,6 +336,10 @@ func TestRoles(t *testing.T) {
 	if err := r.Decode(got[0]); err != nil || r.Role != openflow.RoleMaster || r.GenerationID != 6 {
 		t.Errorf("%+v, %v", r, err)
 	}
+	var told openflow.RoleStatus
+	if got := a.do(); len(got) != 1 || told.Decode(got[0]) != nil || told.Role != openflow.RoleSlave || told.GenerationID != 6 {
+		t.Errorf("the master that was replaced got %x", got)
+	}
 	a.wantErrors(a.do(add(0, 1, 1, nil, nil)), [2]uint16{openflow.ErrorTypeBadRequest, openflow.BadRequestIsSlave})
 	b.ok(add(0, 1, 1, nil, toController()))
 	sw.Inject(1, frame(macA, macB, -1))

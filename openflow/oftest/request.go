@@ -150,8 +150,11 @@ func (s *Switch) roleRequest(c *session, xid uint32, msg []byte) *refusal {
 		s.gen, s.genSet = m.GenerationID, true
 		if m.Role == openflow.RoleMaster {
 			for other := range s.sessions {
-				if other.role == openflow.RoleMaster {
+				if other != c && other.role == openflow.RoleMaster {
 					other.role = openflow.RoleSlave
+					other.out = openflow.AppendRoleStatus(other.out, 0, openflow.RoleStatus{
+						Role: openflow.RoleSlave, Reason: openflow.RoleMasterRequest, GenerationID: m.GenerationID,
+					})
 				}
 			}
 		}

@@ -29,8 +29,20 @@ type Controller struct {
 // StartController runs "eosin serve" in the root namespace, listening at [Lab.ControllerTarget], [Lab.ControllerSocket]
 // and [Lab.HTTPListen], whatever its config says, and returns when it serves. An empty config means none; args are further flags.
 func (l *Lab) StartController(binary, config string, args ...string) *Controller {
-	c := &Controller{lab: l, Binary: binary, URL: "http://" + l.HTTPListen()}
-	c.args = []string{"serve", "--http-listen", l.HTTPListen(), "--openflow-listen", l.ControllerTarget(), "--openflow-listen", "unix:" + l.ControllerSocket()}
+	return l.startController(binary, config, l.HTTPListen(),
+		append([]string{"--openflow-listen", l.ControllerTarget(), "--openflow-listen", "unix:" + l.ControllerSocket()}, args...))
+}
+
+// RivalTarget is the target for set-controller of a controller that [Lab.StartRival] runs.
+func (l *Lab) RivalTarget() string { return "tcp:" + l.ControllerIP() + ":6663" }
+
+// StartRival runs a second controller beside the first, listening at [Lab.RivalTarget] only.
+func (l *Lab) StartRival(binary, config string, args ...string) *Controller {
+	return l.startController(binary, config, fmt.Sprintf("127.100.%d.2:9653", l.subnet), append([]string{"--openflow-listen", l.RivalTarget()}, args...))
+}
+
+func (l *Lab) startController(binary, config, http string, args []string) *Controller {
+	c := &Controller{lab: l, Binary: binary, URL: "http://" + http, args: []string{"serve", "--http-listen", http}}
 	if config != "" {
 		c.path = l.File(fmt.Sprintf("eosin%d.yaml", len(l.controllers)), config)
 		c.args = append(c.args, "-c", c.path)
