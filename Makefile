@@ -28,9 +28,11 @@ build: ## Build bin/eosin
 	go build -trimpath -buildvcs=false -ldflags "-X main.version=$(VERSION)" -o $(BIN) ./cmd/eosin
 
 .PHONY: test
-test: root deps lint build ## Run every test: unit with the race detector, then on real Open vSwitch; needs root
+test: root deps lint build ## Run every test: unit with the race detector, on real Open vSwitch, hostile peers; needs root
 	go test -race -shuffle=on $(UNIT)
 	EOSIN_BIN=$(CURDIR)/$(BIN) go test -p 1 -count=1 -timeout 20m ./test/...
+	go build -race -o $(BIN)-race ./cmd/eosin
+	EOSIN_BIN=$(CURDIR)/$(BIN)-race go test -count=1 ./test/hostile
 
 .PHONY: test-unit
 test-unit: ## Run the tests that need neither root nor Open vSwitch

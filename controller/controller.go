@@ -12,7 +12,6 @@ import (
 
 	"github.com/sirupsen/logrus"
 	"golang.org/x/sync/errgroup"
-	"golang.org/x/time/rate"
 
 	"github.com/eosin-sdn/eosin/apps/discovery"
 	"github.com/eosin-sdn/eosin/config"
@@ -47,14 +46,13 @@ type Controller struct {
 	room     *waitingRoom
 	sessions sync.WaitGroup
 	latency  packetInLatency
-	refusals *rate.Limiter // of what is told of them
+	teller   *teller
 	counters counters
 }
 
 // counters are what no single switch accounts for.
 type counters struct {
 	accepted, refused, broken atomic.Uint64
-	untold                    atomic.Uint64 // refusals since the last that was logged
 	reloadOK                  atomic.Bool
 	reloadAt                  atomic.Int64 // Unix seconds of the last successful one
 }
@@ -63,7 +61,7 @@ type counters struct {
 func New(cfg *config.Config, o Options) *Controller {
 	c := &Controller{
 		log: o.Log, events: o.Events, switches: map[openflow.DatapathID]*datapathSwitch{},
-		book: newAddressBook(), refusals: rate.NewLimiter(refusalsPerSecond, refusalsAtOnce), room: newWaitingRoom(),
+		book: newAddressBook(), teller: newTeller(), room: newWaitingRoom(),
 	}
 	c.fabric = newFabric(c)
 	c.prober = prober.New(&reach{c}, prober.Options{Notice: func(kind, text string) { c.notice(kind, "", text) }})
@@ -167,11 +165,15 @@ func (c *Controller) closeAll() {
 	}
 }
 
-// notice logs something an operator wants to read and publishes it.
+// notice logs something an operator wants to read and publishes it, unless there is too much of its kind.
 func (c *Controller) notice(kind, sw, text string) {
+	text, ok := c.teller.tell(kind, text)
+	if !ok {
+		return
+	}
 	level := logrus.InfoLevel
 	switch kind {
-	case "drift", "host_frozen", "switch_refused", "isolation_violation", "probe_failing", "switch_disconnected", "port_down", "link_down":
+	case "drift", "host_frozen", "role_lost", "role_refused", "switch_refused", "isolation_violation", "probe_failing", "switch_disconnected", "port_down", "link_down":
 		level = logrus.WarnLevel
 	case "switch_error":
 		level = logrus.ErrorLevel

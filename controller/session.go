@@ -65,22 +65,8 @@ func (c *Controller) refuse(conn *ofconn.Conn, peer string, err error) {
 		return
 	}
 	c.counters.refused.Add(1)
-	if !c.refusals.Allow() {
-		c.counters.untold.Add(1)
-		return
-	}
-	more := ""
-	if n := c.counters.untold.Swap(0); n > 0 {
-		more = fmt.Sprintf(" (and %d more since the last that was logged)", n)
-	}
-	c.notice("switch_refused", "", fmt.Sprintf("connection from %s refused: %v%s", peer, err, more))
+	c.notice("switch_refused", "", fmt.Sprintf("connection from %s refused: %v", peer, err))
 }
-
-// Refusals are told up to refusalsAtOnce in a row and then refusalsPerSecond: who may connect must not fill the log.
-const (
-	refusalsPerSecond = 50
-	refusalsAtOnce    = 100
-)
 
 // handshake finds out which switch is at the other end.
 func (c *Controller) handshake(ctx context.Context, conn *ofconn.Conn, waiting *seat) (openflow.FeaturesReply, error) {

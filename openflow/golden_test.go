@@ -100,6 +100,8 @@ func newMessage(msg []byte) decoder {
 				return &BundleControl{}
 			case SubtypeBundleAdd:
 				return &BundleAdd{}
+			case SubtypeRoleStatus:
+				return &RoleStatus{}
 			}
 		}
 		return &Experimenter{}
@@ -255,6 +257,8 @@ func encodeAny(m decoder, xid uint32) (msg []byte, ok bool) {
 		return AppendRoleRequest(nil, xid, m.Role, m.GenerationID), true
 	case *RoleReply:
 		return AppendRoleReply(nil, xid, m.Role, m.GenerationID), true
+	case *RoleStatus:
+		return AppendRoleStatus(nil, xid, *m), true
 	case *AsyncConfig:
 		return AppendSetAsync(nil, xid, *m), true
 	}

@@ -41,7 +41,7 @@ func FuzzMachine(f *testing.F) {
 		packetIn(learnCookie, 1, macA), packetIn(learnCookie, 2, macA), portStatus(openflow.PortDelete, port(1)), portStatus(openflow.PortAdd, port(3)),
 		openflow.AppendFlowRemoved(nil, 0, &openflow.FlowRemoved{Cookie: flow.Cookie(5, 1), TableID: 5, Priority: 10, Match: m.Bytes()}),
 		openflow.AppendError(nil, 9, openflow.ErrorTypeFlowModFailed, openflow.FlowModFailedTableFull, openflow.AppendFlowMod(nil, 9, openflow.FlowAdd, &openflow.FlowMod{Cookie: learnCookie})[:48]),
-		openflow.AppendEchoRequest(nil, 1, []byte("x")), openflow.AppendBarrierReply(nil, 9), openflow.AppendRoleReply(nil, 3, openflow.RoleSlave, 0),
+		openflow.AppendEchoRequest(nil, 1, []byte("x")), openflow.AppendBarrierReply(nil, 9), openflow.AppendRoleReply(nil, 3, openflow.RoleSlave, 0), slaveStatus(),
 	}, nil))
 
 	f.Fuzz(func(t *testing.T, ready bool, in []byte) {

@@ -335,6 +335,8 @@ func stalls(t *testing.T, s *suite) {
 	begin("half a barrier reply", afterSilence, cut(openflow.TypeBarrierReply))
 	begin("half a bundle reply", afterSilence, cut(openflow.TypeExperimenter))
 	begin("no multipart replies", afterReply, without(openflow.TypeMultipartReply))
+	begin("no role replies", afterReply, without(openflow.TypeRoleReply))
+	begin("half a role reply", afterSilence, cut(openflow.TypeRoleReply))
 	begin("no barrier replies", afterReply, without(openflow.TypeBarrierReply))
 	begin("no bundle replies", afterReply, without(openflow.TypeExperimenter))
 	for _, typ := range multipartTypes {

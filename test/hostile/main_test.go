@@ -28,6 +28,8 @@ const (
 	joinWithin  = 3 * time.Second
 	echoWithin  = time.Second
 	memoryLimit = 256 << 20
+	// logLimit is how much one way to misbehave may make the program log.
+	logLimit = 4 << 20
 	// A binary that was built with the race detector takes five to ten times the memory.
 	memoryUnderRace = 8
 )
@@ -326,8 +328,14 @@ func TestHostile(t *testing.T) {
 		{"StallsEnd", stallsEnd},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			_, before := s.log.since(0)
 			c.run(t, s)
 			s.check(t)
+			if _, after := s.log.since(0); after-before > logLimit {
+				t.Errorf("%d KiB of log, at most %d are allowed", (after-before)>>10, logLimit>>10)
+			} else if testing.Verbose() {
+				t.Logf("%d KiB of log", (after-before)>>10)
+			}
 		})
 	}
 	if peak := s.memory("VmHWM"); peak > s.limit {

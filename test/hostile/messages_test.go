@@ -107,6 +107,7 @@ func everyMessage() map[string][]byte {
 		"port_status":   openflow.AppendPortStatus(nil, 0, &openflow.PortStatus{Reason: openflow.PortModify, Desc: desc}),
 		"barrier_reply": openflow.AppendBarrierReply(nil, 9),
 		"role_reply":    openflow.AppendRoleReply(nil, 9, openflow.RoleMaster, 1),
+		"role_status":   openflow.AppendRoleStatus(nil, 0, openflow.RoleStatus{Role: openflow.RoleSlave, GenerationID: 1}),
 	}
 	for _, typ := range multipartTypes {
 		msgs["multipart_"+openflow.MultipartName(typ)] = openflow.AppendMultipartReply(nil, 9, typ, false, multipartBody(typ, true))
