@@ -52,11 +52,12 @@ var rules = []rule{
 	{packages: "apps", pure: true, imports: []string{"openflow", "openflow/packet", "openflow/flow", "topology"}},
 	{packages: "apps/*", pure: true, imports: []string{"apps", "openflow", "openflow/packet", "openflow/flow", "topology"}},
 	{packages: "controller/datapath", pure: true, imports: []string{"apps", "apps/*", "openflow", "openflow/packet", "openflow/flow", "topology"}},
+	{packages: "controller/ovsdb", pure: true, imports: []string{"openflow", "github.com/ovn-kubernetes/libovsdb/ovsdb"}, files: "encode.go"},
 	{packages: "controller/prober", imports: []string{"apps", "apps/probe", "openflow", "openflow/packet", "openflow/flow", "topology", prometheus, xsync, xtime}},
 	{packages: "controller/api", imports: []string{"openflow", "topology", "github.com/danielgtaylor/huma/v2", "github.com/danielgtaylor/huma/v2/adapters/*", prometheus, promhttp, logrus, xsync, xtime}},
 	{packages: "controller/api/apitest", imports: []string{"controller/api"}},
 	{packages: "controller", imports: []string{
-		"apps", "apps/*", "config", "controller/api", "controller/datapath", "controller/prober", "topology",
+		"apps", "apps/*", "config", "controller/api", "controller/datapath", "controller/ovsdb", "controller/prober", "topology",
 		"openflow", "openflow/packet", "openflow/flow", "openflow/ofconn", "openflow/oftext", prometheus, logrus, xsync, xtime,
 	}},
 	{packages: "cmd/*", imports: []string{anything}},
@@ -260,6 +261,9 @@ func TestRulesCatch(t *testing.T) {
 		{"controller", module + "/openflow/oftest", true},
 		{"controller", module + "/cmd/eosin", true},
 		{"controller/api", module + "/controller", true},
+		{"controller/ovsdb", "net", true},
+		{"controller/ovsdb", "github.com/ovn-kubernetes/libovsdb/client", true},
+		{"controller", "github.com/ovn-kubernetes/libovsdb/ovsdb", true},
 		{"cmd/eosin", module + "/test/lab", false},
 		{"test/e2e", module + "/openflow/oftest", false},
 	} {

@@ -36,6 +36,7 @@ func (b *backend) Ready(context.Context) (bool, string) { return true, "" }
 // Switches returns the switches that are or were connected, and those that the config names.
 func (b *backend) Switches(context.Context) ([]api.Switch, error) {
 	out := []api.Switch{}
+	modes := b.c.ovsdb.modes()
 	seen := map[openflow.DatapathID]bool{}
 	for _, s := range b.c.list() {
 		seen[s.id] = true
@@ -44,6 +45,12 @@ func (b *backend) Switches(context.Context) ([]api.Switch, error) {
 	for _, sw := range b.c.Config().Switches {
 		if !seen[sw.DatapathID] {
 			out = append(out, api.Switch{Name: sw.Name, DatapathID: sw.DatapathID.String()})
+		}
+	}
+	for i := range out {
+		id, _ := openflow.ParseDatapathID(out[i].DatapathID)
+		if m, known := modes[id]; known {
+			out[i].Bridge, out[i].FailMode, out[i].FailModeWarning = m.Bridge, m.FailMode(), m.Warning
 		}
 	}
 	slices.SortStableFunc(out, func(x, y api.Switch) int { return strings.Compare(x.Name, y.Name) })

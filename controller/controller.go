@@ -34,6 +34,7 @@ type Controller struct {
 	keys   datapath.Keys
 	fabric *fabric
 	prober *prober.Engine
+	ovsdb  *databases
 	book   *addressBook
 	tls    atomic.Pointer[tlsFiles] // nil without openflow.tls
 
@@ -64,6 +65,7 @@ func New(cfg *config.Config, o Options) *Controller {
 		book: newAddressBook(), teller: newTeller(), room: newWaitingRoom(),
 	}
 	c.fabric = newFabric(c)
+	c.ovsdb = newDatabases(c)
 	c.prober = prober.New(&reach{c}, prober.Options{Notice: func(kind, text string) { c.notice(kind, "", text) }})
 	c.keys = datapath.Keys{Hellos: discovery.NewSigner(time.Now()), Probes: c.prober.Key()}
 	c.Configure(cfg)
@@ -94,6 +96,7 @@ func (c *Controller) Run(ctx context.Context) error {
 	}
 	g.Go(func() error { return c.fabric.run(ctx) }) // ends with ctx
 	g.Go(func() error { return c.prober.Run(ctx) }) // ends with ctx
+	g.Go(func() error { return c.ovsdb.run(ctx) })  // ends with ctx
 	err = g.Wait()
 	c.closeAll()
 	c.sessions.Wait()
@@ -116,6 +119,7 @@ func (c *Controller) Configure(cfg *config.Config) {
 	}
 	c.prober.SetRate(cfg.Limits.ProbesPerSecond)
 	c.prober.Configure(probeSpecs(cfg))
+	c.ovsdb.poke()
 }
 
 // ReloadFailed notes that a new config was refused: the running one stays.
@@ -173,7 +177,8 @@ func (c *Controller) notice(kind, sw, text string) {
 	}
 	level := logrus.InfoLevel
 	switch kind {
-	case "drift", "host_frozen", "role_lost", "role_refused", "switch_refused", "isolation_violation", "probe_failing", "switch_disconnected", "port_down", "link_down":
+	case "drift", "host_frozen", "role_lost", "role_refused", "switch_refused", "isolation_violation", "probe_failing", "switch_disconnected",
+		"port_down", "link_down", "fail_mode", "bridge_protocols", "datapath_id_shared", "ovsdb_lost":
 		level = logrus.WarnLevel
 	case "switch_error":
 		level = logrus.ErrorLevel

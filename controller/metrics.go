@@ -31,6 +31,8 @@ var (
 	descDrifts    = desc("flow_drifts_total", "Audits that found flows changed behind the controller's back.", "switch")
 	descRefused   = desc("openflow_connections_refused_total", "Connections that never became a session.")
 	descBroken    = desc("openflow_sessions_broken_total", "Sessions that ended because of what the switch sent or failed to do.")
+	descFailMode  = desc("switch_fail_mode_secure", "Whether the switch's bridge is in fail mode secure (1) or turns into a plain switch when the controller is away (0). Absent where no OVSDB tells.", "switch", "datapath_id")
+	descOVSDB     = desc("ovsdb_connected", "Whether the OVSDB server is being read (1) or not (0).", "server")
 	descTLSExpiry = desc("openflow_tls_expiry_timestamp_seconds", "When the first of the certificates in use for OpenFlow ends, in seconds since 1970.")
 	descReloadOK  = desc("config_last_reload_successful", "Whether the last reload of the config succeeded.")
 	descReloadAt  = desc("config_last_reload_success_timestamp_seconds", "When the config was last loaded, in seconds since 1970.")
@@ -57,6 +59,7 @@ func (m *Collector) Collect(ch chan<- prometheus.Metric) {
 	for _, s := range m.c.list() {
 		s.collect(gauge, counter, moves)
 	}
+	m.c.ovsdb.collect(gauge)
 	cfg := m.c.Config()
 	hosts := map[uint16]int{}
 	for _, p := range m.c.hosts() {

@@ -76,13 +76,13 @@ func decodeList[T any](body []byte) ([]T, error) {
 // kinds are the kinds of objects in the order in which help shows them.
 var kinds = []kind{
 	layout[api.Switch]{
-		header: []string{"NAME", "DATAPATH ID", "STATE", "SINCE", "ROLE", "ADDRESS", "PORTS", "FLOWS", "SOFTWARE"},
+		header: []string{"NAME", "DATAPATH ID", "STATE", "SINCE", "ROLE", "ADDRESS", "PORTS", "FLOWS", "FAIL MODE", "SOFTWARE"},
 		row: func(a *app, o api.Switch) []string {
 			state := "disconnected"
 			if o.Connected {
 				state = "connected"
 			}
-			return []string{o.Name, o.DatapathID, state, a.age(o.ConnectedSince), o.Role, o.Address, strconv.Itoa(o.Ports), strconv.Itoa(o.Flows), o.Software}
+			return []string{o.Name, o.DatapathID, state, a.age(o.ConnectedSince), o.Role, o.Address, strconv.Itoa(o.Ports), strconv.Itoa(o.Flows), o.FailMode, o.Software}
 		},
 		note: func(o api.Switch) (notes []string) {
 			if o.Error != "" {

@@ -19,6 +19,8 @@ type Switch struct {
 	Ports           int        `json:"ports" doc:"Number of ports"`
 	Flows           int        `json:"flows" doc:"Number of our flows that the switch confirmed"`
 	Error           string     `json:"error,omitempty" doc:"The last error the switch reported and that is not healed yet"`
+	Bridge          string     `json:"bridge" doc:"Name of the bridge in its OVSDB; empty where no OVSDB tells" example:"br0"`
+	FailMode        string     `json:"fail_mode" enum:",secure,standalone" doc:"What OVSDB says the bridge does when the controller is away: secure, it goes on by its flows alone; standalone (also where it is not set), it becomes a plain switch. Empty where no OVSDB tells" example:"secure"`
 	FailModeWarning string     `json:"fail_mode_warning,omitempty" doc:"Set where the bridge would forward without isolation if the controller went away, with the command that changes it"`
 }
 

@@ -26,10 +26,11 @@ func Lab() *Backend {
 			{
 				Name: "host1", DatapathID: "0000000000000001", Connected: true, Address: "tcp:192.0.2.1:48210", Role: "master",
 				ConnectedSince: &seen, Description: "Nicira, Inc. Open vSwitch 3.1.0", Software: "3.1.0", Ports: 3, Flows: 41,
+				Bridge: "br0", FailMode: "secure",
 			},
 			{
 				Name: "host2", DatapathID: "0000000000000002", Description: "", Ports: 3,
-				FailModeWarning: "fail_mode is standalone: ovs-vsctl set-fail-mode host2 secure",
+				Bridge: "br0", FailMode: "standalone", FailModeWarning: "fail_mode is standalone: ovs-vsctl set-fail-mode host2 secure",
 			},
 		},
 		PortList: []api.Port{

@@ -1,0 +1,356 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/eosin-sdn/eosin/config"
+	"github.com/eosin-sdn/eosin/controller/api"
+)
+
+// server plays an OVSDB server: each connection is served by talk, in virtual time.
+type server struct {
+	mu          sync.Mutex
+	talk        func(nc net.Conn) // nil: connections are refused
+	connections atomic.Int64
+	open        sync.WaitGroup
+}
+
+var errRefused = errors.New("connection refused")
+
+func (d *server) connect(context.Context, config.Endpoint) (net.Conn, error) {
+	d.connections.Add(1)
+	d.mu.Lock()
+	talk := d.talk
+	d.mu.Unlock()
+	if talk == nil {
+		return nil, errRefused
+	}
+	a, b := net.Pipe()
+	d.open.Go(func() { defer b.Close(); talk(b) }) // ends with the connection
+	return a, nil
+}
+
+func (d *server) become(talk func(nc net.Conn)) {
+	d.mu.Lock()
+	d.talk = talk
+	d.mu.Unlock()
+}
+
+// telling reads requests and answers the first with a bridge in a fail mode. Whatever comes from change goes out as it is.
+func telling(mode string, change <-chan string) func(net.Conn) {
+	return func(nc net.Conn) {
+		buf := make([]byte, 4096)
+		if _, err := nc.Read(buf); err != nil {
+			return
+		}
+		if _, err := fmt.Fprint(nc, `{"id":1,"error":null,"result":{"Bridge":{`+bridgeRow(mode)+`}}}`); err != nil {
+			return
+		}
+		gone := make(chan struct{})
+		go func() { // ends with the connection
+			defer close(gone)
+			for {
+				n, err := nc.Read(buf)
+				if err != nil {
+					return
+				}
+				if strings.Contains(string(buf[:n]), `"echo"`) {
+					fmt.Fprint(nc, `{"id":2,"error":null,"result":[]}`)
+				}
+			}
+		}()
+		for {
+			select {
+			case text := <-change:
+				if text == "" {
+					return
+				}
+				fmt.Fprint(nc, text)
+			case <-gone:
+				return
+			}
+		}
+	}
+}
+
+// bridgeRow is a bridge with datapath id 7.
+func bridgeRow(mode string) string {
+	return `"11d9bdea-dc9a-492e-b10e-a56b42627f2b":{"new":{"name":"br0","datapath_id":"0000000000000007","fail_mode":"` + mode + `","protocols":["set",[]],"controller":["set",[]]}}`
+}
+
+func bridgeUpdate(mode string) string {
+	return `{"id":null,"method":"update","params":["eosin",{"Bridge":{` + bridgeRow(mode) + `}}]}`
+}
+
+const removed = `{"id":null,"method":"update","params":["eosin",{"Bridge":{"11d9bdea-dc9a-492e-b10e-a56b42627f2b":{"old":{}}}}]}`
+
+// withServer runs a controller with a switch of datapath id 7 in its config in virtual time, on one server. A goroutine that is left
+// over fails the test.
+func withServer(t *testing.T, talk func(net.Conn), f func(s *shell, d *server)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		cfg := parse(t, "openflow: {listen: []}\novsdb: {connect: [\"tcp:192.0.2.7:6640\"]}\nswitches: {host1: {datapath_id: \"0000000000000007\"}}\n")
+		s := newShell(t, cfg)
+		d := &server{talk: talk}
+		s.c.ovsdb.connect = d.connect
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- s.c.Run(ctx) }() // ends with ctx
+		f(s, d)
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+		d.open.Wait()
+	})
+}
+
+// events are the types of those that concern OVSDB.
+func (s *shell) events() (list []string) {
+	for _, e := range s.c.events.Events(0) {
+		list = append(list, e.Type+" "+e.Level)
+	}
+	return list
+}
+
+// gauges reads the metric of fail modes and that of servers; -1 is absent.
+func (s *shell) gauges() (secure, connected float64) {
+	s.t.Helper()
+	r := prometheus.NewPedanticRegistry()
+	r.MustRegister(s.c.Collector())
+	families, err := r.Gather()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	secure, connected = -1, -1
+	for _, f := range families {
+		switch f.GetName() {
+		case "eosin_switch_fail_mode_secure":
+			secure = f.GetMetric()[0].GetGauge().GetValue()
+		case "eosin_ovsdb_connected":
+			connected = f.GetMetric()[0].GetGauge().GetValue()
+		}
+	}
+	return secure, connected
+}
+
+func (s *shell) apiSwitch() api.Switch {
+	s.t.Helper()
+	list, err := s.c.Backend().Switches(s.t.Context())
+	if err != nil || len(list) != 1 {
+		s.t.Fatalf("%d switches, %v", len(list), err)
+	}
+	return list[0]
+}
+
+// TestFailMode: from the warning to its end, through all that may become of the server meanwhile.
+func TestFailMode(t *testing.T) {
+	t.Parallel()
+	withServer(t, nil, func(s *shell, d *server) {
+		time.Sleep(judgeEvery) // it is away at first
+		change := make(chan string)
+		d.become(telling("standalone", change))
+		time.Sleep(redialMost)
+		expect := func(what string, secure, connected float64, mode string, events ...string) {
+			t.Helper()
+			time.Sleep(2 * judgeEvery)
+			synctest.Wait()
+			if a, b := s.gauges(); a != secure || b != connected {
+				t.Errorf("%s: secure %v, connected %v, want %v and %v", what, a, b, secure, connected)
+			}
+			if sw := s.apiSwitch(); sw.FailMode != mode || (sw.FailModeWarning != "") != (mode == "standalone") || (sw.Bridge == "br0") != (mode != "") {
+				t.Errorf("%s: the API says %+v", what, sw)
+			}
+			if got := s.events(); !slices.Equal(got, events) {
+				t.Errorf("%s: events %q, want %q", what, got, events)
+			}
+		}
+		told := []string{"ovsdb_lost warning", "ovsdb_connected info", "fail_mode warning"}
+		expect("standalone", 0, 1, "standalone", told...)
+		s.logged("level=warning", "host1", "ovs-vsctl --db=tcp:192.0.2.7:6640 set-fail-mode br0 secure")
+
+		tried := d.connections.Load()
+		time.Sleep(10 * time.Minute) // of silence: echoes keep the connection
+		expect("later", 0, 1, "standalone", told...)
+		if n := d.connections.Load(); n != tried {
+			t.Errorf("%d connections where one was enough", n-tried+1)
+		}
+
+		change <- bridgeUpdate("secure")
+		told = append(told, "fail_mode_fixed info")
+		expect("fixed", 1, 1, "secure", told...)
+		change <- bridgeUpdate("standalone")
+		told = append(told, "fail_mode warning")
+		expect("and back", 0, 1, "standalone", told...)
+
+		d.become(nil) // it restarts
+		change <- ""
+		told = append(told, "ovsdb_lost warning")
+		expect("away", 0, 0, "standalone", told...)
+		d.become(telling("standalone", change))
+		time.Sleep(2 * redialMost)
+		told = append(told, "ovsdb_connected info")
+		expect("there again", 0, 1, "standalone", told...)
+
+		change <- removed
+		expect("removed", -1, 1, "", told...)
+		change <- bridgeUpdate("standalone")
+		told = append(told, "fail_mode warning")
+		expect("made again", 0, 1, "standalone", told...)
+
+		d.become(nil)
+		change <- ""
+		told = append(told, "ovsdb_lost warning")
+		time.Sleep(keepLost + redialMost)
+		expect("away for long", -1, 0, "", told...)
+	})
+}
+
+// TestOVSDBReload: the list of servers is that of the config that runs.
+func TestOVSDBReload(t *testing.T) {
+	t.Parallel()
+	withServer(t, telling("secure", nil), func(s *shell, d *server) {
+		time.Sleep(2 * judgeEvery)
+		if secure, _ := s.gauges(); secure != 1 {
+			t.Fatalf("secure %v", secure)
+		}
+		was := s.c.Config()
+		s.c.Configure(was) // no change
+		time.Sleep(2 * judgeEvery)
+		if n := d.connections.Load(); n != 1 {
+			t.Errorf("%d connections after a reload without change", n)
+		}
+		next := *was
+		next.OVSDB.Connect = append(slices.Clone(was.OVSDB.Connect), config.Endpoint{Kind: config.Unix, Address: "/run/other.sock"})
+		s.c.Configure(&next)
+		time.Sleep(2 * judgeEvery)
+		if n := d.connections.Load(); n != 2 || len(s.c.ovsdb.list()) != 2 {
+			t.Errorf("%d connections to %d servers after one was added", n, len(s.c.ovsdb.list()))
+		}
+		none := *was
+		none.OVSDB.Connect = nil
+		d.become(nil)
+		s.c.Configure(&none)
+		time.Sleep(2 * judgeEvery)
+		d.open.Wait() // the connections are closed
+		if secure, _ := s.gauges(); secure != -1 {
+			t.Errorf("secure %v after the servers were removed", secure)
+		}
+	})
+}
+
+// TestHostileServers: whatever a server does, it is told once, is tried again and again in peace, and nothing of it stays.
+func TestHostileServers(t *testing.T) {
+	t.Parallel()
+	flood := func(text string) func(net.Conn) {
+		return func(nc net.Conn) {
+			go func() { _, _ = io.Copy(io.Discard, nc) }() // ends with the connection
+			fmt.Fprint(nc, `{"id":1,"result":{},"error":null}`)
+			for block := []byte(strings.Repeat(text, 1+(16<<10)/len(text))); ; {
+				if _, err := nc.Write(block); err != nil {
+					return
+				}
+			}
+		}
+	}
+	for _, c := range []struct {
+		name string
+		talk func(net.Conn)
+		says string // "": it is read
+	}{
+		{"refuses", nil, "connection refused"},
+		{"closes", func(net.Conn) {}, "closed"},
+		{"closes after the request", func(nc net.Conn) { _, _ = nc.Read(make([]byte, 4096)) }, "it closed the connection"},
+		{"garbage", func(nc net.Conn) {
+			go func() { _, _ = io.Copy(io.Discard, nc) }()
+			_, _ = nc.Write([]byte("\x16\x03\x01\x00garbage"))
+		}, "not a stream of JSON"},
+		{"never reads", func(net.Conn) { time.Sleep(time.Minute) }, "i/o timeout"},
+		{"never answers", func(nc net.Conn) { _, _ = io.Copy(io.Discard, nc) }, "no answer within 10s"},
+		{"drips", func(nc net.Conn) {
+			go func() { _, _ = io.Copy(io.Discard, nc) }()
+			for {
+				if _, err := nc.Write([]byte(" ")); err != nil {
+					return
+				}
+				time.Sleep(time.Second)
+			}
+		}, "no answer within 10s"},
+		{"an endless message", flood(`{"id":1,"result":"`), "longer than 1024 KiB"},
+		{"endless values", flood(`[`), "not a stream of JSON"},
+		{"endless updates", flood(bridgeUpdate("standalone")), ""},
+		{"endless echoes", flood(`{"id":"echo","method":"echo","params":[]}`), ""},
+		{"answers and closes", func(nc net.Conn) {
+			_, _ = nc.Read(make([]byte, 4096))
+			fmt.Fprint(nc, `{"id":1,"result":{},"error":null}`)
+		}, "it closed the connection"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			var before runtime.MemStats
+			runtime.ReadMemStats(&before)
+			withServer(t, c.talk, func(s *shell, d *server) {
+				time.Sleep(5 * time.Minute)
+				synctest.Wait()
+				lost := 0
+				for _, e := range s.c.events.Events(0) {
+					if e.Type == "ovsdb_lost" {
+						lost++
+						if !strings.Contains(e.Message, "OVSDB tcp:192.0.2.7:6640 cannot be read: ") || !strings.Contains(e.Message, c.says) {
+							t.Errorf("told %q, want %q", e.Message, c.says)
+						}
+					}
+				}
+				n := d.connections.Load()
+				switch {
+				case c.says == "":
+					if _, connected := s.gauges(); lost != 0 || n != 1 || connected != 1 {
+						t.Errorf("%d connections, told %d times of their end", n, lost)
+					}
+				case c.name == "answers and closes":
+					if lost < 1 || lost > 12 {
+						t.Errorf("told %d times of an end in 5 minutes", lost)
+					}
+				case lost != 1:
+					t.Errorf("told %d times: %q", lost, s.events())
+				}
+				if c.says != "" && (n < 10 || n > 150) {
+					t.Errorf("%d attempts in 5 minutes", n)
+				}
+				// The controller does its work all the while.
+				s.c.Configure(s.c.Config())
+				if _, err := s.c.Backend().Switches(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
+// TestLocalOVSDB: nobody is told that a machine has no Open vSwitch when the config does not ask for it.
+func TestLocalOVSDB(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, s *shell) {
+		time.Sleep(time.Minute)
+		if got := s.events(); len(got) != 0 {
+			t.Errorf("events %q", got)
+		}
+		if _, connected := s.gauges(); connected != -1 {
+			t.Errorf("connected %v", connected)
+		}
+	})
+}

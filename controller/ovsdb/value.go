@@ -1,0 +1,92 @@
+package ovsdb
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+var errValue = errors.New("not a value as RFC 7047 section 5.1 has it")
+
+// maxText is the longest text that is taken from a column, in bytes.
+const maxText = 512
+
+// texts reads a column of strings: one string, or ["set", [...]] of at most most.
+func texts(raw json.RawMessage, most int) ([]string, error) {
+	return set(raw, most, func(raw json.RawMessage) (string, error) {
+		var s string
+		if len(raw) == 0 || raw[0] != '"' || json.Unmarshal(raw, &s) != nil {
+			return "", fmt.Errorf("%w: %.40q is not a string", errValue, raw)
+		}
+		if len(s) > maxText {
+			return "", fmt.Errorf("a text of %d bytes is longer than %d", len(s), maxText)
+		}
+		return s, nil
+	})
+}
+
+// optional reads a column of at most one string; "" is none.
+func optional(raw json.RawMessage) (string, error) {
+	list, err := texts(raw, 1)
+	if err != nil || len(list) == 0 {
+		return "", err
+	}
+	return list[0], nil
+}
+
+// references reads a column of references to rows: one ["uuid", U], or a set of them.
+func references(raw json.RawMessage, most int) ([]string, error) {
+	return set(raw, most, func(raw json.RawMessage) (string, error) {
+		var pair []string
+		if json.Unmarshal(raw, &pair) != nil || len(pair) != 2 || pair[0] != "uuid" || !isUUID(pair[1]) {
+			return "", fmt.Errorf("%w: %.60q is not a reference to a row", errValue, raw)
+		}
+		return pair[1], nil
+	})
+}
+
+// set reads a single value, or ["set", [values]]. An absent column is the empty set.
+func set(raw json.RawMessage, most int, one func(json.RawMessage) (string, error)) ([]string, error) {
+	if len(raw) == 0 {
+		return nil, nil
+	}
+	var pair []json.RawMessage
+	if raw[0] != '[' || json.Unmarshal(raw, &pair) != nil || len(pair) != 2 || string(pair[0]) != `"set"` {
+		v, err := one(raw)
+		return []string{v}, err
+	}
+	var items []json.RawMessage
+	if len(pair[1]) == 0 || pair[1][0] != '[' || json.Unmarshal(pair[1], &items) != nil {
+		return nil, fmt.Errorf("%w: %.40q is not a set", errValue, raw)
+	}
+	if len(items) > most {
+		return nil, fmt.Errorf("a set of %d values where at most %d are expected", len(items), most)
+	}
+	list := make([]string, len(items))
+	for i, item := range items {
+		var err error
+		if list[i], err = one(item); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+// isUUID accepts the text form with hyphens.
+func isUUID(s string) bool {
+	if len(s) != 36 {
+		return false
+	}
+	for i, c := range []byte(s) {
+		if i == 8 || i == 13 || i == 18 || i == 23 {
+			if c != '-' {
+				return false
+			}
+			continue
+		}
+		if (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'f') {
+			return false
+		}
+	}
+	return true
+}
