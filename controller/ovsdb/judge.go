@@ -120,8 +120,8 @@ func Judge(servers []Server, ours Ours) Report {
 	}
 	for _, b := range bridges { // 2
 		name, known := name(b)
-		if len(b.Protocols) == 0 || slices.Contains(b.Protocols, "OpenFlow13") {
-			continue
+		if len(b.Protocols) == 0 || slices.Contains(b.Protocols, "OpenFlow13") || b.DatapathID == 0 {
+			continue // without a datapath id, Open vSwitch has not made it yet
 		}
 		if known || slices.ContainsFunc(b.Controllers, ours.Target) {
 			r.Findings = append(r.Findings, b.protocols(name))

@@ -97,6 +97,7 @@ func TestJudge(t *testing.T) {
 			name: "without OpenFlow 1.3, never connected", servers: []Server{local(br("", datapath(77), protocols("OpenFlow10"), target("tcp:192.0.2.1:6653")))},
 			findings: []string{"bridge_protocols ovs-vsctl add bridge br0 protocols OpenFlow13"}, says: "(datapath id 000000000000004d)",
 		},
+		{name: "without OpenFlow 1.3, not made yet", servers: []Server{local(br("", datapath(0), protocols("OpenFlow10"), target("tcp:192.0.2.1:6653")))}},
 		{name: "without OpenFlow 1.3, of another controller", servers: []Server{local(br("", datapath(77), protocols("OpenFlow10"), target("tcp:192.0.2.2:6653")))}},
 		{
 			name: "two bridges with one datapath id", servers: []Server{local(br("secure")), remote(br("secure", named("br1"), row(id2)))}, mode: "secure",

@@ -83,14 +83,20 @@ func (d *Demo) Announce() error {
 
 func (d *Demo) config(bridges map[string]*Bridge) string {
 	var b strings.Builder
+	var databases []string
+	for _, host := range d.Lab.hosts {
+		databases = append(databases, fmt.Sprintf("%q", "unix:"+host.RunDir()+"/db.sock"))
+	}
 	fmt.Fprintf(&b, `# The demo lab, made %s
 openflow:
   listen: ["%s"]
+ovsdb:
+  connect: [%s]
 networks:
   blue: {vlan: 10, vni: 5010}
   red:  {vlan: 11, vni: 5011}
 switches:
-`, time.Now().Format(time.DateTime), d.Lab.ControllerTarget())
+`, time.Now().Format(time.DateTime), d.Lab.ControllerTarget(), strings.Join(databases, ", "))
 	for _, host := range d.Lab.hosts {
 		fmt.Fprintf(&b, "  %s:\n    datapath_id: %q\n    ports:\n", host.Name, bridges[host.Name].DatapathID())
 		for _, g := range d.Guests {
