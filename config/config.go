@@ -18,7 +18,7 @@ type Config struct {
 	OpenFlow OpenFlow
 	// HTTP is the address of API, metrics and web page.
 	HTTP HTTP
-	// OVSDB lists the databases to read port facts from; empty means DefaultOVSDBSocket where it exists.
+	// OVSDB lists the databases to read; empty means DefaultOVSDBSocket where it exists.
 	OVSDB OVSDB
 	// Networks are all L2 networks, sorted by VLAN, the implicit one included.
 	Networks Networks

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -211,9 +212,17 @@ func vsctl(cfg *config.Config, e config.Endpoint) []string {
 		return []string{"ovs-vsctl"}
 	case e.Kind == config.SSL:
 		t := cfg.OpenFlow.TLS
-		return []string{"ovs-vsctl", "--db=" + e.String(), "--private-key=" + t.Key, "--certificate=" + t.Cert, "--ca-cert=" + t.CA}
+		return []string{"ovs-vsctl", "--db=" + e.String(), "--private-key=" + absolute(t.Key), "--certificate=" + absolute(t.Cert), "--ca-cert=" + absolute(t.CA)}
 	}
 	return []string{"ovs-vsctl", "--db=" + e.String()}
+}
+
+// absolute is a file's name that holds in every folder.
+func absolute(name string) string {
+	if abs, err := filepath.Abs(name); err == nil {
+		return abs
+	}
+	return name
 }
 
 // tellServer tells when a server cannot be read, and when it can again.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -343,7 +344,7 @@ func TestHostileServers(t *testing.T) {
 	}
 }
 
-// TestLocalOVSDB: nobody is told that a machine has no Open vSwitch when the config does not ask for it.
+// TestLocalOVSDB: a config that names no server means the local one. Nobody is told that a machine has none.
 func TestLocalOVSDB(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T, s *shell) {
@@ -355,4 +356,31 @@ func TestLocalOVSDB(t *testing.T) {
 			t.Errorf("connected %v", connected)
 		}
 	})
+	withServer(t, nil, func(s *shell, d *server) {
+		time.Sleep(judgeEvery)
+		next := *s.c.Config()
+		next.OVSDB.Connect = nil
+		d.become(telling("", nil))
+		s.c.Configure(&next)
+		time.Sleep(2 * redialMost)
+		s.logged("at unix:/var/run/openvswitch/db.sock", "run `ovs-vsctl set-fail-mode br0 secure`")
+	})
+}
+
+// TestVsctl: the command finds the server from wherever it is run.
+func TestVsctl(t *testing.T) {
+	t.Parallel()
+	cfg := parse(t, "openflow: {tls: {cert: /etc/c.pem, key: /etc/k.pem, ca: ca.pem}}\novsdb: {connect: [\"unix:/var/run/openvswitch/db.sock\", \"unix:/run/openvswitch/db.sock\", \"unix:/tmp/db.sock\", \"tcp:192.0.2.7:6640\", \"ssl:[2001:db8::7]:6640\"]}\n")
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{
+		"ovs-vsctl", "ovs-vsctl", "ovs-vsctl --db=unix:/tmp/db.sock", "ovs-vsctl --db=tcp:192.0.2.7:6640",
+		"ovs-vsctl --db=ssl:[2001:db8::7]:6640 --private-key=/etc/k.pem --certificate=/etc/c.pem --ca-cert=" + here + "/ca.pem",
+	} {
+		if got := strings.Join(vsctl(cfg, cfg.OVSDB.Connect[i]), " "); got != want {
+			t.Errorf("%s: %s, want %s", cfg.OVSDB.Connect[i], got, want)
+		}
+	}
 }
