@@ -56,7 +56,7 @@ const (
 	databaseRead              = 16 << 10
 	databaseWriteWithin       = 5 * time.Second
 	databaseSteady            = 10 * time.Second // a session that lasted so long was a good one
-	databaseTellAtOnce        = 6
+	databaseTellAtOnce        = 12
 	databaseTellEvery         = 30 * time.Second
 )
 

@@ -172,6 +172,9 @@ func (d *databases) judge(now time.Time) ovsdb.Report {
 			servers = append(servers, ovsdb.Server{Address: s.endpoint.String(), Vsctl: vsctl(cfg, s.endpoint), Bridges: bridges})
 		}
 	}
+	if len(servers) == 0 {
+		return ovsdb.Judge(nil, ovsdb.Ours{})
+	}
 	return ovsdb.Judge(servers, ovsdb.Ours{Switches: d.c.switchNames(), Target: targets(cfg)})
 }
 
