@@ -149,16 +149,12 @@ func (s *database) session(ctx context.Context) error {
 	buf := make([]byte, databaseRead)
 	for {
 		if out := m.TakeOut(); len(out) > 0 {
-			if err := nc.SetWriteDeadline(time.Now().Add(databaseWriteWithin)); err != nil {
-				return err
-			}
+			_ = nc.SetWriteDeadline(time.Now().Add(databaseWriteWithin)) // what is wrong with the connection, the write tells
 			if _, err := nc.Write(out); err != nil {
 				return fmt.Errorf("write: %w", err)
 			}
 		}
-		if err := nc.SetReadDeadline(m.Wake()); err != nil {
-			return err
-		}
+		_ = nc.SetReadDeadline(m.Wake())
 		n, err := nc.Read(buf)
 		if n > 0 {
 			seen := m.Messages()
