@@ -20,15 +20,15 @@ const (
 // teller decides which notices are told.
 type teller struct {
 	mu    sync.Mutex
-	kinds map[string]*telling // the kinds stand in the program: there are few
+	kinds map[string]*allowance // the kinds stand in the program: there are few
 }
 
-type telling struct {
+type allowance struct {
 	limiter *rate.Limiter
 	untold  int // since the last that was told
 }
 
-func newTeller() *teller { return &teller{kinds: map[string]*telling{}} }
+func newTeller() *teller { return &teller{kinds: map[string]*allowance{}} }
 
 // tell returns the text to tell, and false if there have been too many of its kind.
 func (t *teller) tell(kind, text string) (string, bool) {
@@ -36,7 +36,7 @@ func (t *teller) tell(kind, text string) (string, bool) {
 	defer t.mu.Unlock()
 	k := t.kinds[kind]
 	if k == nil {
-		k = &telling{limiter: limiterOf(kind)}
+		k = &allowance{limiter: limiterOf(kind)}
 		t.kinds[kind] = k
 	}
 	if !k.limiter.Allow() {
