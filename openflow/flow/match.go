@@ -45,6 +45,9 @@ const (
 // hasMask is the OXM header bit that says a mask follows the value.
 const hasMask = 1 << 8
 
+// classExperimenter is the OXM class of fields whose value begins with the id of an experimenter.
+const classExperimenter = 0xffff
+
 // vlanPresent is OFPVID_PRESENT: the frame has a VLAN tag.
 const vlanPresent = 0x1000
 
@@ -209,11 +212,11 @@ func (m Match) CTMark(v, mask uint32) Match {
 	return m
 }
 
-// ErrForeignMatch says that a dumped match is longer than any of ours.
+// ErrForeignMatch says that a dumped match is longer than any of ours, or has a field of an experimenter.
 var ErrForeignMatch = errors.New("match is not one of ours")
 
 // Canonical brings the OXM TLVs that a switch dumped into the order of Match. The TLVs must have been checked by
-// openflow's decoder; a match longer than ours can be is ErrForeignMatch.
+// openflow's decoder; a match that cannot be ours is ErrForeignMatch.
 func Canonical(oxm []byte) (m Match, err error) {
 	if len(oxm) > maxMatch {
 		return m, ErrForeignMatch
@@ -221,7 +224,8 @@ func Canonical(oxm []byte) (m Match, err error) {
 	for len(oxm) >= 4 {
 		h := binary.BigEndian.Uint32(oxm)
 		n := int(h & 0xff)
-		if 4+n > len(oxm) {
+		// An experimenter's value begins with its id, of which a mask has no part: it would have to be split elsewhere.
+		if 4+n > len(oxm) || h>>16 == classExperimenter {
 			return m, ErrForeignMatch
 		}
 		value, mask := oxm[4:4+n], []byte(nil)

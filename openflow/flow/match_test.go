@@ -214,10 +214,11 @@ func FuzzCanonical(f *testing.F) {
 	f.Add(build(setters[:10]).bytes())
 	f.Add(build(setters[10:]).bytes())
 	f.Add(Match{}.EthType(packet.EtherTypeIPv6).IPSrc(addr6).IPDst(addr7).bytes())
-	f.Add([]byte{0x80, 0, 0, 2, 1, 2})          // an in port of two bytes
-	f.Add([]byte{0x80, 0, 0x0d, 1, 1})          // a mask of an odd length
-	f.Add([]byte{0x80, 0, 0x0d, 0})             // a mask of none
-	f.Add([]byte{0xff, 0xff, 0, 4, 0, 0, 0, 0}) // experimenter
+	f.Add([]byte{0x80, 0, 0, 2, 1, 2})                         // an in port of two bytes
+	f.Add([]byte{0x80, 0, 0x0d, 1, 1})                         // a mask of an odd length
+	f.Add([]byte{0x80, 0, 0x0d, 0})                            // a mask of none
+	f.Add([]byte{0xff, 0xff, 0, 4, 0, 0, 0, 0})                // experimenter
+	f.Add([]byte{0xff, 0xff, 0x11, 4, 0xff, 0xff, 0xff, 0xff}) // experimenter, with a mask that would split its id
 	f.Fuzz(func(t *testing.T, oxm []byte) {
 		_ = Describe(1, 2, oxm)
 		m, err := Canonical(oxm)
