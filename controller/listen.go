@@ -93,11 +93,11 @@ func (c *Controller) accept(ctx context.Context, l listener) error {
 		if l.endpoint.Kind != config.Unix {
 			peer = string(l.endpoint.Kind) + ":" + nc.RemoteAddr().String()
 		}
-		if l.endpoint.Kind == config.SSL {
-			nc = c.tls.Load().server(nc, c.tlsFault)
-		}
 		c.sessions.Add(1)
 		waiting := c.room.enter(nc)
+		if l.endpoint.Kind == config.SSL {
+			nc = c.tls.Load().Accept(nc, waiting.speaks) // the handshake is for the connection's own goroutine
+		}
 		// A connection's goroutine ends with the connection, which ends with ctx; Run waits for it.
 		go func() {
 			defer c.sessions.Done()
@@ -126,7 +126,7 @@ func (c *Controller) dial(ctx context.Context, e config.Endpoint) error {
 		cancel()
 		if err == nil {
 			if e.Kind == config.SSL {
-				nc = c.tls.Load().client(nc, c.tlsFault)
+				nc = c.tls.Load().Connect(nc)
 			}
 			began := time.Now()
 			c.serve(ctx, nc, e.String())
@@ -144,9 +144,4 @@ func (c *Controller) dial(ctx context.Context, e config.Endpoint) error {
 		pause = min(2*pause, redialMost)
 	}
 	return nil
-}
-
-// tlsFault notes that changed certificate files cannot be used.
-func (c *Controller) tlsFault(err error) {
-	c.log.Errorf("%v; the certificates read before stay in use", err)
 }

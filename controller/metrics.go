@@ -31,6 +31,8 @@ var (
 	descRefused   = desc("openflow_connections_refused_total", "Connections that never became a session.")
 	descBroken    = desc("openflow_sessions_broken_total", "Sessions that ended because of what the switch sent or failed to do.")
 	descTLSExpiry = desc("openflow_tls_expiry_timestamp_seconds", "When the first of the certificates in use for OpenFlow ends, in seconds since 1970.")
+	descTLSReadOK = desc("openflow_tls_last_reload_successful", "Whether the TLS files of OpenFlow can be used as they are (1), or what was read before stays in use (0).")
+	descPeerTLS   = desc("switch_tls_expiry_timestamp_seconds", "When the certificate of the switch ends, in seconds since 1970.", "switch")
 	descReloadOK  = desc("config_last_reload_successful", "Whether the last reload of the config succeeded.")
 	descReloadAt  = desc("config_last_reload_success_timestamp_seconds", "When the config was last loaded, in seconds since 1970.")
 )
@@ -78,7 +80,8 @@ func (m *Collector) Collect(ch chan<- prometheus.Metric) {
 	counter(descRefused, m.c.counters.refused.Load())
 	counter(descBroken, m.c.counters.broken.Load())
 	if files := m.c.tls.Load(); files != nil {
-		gauge(descTLSExpiry, float64(files.expiry().Unix()))
+		gauge(descTLSExpiry, float64(files.Current().Expires().Unix()))
+		gauge(descTLSReadOK, truth(files.Sound()))
 	}
 	gauge(descReloadOK, truth(m.c.counters.reloadOK.Load()))
 	gauge(descReloadAt, float64(m.c.counters.reloadAt.Load()))
@@ -98,6 +101,11 @@ func (s *datapathSwitch) collect(gauge func(*prometheus.Desc, float64, ...string
 	m := s.machine
 	name, id := m.Name(), s.id.String()
 	gauge(descConnected, truth(s.conn != nil), name, id)
+	if s.conn != nil {
+		if cert, _ := peerCertificate(s.conn.NetConn()); cert != nil {
+			gauge(descPeerTLS, float64(cert.NotAfter.Unix()), name)
+		}
+	}
 	counter(descSessions, m.Sessions, name, id)
 	for t := range m.In {
 		if n := m.In[t]; n > 0 {

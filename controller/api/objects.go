@@ -19,7 +19,16 @@ type Switch struct {
 	Ports           int        `json:"ports" doc:"Number of ports"`
 	Flows           int        `json:"flows" doc:"Number of our flows that the switch confirmed"`
 	Error           string     `json:"error,omitempty" doc:"The last error the switch reported and that is not healed yet"`
+	TLS             *SwitchTLS `json:"tls" doc:"How the session is secured; null when it is not, or when not connected"`
 	FailModeWarning string     `json:"fail_mode_warning,omitempty" doc:"Set where the bridge would forward without isolation if the controller went away, with the command that changes it"`
+}
+
+// SwitchTLS is the TLS of a session, and the certificate that the switch shows.
+type SwitchTLS struct {
+	Version     string    `json:"version" example:"TLS 1.3"`
+	Certificate string    `json:"certificate" doc:"Common name of the switch's certificate, to which switches.S.certificate can bind a datapath id" example:"host1"`
+	Serial      string    `json:"serial" doc:"Serial number of the certificate in hex digits, as openssl prints it" example:"1A2B"`
+	Expires     time.Time `json:"expires" doc:"When the certificate ends"`
 }
 
 // Place is a port of a switch.
