@@ -54,7 +54,7 @@ func tlsReason(err error) error {
 		} else if v := record.RecordHeader[0]; v >= 1 && v <= 6 {
 			what = "plain OpenFlow"
 		}
-		return fmt.Errorf("it speaks %s where TLS is spoken: the bridge's controller must be ssl:HOST:PORT, and a bridge that listens pssl:", what)
+		return fmt.Errorf("it speaks %s where TLS is spoken: the bridge's controller must be ssl:HOST:PORT, or pssl:PORT where the bridge listens", what)
 	case errors.Is(err, pki.ErrNoCertificate), strings.Contains(err.Error(), "didn't provide a certificate"):
 		return fmt.Errorf("%w: give the switch one with `ovs-vsctl set-ssl KEY CERTIFICATE CA`", pki.ErrNoCertificate)
 	case errors.As(err, &cert) && errors.As(err, &unknown):
@@ -78,7 +78,7 @@ func aboutCertificate(alert error) bool {
 func plainReason(err error) error {
 	var foreign *ofconn.ForeignError
 	if errors.As(err, &foreign) && foreign.Protocol == ofconn.TLS {
-		return fmt.Errorf("%w: the bridge's controller must be tcp:HOST:PORT here, or the address belongs into openflow.listen as ssl:", err)
+		return fmt.Errorf("%w: the bridge's controller must be tcp:HOST:PORT here, or ssl:HOST:PORT must be in openflow.listen", err)
 	}
 	return err
 }
