@@ -30,7 +30,9 @@ const (
 type client struct {
 	base  string // URL without a slash at its end
 	token string
+	files map[string]source
 	http  *http.Client
+	now   func() time.Time
 }
 
 // client returns a client for the server that flags and environment name.
@@ -42,12 +44,21 @@ func (a *app) client() (*client, error) {
 	if server == "" {
 		server = defaultServer
 	}
+	files := a.sources()
 	if !strings.Contains(server, "://") {
-		server = "http://" + server
+		scheme := "http://"
+		if anyNamed(files) {
+			scheme = "https://" // what the files are for
+		}
+		server = scheme + server
 	}
 	u, err := url.Parse(server)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.Fragment != "" {
 		return nil, usageErrorf("the server must be a URL such as %s, is %q", defaultServer, server)
+	}
+	secure, err := a.clientTLS(u.Scheme, files)
+	if err != nil {
+		return nil, err
 	}
 	token := a.env("EOSIN_TOKEN")
 	if a.tokenFile != "" {
@@ -60,10 +71,13 @@ func (a *app) client() (*client, error) {
 	return &client{
 		base:  strings.TrimRight(u.String(), "/"),
 		token: strings.TrimSpace(token),
+		files: files,
+		now:   a.now,
 		http: &http.Client{Transport: &http.Transport{
 			Proxy:               http.ProxyFromEnvironment,
 			DialContext:         (&net.Dialer{Timeout: dialTimeout}).DialContext,
 			TLSHandshakeTimeout: dialTimeout,
+			TLSClientConfig:     secure,
 		}},
 	}, nil
 }
@@ -114,12 +128,18 @@ func (c *client) unreachable(ctx context.Context, err error) error {
 	if errors.As(err, &wrapper) {
 		err = wrapper.Err
 	}
+	if trouble := c.tlsTrouble(err, c.now()); trouble != nil {
+		return cannot(trouble)
+	}
 	return cannot(fmt.Errorf("no answer from the controller at %s: %w\nIs 'eosin serve' running there? --server or EOSIN_SERVER name another address", c.base, err))
 }
 
 // refusal turns an answer that is not a success into an error.
 func (c *client) refusal(response *http.Response) error {
 	body, _ := io.ReadAll(io.LimitReader(response.Body, maxLine)) // what can be read is shown
+	if response.StatusCode == http.StatusBadRequest && strings.Contains(string(body), httpsExpected) {
+		return cannot(fmt.Errorf("the controller at %s speaks HTTPS: write https://%s", c.base, strings.TrimPrefix(c.base, "http://")))
+	}
 	var problem api.Problem
 	if mediaType(response) != "application/problem+json" || json.Unmarshal(body, &problem) != nil || problem.Detail == "" {
 		return cannot(fmt.Errorf("what answers at %s is not an Eosin controller: status %s, %s", c.base, response.Status, mediaType(response)))

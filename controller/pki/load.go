@@ -11,14 +11,17 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
+	"strings"
 	"time"
 )
 
 // Paths are the PEM files of one side of the program.
 type Paths struct {
-	// Section is what the config calls them, for messages: "openflow.tls".
+	// Section is what the config calls them, for messages: "openflow.tls". A client has none.
 	Section string
-	// Cert holds a certificate, with those between it and its authority after it, and Key its private key.
+	// Cert holds a certificate, with those between it and its authority after it, and Key its private key. A client may have
+	// neither.
 	Cert, Key string
 	// CA holds the authorities from one of which certificates of peers must come; empty: peers show none.
 	CA string
@@ -44,24 +47,22 @@ func (e *FileError) Missing() bool {
 
 // Material is what the files hold.
 type Material struct {
-	// Cert is the certificate with its chain and key. Leaf is set.
+	// Cert is the certificate with its chain and key. Leaf is set, if there is one.
 	Cert tls.Certificate
 	// Authorities are the certificates of the CA file.
 	Authorities []*x509.Certificate
 	// Chain is every certificate of the file of the certificate, its own first.
 	Chain []*x509.Certificate
 
-	pool *x509.CertPool // of Authorities; nil without a CA file
+	// Pool is the Authorities; nil without a CA file.
+	Pool *x509.CertPool
 }
 
 // Expires is when the first of the certificates ends.
-func (m *Material) Expires() time.Time {
-	at := m.Cert.Leaf.NotAfter
-	for _, list := range [][]*x509.Certificate{m.Chain, m.Authorities} {
-		for _, c := range list {
-			if c.NotAfter.Before(at) {
-				at = c.NotAfter
-			}
+func (m *Material) Expires() (at time.Time) {
+	for _, c := range slices.Concat(m.Chain, m.Authorities) {
+		if at.IsZero() || c.NotAfter.Before(at) {
+			at = c.NotAfter
 		}
 	}
 	return at
@@ -74,9 +75,12 @@ const maxFile = 4 << 20
 func Load(p Paths) (*Material, error) {
 	var faults []error
 	fault := func(key string, err error) {
-		faults = append(faults, &FileError{Key: p.Section + "." + key, Err: err})
+		faults = append(faults, &FileError{Key: strings.TrimPrefix(p.Section+"."+key, "."), Err: err})
 	}
 	read := func(key, path string) []byte {
+		if path == "" {
+			return nil
+		}
 		text, err := readFile(path)
 		if err != nil {
 			fault(key, err)
@@ -104,16 +108,14 @@ func Load(p Paths) (*Material, error) {
 			fault("key", fmt.Errorf("%s is not the key of the certificate in %s: %w", p.Key, p.Cert, err))
 		}
 	}
-	if p.CA != "" {
-		if text := read("ca", p.CA); text != nil {
-			var err error
-			if m.Authorities, err = certificates(p.CA, text); err != nil {
-				fault("ca", err)
-			}
-			m.pool = x509.NewCertPool()
-			for _, c := range m.Authorities {
-				m.pool.AddCert(c)
-			}
+	if text := read("ca", p.CA); text != nil {
+		var err error
+		if m.Authorities, err = certificates(p.CA, text); err != nil {
+			fault("ca", err)
+		}
+		m.Pool = x509.NewCertPool()
+		for _, c := range m.Authorities {
+			m.Pool.AddCert(c)
 		}
 	}
 	if len(faults) > 0 {

@@ -28,6 +28,10 @@ func (e *CertificateError) Unwrap() error { return e.Err }
 // peer is the settings of one OpenFlow connection. Both ends show certificates: that of a peer must come from the authorities,
 // for whatever purpose and host name, since ovs-pki's certificates name neither.
 func (m *Material) peer() *tls.Config {
+	authorities := m.Pool
+	if authorities == nil {
+		authorities = x509.NewCertPool() // nobody: nil would stand for those of the system
+	}
 	return &tls.Config{
 		MinVersion:   tls.VersionTLS12,
 		Certificates: []tls.Certificate{m.Cert},
@@ -45,7 +49,7 @@ func (m *Material) peer() *tls.Config {
 				others.AddCert(c)
 			}
 			_, err := s.PeerCertificates[0].Verify(x509.VerifyOptions{
-				Roots: m.pool, Intermediates: others, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
+				Roots: authorities, Intermediates: others, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
 			})
 			if err != nil {
 				return &CertificateError{s.PeerCertificates[0], err}
@@ -86,8 +90,8 @@ func (f *Files) Listen(l net.Listener) net.Listener {
 				// A ticket would outlive a replaced authority.
 				SessionTicketsDisabled: true,
 			}
-			if m.pool != nil {
-				c.ClientAuth, c.ClientCAs = tls.RequireAndVerifyClientCert, m.pool
+			if m.Pool != nil {
+				c.ClientAuth, c.ClientCAs = tls.RequireAndVerifyClientCert, m.Pool
 			}
 			return c, nil
 		},
