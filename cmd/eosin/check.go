@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -36,7 +37,7 @@ or may not be read is a warning, since this may not be the machine of the contro
 				fmt.Fprintf(a.stderr, "warning: %v\n", warning)
 			}
 			wrong := false
-			for _, f := range checkFiles(loaded, a.now()) {
+			for _, f := range checkFiles(loaded, time.Now()) {
 				switch f.weight {
 				case hint:
 					fmt.Fprintf(a.stderr, "warning: %v\n", f.Error)

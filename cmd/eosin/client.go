@@ -32,7 +32,6 @@ type client struct {
 	token string
 	files map[string]source
 	http  *http.Client
-	now   func() time.Time
 }
 
 // client returns a client for the server that flags and environment name.
@@ -72,7 +71,6 @@ func (a *app) client() (*client, error) {
 		base:  strings.TrimRight(u.String(), "/"),
 		token: strings.TrimSpace(token),
 		files: files,
-		now:   a.now,
 		http: &http.Client{Transport: &http.Transport{
 			Proxy:               http.ProxyFromEnvironment,
 			DialContext:         (&net.Dialer{Timeout: dialTimeout}).DialContext,
@@ -128,7 +126,7 @@ func (c *client) unreachable(ctx context.Context, err error) error {
 	if errors.As(err, &wrapper) {
 		err = wrapper.Err
 	}
-	if trouble := c.tlsTrouble(err, c.now()); trouble != nil {
+	if trouble := c.tlsTrouble(err, time.Now()); trouble != nil {
 		return cannot(trouble)
 	}
 	return cannot(fmt.Errorf("no answer from the controller at %s: %w\nIs 'eosin serve' running there? --server or EOSIN_SERVER name another address", c.base, err))
