@@ -62,10 +62,16 @@ func tlsReason(err error) error {
 	case errors.As(err, &cert) && errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		return fmt.Errorf("%w; give the switch a new one with `ovs-vsctl set-ssl KEY CERTIFICATE CA`", err)
 	case errors.As(err, &remote) && remote.Op == "remote error" && aboutCertificate(remote):
-		return fmt.Errorf("it does not accept our certificate, openflow.tls.cert (%w): its authority must be in the CA file of the switch, `ovs-vsctl get-ssl` names that", err)
+		return fmt.Errorf("%w: %s", err, unbelieved)
+	case errors.As(err, &remote) && remote.Op == "local error" && strings.Contains(err.Error(), "bad record MAC"):
+		// OpenSSL says in the clear that it does not believe us, where TLS 1.3 has long been encrypting (RFC 8446 section 6.2).
+		return fmt.Errorf("it ended the handshake of TLS (%w): most likely %s", err, unbelieved)
 	}
 	return err
 }
+
+// unbelieved is what to do about a switch that does not accept our certificate.
+const unbelieved = "it does not accept our certificate, openflow.tls.cert, whose authority must be in the CA file of the switch: `ovs-vsctl get-ssl` names that"
 
 // aboutCertificate reports whether an alert is about the certificate that we show (RFC 8446 section 6.2). Its type is private to
 // crypto/tls.

@@ -195,7 +195,56 @@ func TestHTTPS(t *testing.T) {
 	if got := s.metric("eosin_http_tls_expiry_timestamp_seconds", ca, me); got != float64(first.Leaf.NotAfter.Unix()) {
 		t.Errorf("expiry %v, want %v", got, first.Leaf.NotAfter.Unix())
 	}
+	s.scraped(web, me, token)
 	s.replaceWhileItRuns(ca, other, web, me)
+}
+
+// scraped checks that Prometheus reads the metrics, as docs/operations.md tells it to.
+func (s *server) scraped(web, me *pkitest.Files, token string) {
+	t := s.t
+	t.Helper()
+	dir := t.TempDir()
+	config := filepath.Join(dir, "prometheus.yml")
+	err := os.WriteFile(config, []byte(fmt.Sprintf(`global: {scrape_interval: 1s}
+scrape_configs:
+  - job_name: eosin
+    scheme: https
+    authorization: {credentials_file: %s}
+    tls_config: {ca_file: %s, cert_file: %s, key_file: %s}
+    static_configs: [{targets: [%q]}]
+`, token, web.CA(), me.Cert(), me.Key(), s.addr)), 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := l.Addr().String()
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("prometheus", "--config.file="+config, "--storage.tsdb.path="+filepath.Join(dir, "tsdb"), "--web.listen-address="+addr, "--log.level=warn")
+	var log strings.Builder
+	cmd.Stderr = &log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	}()
+	p := &prometheus{url: "http://" + addr}
+	for end := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
+		found, err := p.try(`eosin_http_tls_expiry_timestamp_seconds and on(job) up{job="eosin"} == 1`)
+		if err == nil && len(found) == 1 {
+			return
+		}
+		if time.Now().After(end) {
+			t.Errorf("Prometheus does not scrape: %v", err)
+			return
+		}
+	}
 }
 
 // client is one for certificates; each has a connection of its own.
