@@ -2,9 +2,11 @@
 package pkitest
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -72,10 +74,24 @@ func (a *Authority) Issue(name string, until time.Time, hosts ...string) tls.Cer
 	return a.IssueFor(nil, name, until, hosts...)
 }
 
+// IssueRSA makes a certificate with a key of the kind that ovs-pki makes.
+func (a *Authority) IssueRSA(name string, until time.Time, hosts ...string) tls.Certificate {
+	a.t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return a.sign(key, nil, name, until, hosts)
+}
+
 // IssueFor makes a certificate for some purposes.
 func (a *Authority) IssueFor(purposes []x509.ExtKeyUsage, name string, until time.Time, hosts ...string) tls.Certificate {
 	a.t.Helper()
-	key := newKey(a.t)
+	return a.sign(newKey(a.t), purposes, name, until, hosts)
+}
+
+func (a *Authority) sign(key crypto.Signer, purposes []x509.ExtKeyUsage, name string, until time.Time, hosts []string) tls.Certificate {
+	a.t.Helper()
 	tmpl := template(name, until)
 	tmpl.ExtKeyUsage = purposes
 	for _, h := range hosts {
@@ -85,7 +101,7 @@ func (a *Authority) IssueFor(purposes []x509.ExtKeyUsage, name string, until tim
 			tmpl.DNSNames = append(tmpl.DNSNames, h)
 		}
 	}
-	der, err := x509.CreateCertificate(rand.Reader, tmpl, a.Cert, &key.PublicKey, a.key)
+	der, err := x509.CreateCertificate(rand.Reader, tmpl, a.Cert, key.Public(), a.key)
 	if err != nil {
 		a.t.Fatal(err)
 	}
