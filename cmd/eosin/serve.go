@@ -174,7 +174,7 @@ func serve(ctx context.Context, cfg *config.Config, reload func() (*config.Confi
 			case <-ctx.Done():
 				return nil
 			case <-hup:
-				reloadConfig(c, server, reload, log)
+				reloadConfig(c, server, cfg.HTTP, reload, log)
 			}
 		}
 	})
@@ -185,14 +185,17 @@ func serve(ctx context.Context, cfg *config.Config, reload func() (*config.Confi
 	return nil
 }
 
-// reloadConfig makes a changed config the running one, or keeps what runs.
-func reloadConfig(c *controller.Controller, server *api.Server, reload func() (*config.Config, error), log *logrus.Logger) {
+// reloadConfig makes a changed config the running one, or keeps what runs. started is how HTTP is served since the start.
+func reloadConfig(c *controller.Controller, server *api.Server, started config.HTTP, reload func() (*config.Config, error), log *logrus.Logger) {
 	next, err := reload()
 	var token string
 	if err == nil {
 		if token, err = readToken(next.HTTP.TokenFile); err != nil {
 			err = fmt.Errorf("http.token_file: %w", err)
 		}
+	}
+	if err == nil {
+		err = stillGuarded(next, started)
 	}
 	if err != nil {
 		c.ReloadFailed(err)
@@ -207,6 +210,17 @@ func reloadConfig(c *controller.Controller, server *api.Server, reload func() (*
 	server.SetToken(token)
 	c.Configure(next)
 	log.Info("the config is reloaded")
+}
+
+// stillGuarded refuses a config that would leave the API open to everybody, since HTTP goes on listening where it did at the start
+// and as it did: the config may well be right for another place.
+func stillGuarded(next *config.Config, started config.HTTP) error {
+	running := *next
+	running.HTTP.TLS = started.TLS
+	if _, err := running.WithHTTPListen(started.Listen); err != nil {
+		return fmt.Errorf("HTTP is served where eosin was started, and this config has no token for that: %w; or start eosin again", err)
+	}
+	return nil
 }
 
 // lookAtFiles logs what is to be said of the files that the config names. Those that cannot be used are an error.
