@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/config"
+	"github.com/eosin-sdn/eosin/openflow/ofconn"
 )
 
 // listener is a bound endpoint.
@@ -101,7 +102,7 @@ func (c *Controller) accept(ctx context.Context, l listener) error {
 		// A connection's goroutine ends with the connection, which ends with ctx; Run waits for it.
 		go func() {
 			defer c.sessions.Done()
-			c.serveFrom(ctx, waiting, nc, peer)
+			_ = c.serveFrom(ctx, waiting, nc, peer) // it has been told
 		}()
 	}
 }
@@ -111,6 +112,12 @@ const (
 	redialFirst = 200 * time.Millisecond
 	redialMost  = 5 * time.Second
 )
+
+// otherWay is what may be wrong with a bridge that hangs up at once.
+var otherWay = map[config.EndpointKind]string{
+	config.TCP: "; if it listens with TLS (pssl:), write ssl: here",
+	config.SSL: "; if it listens without TLS (ptcp:), write tcp: here",
+}
 
 // dial keeps a connection to a bridge that listens.
 func (c *Controller) dial(ctx context.Context, e config.Endpoint) error {
@@ -129,7 +136,12 @@ func (c *Controller) dial(ctx context.Context, e config.Endpoint) error {
 				nc = c.tls.Load().Connect(nc)
 			}
 			began := time.Now()
-			c.serve(ctx, nc, e.String())
+			err := c.serve(ctx, nc, e.String())
+			if errors.Is(err, ofconn.ErrPeerClosed) && !complained {
+				// Strangers that come and go are not told of; who was asked for is.
+				complained = true
+				c.log.Warnf("openflow.connect %s: the bridge hung up before it said who it is%s; trying again every %s", e, otherWay[e.Kind], redialMost)
+			}
 			if time.Since(began) > redialMost {
 				pause, complained = redialFirst, false
 			}

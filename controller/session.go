@@ -19,12 +19,12 @@ const handshakeTime = 10 * time.Second
 var errNoHandshake = fmt.Errorf("no OpenFlow handshake within %s", handshakeTime)
 
 // serve is the life of one connection, from accept or connect to its end. It is the reader's goroutine. The connection has a
-// seat in the waiting room until it has said who it is.
-func (c *Controller) serve(ctx context.Context, nc net.Conn, peer string) {
-	c.serveFrom(ctx, c.room.enter(nc), nc, peer)
+// seat in the waiting room until it has said who it is. The error is why no session came of it.
+func (c *Controller) serve(ctx context.Context, nc net.Conn, peer string) error {
+	return c.serveFrom(ctx, c.room.enter(nc), nc, peer)
 }
 
-func (c *Controller) serveFrom(ctx context.Context, waiting *seat, nc net.Conn, peer string) {
+func (c *Controller) serveFrom(ctx context.Context, waiting *seat, nc net.Conn, peer string) error {
 	c.counters.accepted.Add(1)
 	deadline := time.Now().Add(handshakeTime)
 	if err := shakeHands(ctx, nc, deadline); err != nil {
@@ -34,7 +34,7 @@ func (c *Controller) serveFrom(ctx context.Context, waiting *seat, nc net.Conn, 
 			err = errCrowded
 		}
 		c.turnedAway(peer, err)
-		return
+		return err
 	}
 	conn := ofconn.New(nc, ofconn.Options{})
 	// The writer belongs to this connection and ends when it is closed.
@@ -58,16 +58,17 @@ func (c *Controller) serveFrom(ctx context.Context, waiting *seat, nc net.Conn, 
 			err = errCrowded
 		}
 		c.refuse(conn, peer, err)
-		return
+		return err
 	}
 	s, err := c.attach(ctx, features, conn, peer)
 	if err != nil {
 		c.refuse(conn, peer, err)
-		return
+		return err
 	}
 	err = s.read(conn)
 	conn.Close(err)
 	s.detach(conn, conn.Err())
+	return nil
 }
 
 // refuse ends a connection that has not become a session.

@@ -48,13 +48,14 @@ func tlsReason(err error) error {
 	case errors.Is(err, io.EOF):
 		return fmt.Errorf("%w in the handshake of TLS", ofconn.ErrPeerClosed)
 	case errors.As(err, &record):
-		what := "something else"
-		if p := ofconn.Protocol(record.RecordHeader[:]); p != "" {
-			what = p
-		} else if v := record.RecordHeader[0]; v >= 1 && v <= 6 {
-			what = "plain OpenFlow"
+		if v := record.RecordHeader[0]; v >= 1 && v <= 6 { // of OpenFlow
+			return errors.New("it speaks plain OpenFlow where TLS is spoken: the bridge's controller must be ssl:HOST:PORT, or pssl:PORT where the bridge listens")
 		}
-		return fmt.Errorf("it speaks %s where TLS is spoken: the bridge's controller must be ssl:HOST:PORT, or pssl:PORT where the bridge listens", what)
+		what := ofconn.Protocol(record.RecordHeader[:])
+		if what == "" {
+			what = "something else"
+		}
+		return fmt.Errorf("it speaks %s where TLS is spoken", what)
 	case errors.Is(err, pki.ErrNoCertificate), strings.Contains(err.Error(), "didn't provide a certificate"):
 		return fmt.Errorf("%w: give the switch one with `ovs-vsctl set-ssl KEY CERTIFICATE CA`", pki.ErrNoCertificate)
 	case errors.As(err, &cert) && errors.As(err, &unknown):

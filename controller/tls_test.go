@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -304,3 +305,27 @@ func (r *recorder) RemoteAddr() net.Addr             { return nil }
 func (r *recorder) SetDeadline(time.Time) error      { return nil }
 func (r *recorder) SetReadDeadline(time.Time) error  { return nil }
 func (r *recorder) SetWriteDeadline(time.Time) error { return nil }
+
+// A bridge that hangs up at once is told of, once, when it was the controller that connected.
+func TestBridgeHangsUp(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	s := run(t, fmt.Sprintf("openflow: {listen: ['tcp:LISTEN'], connect: ['tcp:%s']}\n", l.Addr()))
+	for range 3 {
+		nc, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := nc.Read(make([]byte, 1024)); err != nil { // its hello: what is unread would reset the connection
+			t.Fatal(err)
+		}
+		_ = nc.Close()
+	}
+	s.logged("level=warning", "openflow.connect tcp:"+l.Addr().String(), "hung up before it said who it is", "write ssl: here")
+	if n := strings.Count(s.log.String(), "hung up"); n != 1 {
+		t.Errorf("told %d times", n)
+	}
+}

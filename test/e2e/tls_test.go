@@ -323,3 +323,41 @@ func TestTLSReplacedFiles(t *testing.T) {
 	})
 	s.pings(vm1, vm2)
 }
+
+// TestTLSConnect: the controller connects over TLS to bridges that listen (pssl:), which are held to the same. A bridge that listens
+// in another way than the controller connects is told of.
+func TestTLSConnect(t *testing.T) {
+	t.Parallel()
+	good, other := newPKI(t), newPKI(t)
+	good.sign("ctl", "controller")
+	good.sign("sw", "switch")
+	other.sign("stranger", "switch")
+	l := lab.Start(t)
+	h1, h2 := l.AddHost("host1"), l.AddHost("host2")
+	good.use(h1, "sw", good)
+	other.use(h2, "stranger", good)
+	at := func(h *lab.Host, name, way string, port int) (br *lab.Bridge, address string) {
+		br = h.AddBridge(name, lab.BridgeOptions{})
+		br.SetController(fmt.Sprintf("%s:%d:%s", way, port, h.ManagementIP()))
+		return br, fmt.Sprintf("%s:%d", h.ManagementIP(), port)
+	}
+	right, a := at(h1, "br0", "pssl", 6640)
+	plain, b := at(h1, "br1", "ptcp", 6641)
+	secret, c := at(h1, "br2", "pssl", 6642)
+	stranger, d := at(h2, "br0", "pssl", 6640)
+	config := fmt.Sprintf("openflow:\n  connect: ['ssl:%s', 'ssl:%s', 'tcp:%s', 'ssl:%s']\n  tls: {cert: %s, key: %s, ca: %s}\n",
+		a, b, c, d, good.file("ctl-cert.pem"), good.file("ctl-privkey.pem"), good.file("pki/switchca/cacert.pem"))
+	s := &site{Lab: l, t: t, ctl: l.StartController(program, config)}
+	s.waitConnected(right)
+	if o := s.session(right); o.TLS == nil || o.TLS.Serial != good.serial("sw-cert.pem") || o.Address != "ssl:"+a {
+		t.Errorf("the session is %+v with %+v", o, o.TLS)
+	}
+	s.waitLog(patience, "ssl:"+b, "it speaks plain OpenFlow where TLS is spoken", "pssl:PORT")
+	s.waitLog(patience, "openflow.connect tcp:"+c, "the bridge hung up", "write ssl: here")
+	s.waitLog(patience, "ssl:"+d, "certificate signed by unknown authority", "stranger id:")
+	for _, br := range []*lab.Bridge{plain, secret, stranger} {
+		if s.isConnected(br) {
+			t.Errorf("%s joined", br)
+		}
+	}
+}
