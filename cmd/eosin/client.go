@@ -123,11 +123,11 @@ func (c *client) unreachable(ctx context.Context, err error) error {
 		return cannot(errors.New("interrupted"))
 	}
 	var wrapper *url.Error
-	if errors.As(err, &wrapper) {
+	if errors.As(err, &wrapper) { // else the answer had begun
 		err = wrapper.Err
-	}
-	if trouble := c.tlsTrouble(err, time.Now()); trouble != nil {
-		return cannot(trouble)
+		if trouble := c.tlsTrouble(err, time.Now()); trouble != nil {
+			return cannot(trouble)
+		}
 	}
 	return cannot(fmt.Errorf("no answer from the controller at %s: %w\nIs 'eosin serve' running there? --server or EOSIN_SERVER name another address", c.base, err))
 }

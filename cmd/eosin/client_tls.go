@@ -120,8 +120,12 @@ func (c *client) tlsTrouble(err error, now time.Time) error {
 			return fmt.Errorf("the controller at %s does not accept the certificate in %s (%s): %s", c.base, cert.path, cert.name, strings.TrimPrefix(text, "tls: "))
 		}
 		return fmt.Errorf("the server at %s ended the handshake of TLS: %s", c.base, strings.TrimPrefix(text, "tls: "))
-	case https && cert.path == "" && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)):
-		return fmt.Errorf("the server at %s hung up (%w): it may demand a certificate of its clients, which --cert and --key give", c.base, err)
+	case https && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)):
+		// With TLS 1.3 a client hears only after its own part whether its certificate was wanted, and may miss it.
+		if cert.path == "" {
+			return fmt.Errorf("the server at %s hung up (%w): it may demand a certificate of its clients, which --cert and --key give", c.base, err)
+		}
+		return fmt.Errorf("the server at %s hung up (%w): it may not accept the certificate in %s (%s)", c.base, err, cert.path, cert.name)
 	}
 	return nil
 }
