@@ -56,8 +56,10 @@ var rules = []rule{
 	{packages: "controller/prober", imports: []string{"apps", "apps/probe", "openflow", "openflow/packet", "openflow/flow", "topology", prometheus, xsync, xtime}},
 	{packages: "controller/api", imports: []string{"openflow", "topology", "github.com/danielgtaylor/huma/v2", "github.com/danielgtaylor/huma/v2/adapters/*", prometheus, promhttp, logrus, xsync, xtime}},
 	{packages: "controller/api/apitest", imports: []string{"controller/api"}},
+	{packages: "controller/pki"},
+	{packages: "controller/pki/pkitest"},
 	{packages: "controller", imports: []string{
-		"apps", "apps/*", "config", "controller/api", "controller/datapath", "controller/ovsdb", "controller/prober", "topology",
+		"apps", "apps/*", "config", "controller/api", "controller/datapath", "controller/ovsdb", "controller/pki", "controller/prober", "topology",
 		"openflow", "openflow/packet", "openflow/flow", "openflow/ofconn", "openflow/oftext", prometheus, logrus, xsync, xtime,
 	}},
 	{packages: "cmd/*", imports: []string{anything}},
@@ -152,7 +154,7 @@ func (r rule) complaints(rel string, imports []string) (list []string) {
 			if to, ok := ruleFor(name); own && r.pure && ok && !to.pure {
 				complain("%s is pure and must not import %s, which is not", rel, name)
 			}
-			if forTests := []string{"test/*", "openflow/oftest", "controller/api/apitest"}; own && fits(forTests, name) && !fits([]string{"cmd/*", "test/*"}, rel) {
+			if forTests := []string{"test/*", "openflow/oftest", "controller/api/apitest", "controller/pki/pkitest"}; own && fits(forTests, name) && !fits([]string{"cmd/*", "test/*"}, rel) {
 				complain("%s must not import %s, which is for tests", rel, name)
 			}
 		case r.pure && path != "net/netip" && fits(impure, path) && !slices.Contains(r.std, path):

@@ -40,6 +40,18 @@ type Config struct {
 	Probing Probing
 	// Warnings are findings that do not keep the file from being used, in the order of lines.
 	Warnings Errors
+	// Files are the files that the file names, in the order in which it was read. They have not been looked at.
+	Files []NamedFile
+}
+
+// NamedFile is a file that the config names.
+type NamedFile struct {
+	// Key is where: "http.tls.cert".
+	Key string
+	// Path is its name, with a relative one resolved.
+	Path string
+	// Line is the line that names it.
+	Line int
 }
 
 // OpenFlow is the section `openflow`.
@@ -63,7 +75,8 @@ const (
 	RoleEqual  Role = "equal"  // whatever the switch gives: another controller may write, too
 )
 
-// TLS names the PEM files of mutual TLS. Relative names in the file have been resolved against the folder of the file.
+// TLS names the PEM files of one side. Relative names in the file have been resolved against the folder of the file. Mutual TLS
+// has a CA, from which the certificates of peers must come.
 type TLS struct {
 	Cert, Key, CA string
 }
@@ -77,7 +90,9 @@ type HTTP struct {
 	Listen string
 	// TokenFile holds the bearer token; empty for none. A relative name has been resolved against the folder of the file.
 	TokenFile string
-	// Insecure allows listening beyond loopback without a token.
+	// TLS serves HTTPS. With a CA each client must show a certificate that comes from it; the zero value is plain HTTP.
+	TLS TLS
+	// Insecure allows listening beyond loopback without a token and without client certificates.
 	Insecure bool
 }
 
@@ -139,11 +154,12 @@ const (
 	TrapDSCP      Trap = "dscp"      // DSCP, re-injecting what is not ours
 )
 
-// Equal reports that a and b ask for the same. Name of the file and warnings are not compared.
+// Equal reports that a and b ask for the same. Name of the file, warnings and where files are named are not compared.
 func (c *Config) Equal(other *Config) bool {
 	a, b := *c, *other
 	a.File, b.File = "", ""
 	a.Warnings, b.Warnings = nil, nil
+	a.Files, b.Files = nil, nil
 	return reflect.DeepEqual(a, b)
 }
 

@@ -5,6 +5,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 )
 
 // maxFile is the size of the largest file that is read.
@@ -45,6 +47,7 @@ func Parse(name string, data []byte) (*Config, error) {
 		return nil, errs
 	}
 	c.Warnings = r.sorted(r.warnings)
+	c.Files = r.files
 	return c, nil
 }
 
@@ -74,10 +77,11 @@ func (r *reader) fileName(v value) string {
 	case s == "":
 		r.errorf(v, "is empty; write the name of a file")
 		return ""
-	case filepath.IsAbs(s):
-		return s
+	case !filepath.IsAbs(s):
+		s = filepath.Join(filepath.Dir(r.file), s)
 	}
-	return filepath.Join(filepath.Dir(r.file), s)
+	r.files = append(r.files, NamedFile{Key: v.path, Path: s, Line: v.line})
+	return s
 }
 
 func (r *reader) openflow(c *Config, v value) {
@@ -147,7 +151,7 @@ func (r *reader) tlsUsers() {
 }
 
 func (r *reader) http(c *Config, v value) {
-	o := r.object(v, "listen", "token_file", "insecure")
+	o := r.object(v, "listen", "token_file", "tls", "insecure")
 	l := o["listen"]
 	if s, ok := r.text(l); ok {
 		if err := checkHostPort(s, 0); err != nil {
@@ -159,20 +163,48 @@ func (r *reader) http(c *Config, v value) {
 	token, hasToken := o["token_file"]
 	c.HTTP.TokenFile = r.fileName(token)
 	c.HTTP.Insecure, _ = r.boolean(o["insecure"])
-	if hasToken {
-		return // what is wrong with it has been said, and nothing else is asked for
-	}
-	if err := c.HTTP.check(); err != nil {
+	_, hasCA := r.httpTLS(c, o["tls"])["ca"]
+	if hasToken || hasCA {
+		// What is wrong with them has been said, and nothing else is asked for.
+	} else if err := c.HTTP.check(); err != nil {
 		r.errorf(l, "%w", err) // only a listen of the file can be beyond loopback
 	}
+	if text := c.HTTP.warning(); text != "" {
+		r.warnf(l, "%s", text)
+	}
+}
+
+// httpTLS reads the files of HTTPS and returns those that were named.
+func (r *reader) httpTLS(c *Config, v value) map[string]value {
+	if v.node == nil {
+		return nil
+	}
+	mark := len(r.errors)
+	files := r.object(v, "cert", "key", "ca")
+	mistyped := len(r.errors) > mark // then what is missing is most likely that
+	for _, key := range []string{"cert", "key"} {
+		if _, ok := files[key]; !ok && !mistyped {
+			r.errorf(v, "%s is missing; HTTPS needs cert and key, and with ca clients must show a certificate, too", key)
+		}
+	}
+	c.HTTP.TLS = TLS{Cert: r.fileName(files["cert"]), Key: r.fileName(files["key"]), CA: r.fileName(files["ca"])}
+	return files
 }
 
 // check refuses an API that anybody on the network could use.
 func (h HTTP) check() error {
-	if isLoopback(h.Listen) || h.TokenFile != "" || h.Insecure {
+	if isLoopback(h.Listen) || h.TokenFile != "" || h.TLS.CA != "" || h.Insecure {
 		return nil
 	}
-	return fmt.Errorf("%s is reachable from other machines; add http.token_file, or say http.insecure: true, or listen on 127.0.0.1", quote(h.Listen))
+	return fmt.Errorf("%s is reachable from other machines; add http.token_file, or http.tls with a ca that clients' certificates come from, or say http.insecure: true, or listen on 127.0.0.1", quote(h.Listen))
+}
+
+// warning is about a token that whoever listens on the network can read and use. Who says insecure knows.
+func (h HTTP) warning() string {
+	if isLoopback(h.Listen) || h.TokenFile == "" || !h.TLS.IsZero() || h.Insecure {
+		return ""
+	}
+	return fmt.Sprintf("%s: the token crosses the network where everybody on the way can read it; add http.tls: {cert: FILE, key: FILE}", quote(h.Listen))
 }
 
 // WithOpenFlowListen returns a copy that listens on other endpoints, as a command line flag asks.
@@ -201,6 +233,12 @@ func (c *Config) WithHTTPListen(hostPort string) (*Config, error) {
 	changed.HTTP.Listen = hostPort
 	if err := changed.HTTP.check(); err != nil {
 		return nil, err
+	}
+	if was := c.HTTP.warning(); was != "" {
+		changed.Warnings = slices.DeleteFunc(slices.Clone(c.Warnings), func(e Error) bool { return strings.HasSuffix(e.Message, oneLine(was)) })
+	}
+	if text := changed.HTTP.warning(); text != "" {
+		changed.Warnings = append(slices.Clip(changed.Warnings), Error{Message: "--http-listen " + text})
 	}
 	return &changed, nil
 }

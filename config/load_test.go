@@ -78,6 +78,12 @@ func TestExample(t *testing.T) {
 			"testdata/example.yaml", 44,
 			`probes[2].pairs[0][1]: no host of this file is named "vm2"; did you mean "vm1"? those that exist are vm1`,
 		}},
+		Files: []NamedFile{
+			{"openflow.tls.cert", "testdata/ctl-cert.pem", 4},
+			{"openflow.tls.key", "testdata/ctl-privkey.pem", 4},
+			{"openflow.tls.ca", "testdata/cacert.pem", 4},
+			{"http.token_file", "/etc/eosin/token", 7},
+		},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got\n%+v\nwant\n%+v", got, want)
@@ -212,7 +218,10 @@ func TestHTTPBeyondLoopback(t *testing.T) {
 		"127.0.0.1:9653": true, "[::1]:9653": true, "localhost:0": true, "127.3.2.1:1": true,
 		"0.0.0.0:9653": false, ":9653": false, "[::]:9653": false, "192.0.2.1:9653": false, "eosin.example:9653": false,
 	} {
-		for addition, allowed := range map[string]bool{"": ok, ", insecure: true": true, ", insecure: false": ok, ", token_file: t": true} {
+		for addition, allowed := range map[string]bool{
+			"": ok, ", insecure: true": true, ", insecure: false": ok, ", token_file: t": true,
+			", tls: {cert: c, key: k, ca: a}": true, ", tls: {cert: c, key: k}": ok, ", token_file: t, tls: {cert: c, key: k}": true,
+		} {
 			_, err := Parse("f", []byte("http: {listen: \""+text+"\""+addition+"}\n"))
 			if (err == nil) != allowed {
 				t.Errorf("listen %s%s: %v", text, addition, err)
@@ -225,6 +234,75 @@ func TestHTTPBeyondLoopback(t *testing.T) {
 		if ok && changed.HTTP.Listen != text {
 			t.Errorf("flag %s gives %s", text, changed.HTTP.Listen)
 		}
+	}
+}
+
+// A token that crosses the network in the clear is warned of; who says insecure knows.
+func TestTokenInTheClear(t *testing.T) {
+	const says = "the token crosses the network"
+	for text, warned := range map[string]bool{
+		"listen: 0.0.0.0:1, token_file: t":                                    true,
+		"listen: 0.0.0.0:1, token_file: t, insecure: true":                    false,
+		"listen: 0.0.0.0:1, token_file: t, tls: {cert: c, key: k}":            false,
+		"listen: 127.0.0.1:1, token_file: t":                                  false,
+		"listen: 0.0.0.0:1, tls: {cert: c, key: k, ca: a}":                    false,
+		"listen: 0.0.0.0:1, token_file: t, tls: {cert: c, key: k, ca: a}":     false,
+		"listen: 0.0.0.0:1, insecure: true":                                   false,
+		"listen: '[::]:1', token_file: t, insecure: false":                    true,
+		"listen: 0.0.0.0:1, token_file: t, tls: {cert: c, key: k, ca: }":      false,
+		"listen: 127.0.0.1:1, tls: {cert: c, key: k}, token_file: /etc/token": false,
+	} {
+		c := mustParse(t, "learning: {timeout: 1s}\nhttp: {"+text+"}\n")
+		if got := strings.Contains(c.Warnings.Error(), "eosin.yaml:2: http.listen: ") && strings.Contains(c.Warnings.Error(), says); got != warned {
+			t.Errorf("%s: %v", text, c.Warnings)
+		}
+		// A flag that changes where it listens changes the warning, and no other.
+		home, err := c.WithHTTPListen("127.0.0.1:2")
+		if err != nil || strings.Contains(home.Warnings.Error(), says) {
+			t.Errorf("%s, listening at home: %v, %v", text, home.Warnings, err)
+		}
+		away, err := c.WithHTTPListen("192.0.2.1:2")
+		insecure := c.HTTP.TokenFile != "" && c.HTTP.TLS.IsZero() && !c.HTTP.Insecure
+		if allowed := c.HTTP.TokenFile != "" || c.HTTP.TLS.CA != "" || c.HTTP.Insecure; allowed != (err == nil) {
+			t.Errorf("%s, listening away: %v", text, err)
+		}
+		if err == nil && strings.Contains(away.Warnings.Error(), `--http-listen "192.0.2.1:2": `+says) != insecure {
+			t.Errorf("%s, listening away: %v", text, away.Warnings)
+		}
+		if err == nil && len(away.Warnings) > 1 {
+			t.Errorf("%s, listening away: %v", text, away.Warnings)
+		}
+	}
+}
+
+// The files that are named, each with its line and as it is found from where the program runs.
+func TestNamedFiles(t *testing.T) {
+	c, err := Parse("/etc/eosin/eosin.yaml", []byte(`http:
+  tls:
+    cert: web.pem
+    key: /keys/web.pem
+  token_file: token
+openflow:
+  listen: ["ssl:0.0.0.0:6654"]
+  tls: {cert: a.pem, key: b.pem,
+        ca: c.pem}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []NamedFile{
+		{"openflow.tls.cert", "/etc/eosin/a.pem", 8},
+		{"openflow.tls.key", "/etc/eosin/b.pem", 8},
+		{"openflow.tls.ca", "/etc/eosin/c.pem", 9},
+		{"http.token_file", "/etc/eosin/token", 5},
+		{"http.tls.cert", "/etc/eosin/web.pem", 3},
+		{"http.tls.key", "/keys/web.pem", 4},
+	}
+	if !reflect.DeepEqual(c.Files, want) {
+		t.Errorf("got %+v", c.Files)
+	}
+	if c.HTTP.TLS != (TLS{Cert: "/etc/eosin/web.pem", Key: "/keys/web.pem"}) {
+		t.Errorf("HTTP.TLS is %+v", c.HTTP.TLS)
 	}
 }
 

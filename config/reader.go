@@ -18,6 +18,7 @@ type reader struct {
 	errors   []finding
 	warnings []finding
 
+	files      []NamedFile
 	sslUsers   []value // endpoints that need TLS
 	tlsSeen    bool
 	configured int              // networks that the file writes

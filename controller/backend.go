@@ -3,6 +3,7 @@ package controller
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -68,6 +69,11 @@ func (s *datapathSwitch) describe() api.Switch {
 	if s.conn != nil {
 		sw.Address, sw.ConnectedSince = s.peer, &st.Since
 		sw.Role = openflow.RoleName(st.Role)
+		if cert, state := peerCertificate(s.conn.NetConn()); cert != nil {
+			sw.TLS = &api.SwitchTLS{
+				Version: tls.VersionName(state.Version), Certificate: cert.Subject.CommonName, Serial: fmt.Sprintf("%X", cert.SerialNumber), Expires: cert.NotAfter,
+			}
+		}
 	}
 	if st.Err != nil {
 		sw.Error = st.Err.Error()

@@ -17,6 +17,7 @@ import (
 	"github.com/eosin-sdn/eosin/config"
 	"github.com/eosin-sdn/eosin/controller/api"
 	"github.com/eosin-sdn/eosin/controller/datapath"
+	"github.com/eosin-sdn/eosin/controller/pki"
 	"github.com/eosin-sdn/eosin/controller/prober"
 	"github.com/eosin-sdn/eosin/openflow"
 )
@@ -36,7 +37,7 @@ type Controller struct {
 	prober *prober.Engine
 	ovsdb  *databases
 	book   *addressBook
-	tls    atomic.Pointer[tlsFiles] // nil without openflow.tls
+	tls    atomic.Pointer[pki.Files] // nil without openflow.tls
 
 	config atomic.Pointer[config.Config]
 	reload sync.Mutex // one Configure at a time
@@ -75,8 +76,8 @@ func New(cfg *config.Config, o Options) *Controller {
 // Run serves until ctx ends: listeners, connections to bridges that listen, the fabric and the probes.
 func (c *Controller) Run(ctx context.Context) error {
 	cfg := c.Config()
-	if !cfg.OpenFlow.TLS.IsZero() {
-		files, err := newTLSFiles(cfg.OpenFlow.TLS)
+	if t := cfg.OpenFlow.TLS; !t.IsZero() {
+		files, err := pki.Open(pki.Paths{Section: "openflow.tls", Cert: t.Cert, Key: t.Key, CA: t.CA}, c.log)
 		if err != nil {
 			return err
 		}
@@ -87,6 +88,9 @@ func (c *Controller) Run(ctx context.Context) error {
 		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)
+	if files := c.tls.Load(); files != nil {
+		g.Go(func() error { return files.Watch(ctx) }) // ends with ctx
+	}
 	for _, l := range listeners {
 		c.log.Infof("OpenFlow: listening on %s", l.endpoint)
 		g.Go(func() error { return c.accept(ctx, l) }) // ends with ctx

@@ -62,7 +62,7 @@ func (c *Controller) dialDatabase(ctx context.Context, e config.Endpoint) (net.C
 	var d net.Dialer
 	nc, err := d.DialContext(ctx, e.Network(), e.Address)
 	if err == nil && e.Kind == config.SSL {
-		nc = files.client(nc, c.tlsFault)
+		nc = files.Connect(nc)
 	}
 	return nc, err
 }

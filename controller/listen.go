@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/config"
+	"github.com/eosin-sdn/eosin/openflow/ofconn"
 )
 
 // listener is a bound endpoint.
@@ -93,15 +94,15 @@ func (c *Controller) accept(ctx context.Context, l listener) error {
 		if l.endpoint.Kind != config.Unix {
 			peer = string(l.endpoint.Kind) + ":" + nc.RemoteAddr().String()
 		}
-		if l.endpoint.Kind == config.SSL {
-			nc = c.tls.Load().server(nc, c.tlsFault)
-		}
 		c.sessions.Add(1)
 		waiting := c.room.enter(nc)
+		if l.endpoint.Kind == config.SSL {
+			nc = c.tls.Load().Accept(nc, waiting.speaks) // the handshake is for the connection's own goroutine
+		}
 		// A connection's goroutine ends with the connection, which ends with ctx; Run waits for it.
 		go func() {
 			defer c.sessions.Done()
-			c.serveFrom(ctx, waiting, nc, peer)
+			_ = c.serveFrom(ctx, waiting, nc, peer) // it has been told
 		}()
 	}
 }
@@ -111,6 +112,12 @@ const (
 	redialFirst = 200 * time.Millisecond
 	redialMost  = 5 * time.Second
 )
+
+// otherWay is what may be wrong with a bridge that hangs up at once.
+var otherWay = map[config.EndpointKind]string{
+	config.TCP: "; if it listens with TLS (pssl:), write ssl: here",
+	config.SSL: "; if it listens without TLS (ptcp:), write tcp: here",
+}
 
 // dial keeps a connection to a bridge that listens.
 func (c *Controller) dial(ctx context.Context, e config.Endpoint) error {
@@ -126,10 +133,15 @@ func (c *Controller) dial(ctx context.Context, e config.Endpoint) error {
 		cancel()
 		if err == nil {
 			if e.Kind == config.SSL {
-				nc = c.tls.Load().client(nc, c.tlsFault)
+				nc = c.tls.Load().Connect(nc)
 			}
 			began := time.Now()
-			c.serve(ctx, nc, e.String())
+			err := c.serve(ctx, nc, e.String())
+			if errors.Is(err, ofconn.ErrPeerClosed) && !complained {
+				// Strangers that come and go are not told of; who was asked for is.
+				complained = true
+				c.log.Warnf("openflow.connect %s: the bridge hung up before it said who it is%s; trying again every %s", e, otherWay[e.Kind], redialMost)
+			}
 			if time.Since(began) > redialMost {
 				pause, complained = redialFirst, false
 			}
@@ -144,9 +156,4 @@ func (c *Controller) dial(ctx context.Context, e config.Endpoint) error {
 		pause = min(2*pause, redialMost)
 	}
 	return nil
-}
-
-// tlsFault notes that changed certificate files cannot be used.
-func (c *Controller) tlsFault(err error) {
-	c.log.Errorf("%v; the certificates read before stay in use", err)
 }

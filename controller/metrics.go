@@ -34,6 +34,8 @@ var (
 	descFailMode  = desc("switch_fail_mode_secure", "Whether the switch's bridge is in fail mode secure (1) or turns into a plain switch when the controller is away (0). Absent where no OVSDB tells.", "switch", "datapath_id")
 	descOVSDB     = desc("ovsdb_connected", "Whether the OVSDB server is being read (1) or not (0).", "server")
 	descTLSExpiry = desc("openflow_tls_expiry_timestamp_seconds", "When the first of the certificates in use for OpenFlow ends, in seconds since 1970.")
+	descTLSReadOK = desc("openflow_tls_last_reload_successful", "Whether the TLS files of OpenFlow can be used as they are (1), or what was read before stays in use (0).")
+	descPeerTLS   = desc("switch_tls_expiry_timestamp_seconds", "When the certificate of the switch ends, in seconds since 1970.", "switch")
 	descReloadOK  = desc("config_last_reload_successful", "Whether the last reload of the config succeeded.")
 	descReloadAt  = desc("config_last_reload_success_timestamp_seconds", "When the config was last loaded, in seconds since 1970.")
 )
@@ -82,7 +84,8 @@ func (m *Collector) Collect(ch chan<- prometheus.Metric) {
 	counter(descRefused, m.c.counters.refused.Load())
 	counter(descBroken, m.c.counters.broken.Load())
 	if files := m.c.tls.Load(); files != nil {
-		gauge(descTLSExpiry, float64(files.expiry().Unix()))
+		gauge(descTLSExpiry, float64(files.Current().Expires().Unix()))
+		gauge(descTLSReadOK, truth(files.Sound()))
 	}
 	gauge(descReloadOK, truth(m.c.counters.reloadOK.Load()))
 	gauge(descReloadAt, float64(m.c.counters.reloadAt.Load()))
@@ -102,8 +105,13 @@ func (s *datapathSwitch) collect(gauge func(*prometheus.Desc, float64, ...string
 	m := s.machine
 	name, id := m.Name(), s.id.String()
 	gauge(descConnected, truth(s.conn != nil), name, id)
-	if role := m.Status().Role; s.conn != nil && role != openflow.RoleNoChange {
-		gauge(descRole, 1, name, id, openflow.RoleName(role))
+	if s.conn != nil {
+		if role := m.Status().Role; role != openflow.RoleNoChange {
+			gauge(descRole, 1, name, id, openflow.RoleName(role))
+		}
+		if cert, _ := peerCertificate(s.conn.NetConn()); cert != nil {
+			gauge(descPeerTLS, float64(cert.NotAfter.Unix()), name)
+		}
 	}
 	counter(descSessions, m.Sessions, name, id)
 	for t := range m.In {

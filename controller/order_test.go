@@ -11,6 +11,7 @@ import (
 	"github.com/eosin-sdn/eosin/apps"
 	"github.com/eosin-sdn/eosin/config"
 	"github.com/eosin-sdn/eosin/controller/datapath"
+	"github.com/eosin-sdn/eosin/controller/pki/pkitest"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/topology"
 )
@@ -60,10 +61,10 @@ func TestPortListsDoNotOvertakeFacts(t *testing.T) {
 
 // Metrics may be read while the controller starts.
 func TestCollectDuringStart(t *testing.T) {
-	ca := newAuthority(t, "switch CA")
-	files := &pki{t: t, dir: t.TempDir()}
-	files.write(ca.issue("controller", time.Now().Add(time.Hour)), ca)
-	s := newShell(t, parse(t, strings.ReplaceAll(files.config(), "LISTEN", "127.0.0.1:0")))
+	ca := pkitest.New(t, "switch CA")
+	files := pkitest.NewFiles(t)
+	files.Write(ca.Issue("controller", pkitest.Tomorrow()), ca)
+	s := newShell(t, parse(t, strings.ReplaceAll(ssl(files), "LISTEN", "127.0.0.1:0")))
 	done := make(chan struct{})
 	go func() { // ends with the loop
 		defer close(done)

@@ -31,7 +31,7 @@ type waitingRoom struct {
 type seat struct {
 	nc    net.Conn
 	since time.Time
-	spoke atomic.Bool // it has said hello
+	spoke atomic.Bool // it has said hello, that of TLS or of OpenFlow
 	ended atomic.Bool // it had to make place
 }
 
@@ -42,6 +42,9 @@ func (s *seat) due() time.Time {
 	}
 	return s.since.Add(silentFor)
 }
+
+// speaks notes that the seat's holder has said hello.
+func (s *seat) speaks() { s.spoke.Store(true) }
 
 func newWaitingRoom() *waitingRoom { return &waitingRoom{left: make(chan struct{}, 1)} }
 

@@ -13,17 +13,29 @@ import (
 	"github.com/eosin-sdn/eosin/openflow/ofconn"
 )
 
-// handshakeTime is how long a switch may take to say who it is.
+// handshakeTime is how long a switch may take to say who it is, the handshake of TLS included.
 const handshakeTime = 10 * time.Second
 
+var errNoHandshake = fmt.Errorf("no OpenFlow handshake within %s", handshakeTime)
+
 // serve is the life of one connection, from accept or connect to its end. It is the reader's goroutine. The connection has a
-// seat in the waiting room until it has said who it is.
-func (c *Controller) serve(ctx context.Context, nc net.Conn, peer string) {
-	c.serveFrom(ctx, c.room.enter(nc), nc, peer)
+// seat in the waiting room until it has said who it is. The error is why no session came of it.
+func (c *Controller) serve(ctx context.Context, nc net.Conn, peer string) error {
+	return c.serveFrom(ctx, c.room.enter(nc), nc, peer)
 }
 
-func (c *Controller) serveFrom(ctx context.Context, waiting *seat, nc net.Conn, peer string) {
+func (c *Controller) serveFrom(ctx context.Context, waiting *seat, nc net.Conn, peer string) error {
 	c.counters.accepted.Add(1)
+	deadline := time.Now().Add(handshakeTime)
+	if err := shakeHands(ctx, nc, deadline); err != nil {
+		_ = nc.Close() // the reason is told
+		c.room.leave(waiting)
+		if waiting.ended.Load() {
+			err = errCrowded
+		}
+		c.turnedAway(peer, err)
+		return err
+	}
 	conn := ofconn.New(nc, ofconn.Options{})
 	// The writer belongs to this connection and ends when it is closed.
 	written := make(chan struct{})
@@ -36,7 +48,7 @@ func (c *Controller) serveFrom(ctx context.Context, waiting *seat, nc net.Conn, 
 	stop := context.AfterFunc(ctx, func() { conn.Close(errStopping) })
 	defer stop()
 
-	features, err := c.handshake(ctx, conn, waiting)
+	features, err := c.handshake(ctx, conn, waiting, deadline)
 	if err == nil {
 		err = c.bound(features.DatapathID, certificateName(nc))
 	}
@@ -46,21 +58,27 @@ func (c *Controller) serveFrom(ctx context.Context, waiting *seat, nc net.Conn, 
 			err = errCrowded
 		}
 		c.refuse(conn, peer, err)
-		return
+		return err
 	}
 	s, err := c.attach(ctx, features, conn, peer)
 	if err != nil {
 		c.refuse(conn, peer, err)
-		return
+		return err
 	}
 	err = s.read(conn)
 	conn.Close(err)
 	s.detach(conn, conn.Err())
+	return nil
 }
 
 // refuse ends a connection that has not become a session.
 func (c *Controller) refuse(conn *ofconn.Conn, peer string, err error) {
 	conn.Close(err)
+	c.turnedAway(peer, plainReason(err))
+}
+
+// turnedAway tells of a connection that has not become a session.
+func (c *Controller) turnedAway(peer string, err error) {
 	if errors.Is(err, errStopping) || errors.Is(err, ofconn.ErrPeerClosed) {
 		return
 	}
@@ -69,9 +87,9 @@ func (c *Controller) refuse(conn *ofconn.Conn, peer string, err error) {
 }
 
 // handshake finds out which switch is at the other end.
-func (c *Controller) handshake(ctx context.Context, conn *ofconn.Conn, waiting *seat) (openflow.FeaturesReply, error) {
+func (c *Controller) handshake(ctx context.Context, conn *ofconn.Conn, waiting *seat, deadline time.Time) (openflow.FeaturesReply, error) {
 	h := datapath.NewHandshake()
-	if err := conn.SetReadDeadline(time.Now().Add(handshakeTime)); err != nil {
+	if err := conn.SetReadDeadline(deadline); err != nil {
 		return openflow.FeaturesReply{}, err
 	}
 	for {
@@ -83,7 +101,7 @@ func (c *Controller) handshake(ctx context.Context, conn *ofconn.Conn, waiting *
 		for !ok {
 			if err := conn.Fill(); err != nil {
 				if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, ofconn.ErrTimeout) {
-					err = fmt.Errorf("no OpenFlow handshake within %s", handshakeTime)
+					err = errNoHandshake
 				}
 				return openflow.FeaturesReply{}, err
 			}
@@ -97,7 +115,7 @@ func (c *Controller) handshake(ctx context.Context, conn *ofconn.Conn, waiting *
 			cancel()
 			return f, err
 		}
-		waiting.spoke.Store(true)
+		waiting.speaks()
 		if done {
 			return f, conn.SetReadDeadline(time.Time{})
 		}

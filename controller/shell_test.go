@@ -3,6 +3,7 @@ package controller
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io/fs"
 	"net"
@@ -382,7 +383,7 @@ func TestHandshakeTimeTLS(t *testing.T) {
 			ended := make(chan struct{})
 			began := time.Now()
 			go func() { // ends with the connection
-				s.c.serve(t.Context(), (&tlsFiles{}).server(a, s.c.tlsFault), "pipe")
+				s.c.serve(t.Context(), tls.Server(a, &tls.Config{}), "pipe")
 				close(ended)
 			}()
 			if _, err := b.Write(first); err != nil {

@@ -1,142 +1,112 @@
 package controller
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
-	"sync"
+	"strings"
 	"time"
 
-	"github.com/eosin-sdn/eosin/config"
+	"github.com/eosin-sdn/eosin/controller/pki"
+	"github.com/eosin-sdn/eosin/openflow/ofconn"
 )
 
-// tlsFiles keeps the certificate, key and CA of the OpenFlow side, and reads them again when a file has changed: new
-// connections use the new ones, those that are up stay.
-type tlsFiles struct {
-	paths config.TLS
-
-	mu      sync.Mutex
-	stamp   [3]time.Time
-	cert    tls.Certificate
-	cas     *x509.CertPool
-	expires time.Time // when the first of certificate and CA ends
-}
-
-// newTLSFiles reads the files once, so that a mistake is found at the start.
-func newTLSFiles(paths config.TLS) (*tlsFiles, error) {
-	f := &tlsFiles{paths: paths}
-	return f, f.refresh()
-}
-
-// refresh reads the files if one of them has changed. After an error what was read before stays in use.
-func (f *tlsFiles) refresh() error {
-	var stamp [3]time.Time
-	for i, p := range []string{f.paths.Cert, f.paths.Key, f.paths.CA} {
-		st, err := os.Stat(p)
-		if err != nil {
-			return fmt.Errorf("openflow.tls: %w", err)
-		}
-		stamp[i] = st.ModTime()
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if stamp == f.stamp {
+// shakeHands does the handshake of TLS, if the connection has one, until a deadline. The error is a reason in the words of who
+// set up the switch.
+func shakeHands(ctx context.Context, nc net.Conn, deadline time.Time) error {
+	t, ok := nc.(*tls.Conn)
+	if !ok {
 		return nil
 	}
-	cert, err := tls.LoadX509KeyPair(f.paths.Cert, f.paths.Key)
-	if err != nil {
-		return fmt.Errorf("openflow.tls: certificate %s with key %s: %w", f.paths.Cert, f.paths.Key, err)
+	if err := t.SetDeadline(deadline); err != nil {
+		return err
 	}
-	text, err := os.ReadFile(f.paths.CA)
-	if err != nil {
-		return fmt.Errorf("openflow.tls: %w", err)
+	if err := t.HandshakeContext(ctx); err != nil {
+		if ctx.Err() != nil {
+			return errStopping
+		}
+		return tlsReason(err)
 	}
-	cas, expires := x509.NewCertPool(), cert.Leaf.NotAfter
-	found := false
-	for rest := text; ; {
-		var block *pem.Block
-		if block, rest = pem.Decode(rest); block == nil {
-			break
-		}
-		if block.Type != "CERTIFICATE" {
-			continue
-		}
-		ca, err := x509.ParseCertificate(block.Bytes)
-		if err != nil {
-			return fmt.Errorf("openflow.tls: %s: %w", f.paths.CA, err)
-		}
-		cas.AddCert(ca)
-		found = true
-		if ca.NotAfter.Before(expires) {
-			expires = ca.NotAfter
-		}
-	}
-	if !found {
-		return fmt.Errorf("openflow.tls: %s holds no certificate", f.paths.CA)
-	}
-	f.stamp, f.cert, f.cas, f.expires = stamp, cert, cas, expires
-	return nil
+	return t.SetDeadline(time.Time{})
 }
 
-// expiry returns when the first of the certificates in use ends.
-func (f *tlsFiles) expiry() time.Time {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.expires
-}
-
-// config returns the settings for one connection, with the files as they are now. Both ends show certificates: that of a peer
-// must come from the CA, for whatever purpose and host name, since ovs-pki's certificates name neither.
-func (f *tlsFiles) config(log func(error)) *tls.Config {
-	if err := f.refresh(); err != nil {
-		log(err)
+// tlsReason turns what ended a handshake of TLS into what an operator can act on.
+func tlsReason(err error) error {
+	var record tls.RecordHeaderError
+	var cert *pki.CertificateError
+	var invalid x509.CertificateInvalidError
+	var unknown x509.UnknownAuthorityError
+	var remote *net.OpError
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return errNoHandshake
+	case errors.Is(err, io.EOF):
+		return fmt.Errorf("%w in the handshake of TLS", ofconn.ErrPeerClosed)
+	case errors.As(err, &record):
+		if v := record.RecordHeader[0]; v >= 1 && v <= 6 { // of OpenFlow
+			return errors.New("it speaks plain OpenFlow where TLS is spoken: the bridge's controller must be ssl:HOST:PORT, or pssl:PORT where the bridge listens")
+		}
+		what := ofconn.Protocol(record.RecordHeader[:])
+		if what == "" {
+			what = "something else"
+		}
+		return fmt.Errorf("it speaks %s where TLS is spoken", what)
+	case errors.Is(err, pki.ErrNoCertificate), strings.Contains(err.Error(), "didn't provide a certificate"):
+		return fmt.Errorf("%w: give the switch one with `ovs-vsctl set-ssl KEY CERTIFICATE CA`", pki.ErrNoCertificate)
+	case errors.As(err, &cert) && errors.As(err, &unknown):
+		return fmt.Errorf("%w; openflow.tls.ca does not hold the authority that issued it", err)
+	case errors.As(err, &cert) && errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return fmt.Errorf("%w; give the switch a new one with `ovs-vsctl set-ssl KEY CERTIFICATE CA`", err)
+	case errors.As(err, &remote) && remote.Op == "remote error" && aboutCertificate(remote):
+		return fmt.Errorf("%w: %s", err, unbelieved)
+	case errors.As(err, &remote) && remote.Op == "local error" && strings.Contains(err.Error(), "bad record MAC"):
+		// OpenSSL says in the clear that it does not believe us, where TLS 1.3 has long been encrypting (RFC 8446 section 6.2).
+		return fmt.Errorf("it ended the handshake of TLS (%w): most likely %s", err, unbelieved)
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	cas := f.cas
-	return &tls.Config{
-		MinVersion:   tls.VersionTLS12,
-		Certificates: []tls.Certificate{f.cert},
-		ClientAuth:   tls.RequireAnyClientCert,
-		// Verification is done below for both directions.
-		InsecureSkipVerify: true,
-		VerifyConnection: func(s tls.ConnectionState) error {
-			if len(s.PeerCertificates) == 0 {
-				return fmt.Errorf("the peer shows no certificate")
-			}
-			others := x509.NewCertPool()
-			for _, c := range s.PeerCertificates[1:] {
-				others.AddCert(c)
-			}
-			_, err := s.PeerCertificates[0].Verify(x509.VerifyOptions{
-				Roots: cas, Intermediates: others, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
-			})
-			return err
-		},
+	return err
+}
+
+// unbelieved is what to do about a switch that does not accept our certificate.
+const unbelieved = "it does not accept our certificate, openflow.tls.cert, whose authority must be in the CA file of the switch: `ovs-vsctl get-ssl` names that"
+
+// aboutCertificate reports whether an alert is about the certificate that we show (RFC 8446 section 6.2). Its type is private to
+// crypto/tls.
+func aboutCertificate(alert error) bool {
+	text := alert.Error()
+	return strings.Contains(text, "certificate") && !strings.Contains(text, "certificate required")
+}
+
+// plainReason is for a listener without TLS.
+func plainReason(err error) error {
+	var foreign *ofconn.ForeignError
+	if errors.As(err, &foreign) && foreign.Protocol == ofconn.TLS {
+		return fmt.Errorf("%w: the bridge's controller must be tcp:HOST:PORT here, or ssl:HOST:PORT must be in openflow.listen", err)
 	}
+	return err
 }
 
-// server wraps accepted connections; client wraps dialled ones.
-func (f *tlsFiles) server(nc net.Conn, log func(error)) net.Conn {
-	return tls.Server(nc, &tls.Config{
-		MinVersion:         tls.VersionTLS12,
-		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return f.config(log), nil },
-	})
-}
-
-func (f *tlsFiles) client(nc net.Conn, log func(error)) net.Conn {
-	return tls.Client(nc, f.config(log))
+// peerCertificate returns the certificate of the peer of a session, nil without TLS, and the connection's TLS.
+func peerCertificate(nc net.Conn) (*x509.Certificate, *tls.ConnectionState) {
+	t, ok := nc.(*tls.Conn)
+	if !ok {
+		return nil, nil
+	}
+	state := t.ConnectionState()
+	if len(state.PeerCertificates) == 0 {
+		return nil, nil
+	}
+	return state.PeerCertificates[0], &state
 }
 
 // certificateName returns the common name of the peer's certificate, "" without TLS. The handshake must be done.
 func certificateName(nc net.Conn) string {
-	if t, ok := nc.(*tls.Conn); ok {
-		if certs := t.ConnectionState().PeerCertificates; len(certs) > 0 {
-			return certs[0].Subject.CommonName
-		}
+	if cert, _ := peerCertificate(nc); cert != nil {
+		return cert.Subject.CommonName
 	}
 	return ""
 }

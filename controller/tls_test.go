@@ -1,147 +1,78 @@
 package controller
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
+	"bytes"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
+	"errors"
 	"fmt"
-	"math/big"
 	"net"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/eosin-sdn/eosin/config"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/eosin-sdn/eosin/controller/pki/pkitest"
 	"github.com/eosin-sdn/eosin/openflow"
+	"github.com/eosin-sdn/eosin/openflow/ofconn"
 )
 
 func address(n uint32) netip.Addr {
 	return netip.AddrFrom4([4]byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)})
 }
 
-// authority signs certificates, as ovs-pki does: they name no purpose and no host.
-type authority struct {
-	t    *testing.T
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
+// ssl is a config that listens with files.
+func ssl(files *pkitest.Files) string {
+	return "openflow: {listen: ['ssl:LISTEN'], tls: " + files.YAML(true) + "}\n"
 }
 
-var serials int64
-
-func newKey(t *testing.T) *ecdsa.PrivateKey {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
-func template(name string, until time.Time) *x509.Certificate {
-	serials++
-	return &x509.Certificate{
-		SerialNumber: big.NewInt(serials), Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-48 * time.Hour), NotAfter: until,
-	}
-}
-
-func newAuthority(t *testing.T, name string) *authority {
-	t.Helper()
-	key := newKey(t)
-	tmpl := template(name, time.Now().Add(72*time.Hour))
-	tmpl.IsCA, tmpl.BasicConstraintsValid, tmpl.KeyUsage = true, true, x509.KeyUsageCertSign
-	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &authority{t, cert, key}
-}
-
-// issue returns a certificate with its key.
-func (a *authority) issue(name string, until time.Time) tls.Certificate {
-	a.t.Helper()
-	key := newKey(a.t)
-	der, err := x509.CreateCertificate(rand.Reader, template(name, until), a.cert, &key.PublicKey, a.key)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
-}
-
-func (a *authority) pem() []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw})
-}
-
-// pki is the files of the controller.
-type pki struct {
-	t   *testing.T
-	dir string
-	n   int
-}
-
-// write replaces the files, each with a time of its own.
-func (p *pki) write(cert tls.Certificate, cas ...*authority) {
-	p.t.Helper()
-	key, err := x509.MarshalECPrivateKey(cert.PrivateKey.(*ecdsa.PrivateKey))
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	var ca []byte
-	for _, a := range cas {
-		ca = append(ca, a.pem()...)
-	}
-	p.n++
-	for name, b := range map[string][]byte{
-		"cert.pem": pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Certificate[0]}),
-		"key.pem":  pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: key}),
-		"ca.pem":   ca,
-	} {
-		path := filepath.Join(p.dir, name)
-		if err := os.WriteFile(path, b, 0o600); err != nil {
-			p.t.Fatal(err)
-		}
-		at := time.Now().Add(time.Duration(p.n) * time.Second)
-		if err := os.Chtimes(path, at, at); err != nil {
-			p.t.Fatal(err)
-		}
-	}
-}
-
-func (p *pki) config() string {
-	return fmt.Sprintf("openflow: {listen: ['ssl:LISTEN'], tls: {cert: %[1]s/cert.pem, key: %[1]s/key.pem, ca: %[1]s/ca.pem}}\n", p.dir)
-}
-
-// dialTLS connects with a certificate, or without.
-func (s *shell) dialTLS(certs ...tls.Certificate) *tls.Conn {
+// dial makes a connection to the controller.
+func (s *shell) dial() net.Conn {
 	s.t.Helper()
 	nc, err := net.Dial("tcp", s.addr)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return tls.Client(nc, &tls.Config{Certificates: certs, InsecureSkipVerify: true})
+	s.t.Cleanup(func() { _ = nc.Close() })
+	return nc
+}
+
+// dialTLS connects with a certificate, or without.
+func (s *shell) dialTLS(certs ...tls.Certificate) *tls.Conn {
+	s.t.Helper()
+	return tls.Client(s.dial(), &tls.Config{Certificates: certs, InsecureSkipVerify: true})
+}
+
+// gauge reads a metric without labels.
+func (s *shell) gauge(name string) float64 {
+	s.t.Helper()
+	r := prometheus.NewRegistry()
+	r.MustRegister(s.c.Collector())
+	families, err := r.Gather()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == name {
+			return f.GetMetric()[0].GetGauge().GetValue()
+		}
+	}
+	s.t.Fatalf("no metric %s", name)
+	return 0
 }
 
 func TestTLS(t *testing.T) {
-	ca, other := newAuthority(t, "switch CA"), newAuthority(t, "other CA")
-	tomorrow, yesterday := time.Now().Add(24*time.Hour), time.Now().Add(-24*time.Hour)
-	files := &pki{t: t, dir: t.TempDir()}
-	files.write(ca.issue("controller", tomorrow), ca)
-	s := run(t, files.config()+`
+	ca, other := pkitest.New(t, "switch CA"), pkitest.New(t, "other CA")
+	tomorrow, yesterday := pkitest.Tomorrow(), pkitest.Yesterday()
+	files := pkitest.NewFiles(t)
+	files.Write(ca.Issue("controller", tomorrow), ca)
+	s := run(t, ssl(files)+`
 switches:
   bound: {datapath_id: "0000000000000005", certificate: br5}
 `)
 	good := testSwitch(1)
-	s.serve(good, s.dialTLS(ca.issue("br1", tomorrow)))
+	s.serve(good, s.dialTLS(ca.Issue("br1", tomorrow)))
 	s.awaitReady(1)
 	s.learns(good, 1)
 
@@ -151,10 +82,10 @@ switches:
 		id     openflow.DatapathID
 		reason []string
 	}{
-		{"wrong CA", []tls.Certificate{other.issue("br2", tomorrow)}, 2, []string{"refused", "unknown authority"}},
-		{"no certificate", nil, 3, []string{"refused", "certificate"}},
-		{"expired", []tls.Certificate{ca.issue("br4", yesterday)}, 4, []string{"refused", "expired"}},
-		{"bound to another", []tls.Certificate{ca.issue("br6", tomorrow)}, 5, []string{"refused", "0000000000000005", "bound to the certificate", "br5", "br6"}},
+		{"wrong CA", []tls.Certificate{other.Issue("br2", tomorrow)}, 2, []string{"switch_refused", "from ssl:127.0.0.1:", "certificate", "br2", "other CA", "unknown authority", "openflow.tls.ca"}},
+		{"no certificate", nil, 3, []string{"switch_refused", "from ssl:127.0.0.1:", "shows no certificate", "ovs-vsctl set-ssl"}},
+		{"expired", []tls.Certificate{ca.Issue("br4", yesterday)}, 4, []string{"switch_refused", "certificate", "br4", "serial", "expired", "set-ssl"}},
+		{"bound to another", []tls.Certificate{ca.Issue("br6", tomorrow)}, 5, []string{"refused", "0000000000000005", "bound to the certificate", "br5", "br6"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			sw := testSwitch(c.id)
@@ -173,30 +104,14 @@ switches:
 		})
 	}
 	bound := testSwitch(5)
-	s.serve(bound, s.dialTLS(ca.issue("br5", tomorrow)))
+	s.serve(bound, s.dialTLS(ca.Issue("br5", tomorrow)))
 	s.awaitReady(5)
 
-	// Plain OpenFlow, and versions of TLS that are too old.
-	plain := testSwitch(8)
-	select {
-	case <-s.connect(plain, "127.0.0.1"):
-	case <-time.After(5 * time.Second):
-		t.Error("plain OpenFlow was not refused")
-	}
-	nc, err := net.Dial("tcp", s.addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
-	if err := tls.Client(nc, &tls.Config{MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10, InsecureSkipVerify: true, Certificates: []tls.Certificate{ca.issue("old", tomorrow)}}).Handshake(); err == nil {
-		t.Error("TLS 1.1 was accepted")
-	}
-
 	// Replaced files are used for new connections, and sessions stay.
-	next := newAuthority(t, "next CA")
-	replaced := next.issue("controller of tomorrow", tomorrow)
-	files.write(replaced, next)
-	late := s.dialTLS(next.issue("br9", tomorrow))
+	next := pkitest.New(t, "next CA")
+	replaced := next.Issue("controller of tomorrow", tomorrow)
+	files.Write(replaced, next)
+	late := s.dialTLS(next.Issue("br9", tomorrow))
 	newcomer := testSwitch(9)
 	s.serve(newcomer, late)
 	s.awaitReady(9)
@@ -207,51 +122,39 @@ switches:
 	if good.Sessions() != 1 {
 		t.Error("the first session was dropped")
 	}
-	if got, want := s.c.tls.Load().expiry(), time.Now().Add(24*time.Hour); got.Sub(want).Abs() > time.Minute {
-		t.Errorf("expiry %s, want %s", got, want)
+	if got := s.gauge("eosin_openflow_tls_expiry_timestamp_seconds"); got != float64(tomorrow.Unix()) {
+		t.Errorf("expiry %v, want %v", got, tomorrow.Unix())
 	}
+	if s.gauge("eosin_openflow_tls_last_reload_successful") != 1 {
+		t.Error("good files count as broken")
+	}
+	s.logged("openflow.tls", "read again", "controller of tomorrow")
 
 	// Files that cannot be used: what was read before stays in use, and the log says so.
-	files.write(replaced)
-	s.serve(testSwitch(10), s.dialTLS(next.issue("br10", tomorrow)))
+	files.Write(replaced)
+	s.serve(testSwitch(10), s.dialTLS(next.Issue("br10", tomorrow)))
 	s.awaitReady(10)
-	s.logged("holds no certificate", "stay in use")
-}
-
-func TestTLSFiles(t *testing.T) {
-	ca := newAuthority(t, "CA")
-	files := &pki{t: t, dir: t.TempDir()}
-	files.write(ca.issue("controller", time.Now().Add(time.Hour)), ca)
-	path := func(name string) string { return filepath.Join(files.dir, name) }
-	good := config.TLS{Cert: path("cert.pem"), Key: path("key.pem"), CA: path("ca.pem")}
-	if _, err := newTLSFiles(good); err != nil {
-		t.Fatal(err)
+	s.logged("openflow.tls.ca", "holds no certificate", "stay in use")
+	if s.gauge("eosin_openflow_tls_last_reload_successful") != 0 {
+		t.Error("broken files count as good")
 	}
-	for _, c := range []struct {
-		paths config.TLS
-		want  string
-	}{
-		{config.TLS{Cert: path("none.pem"), Key: good.Key, CA: good.CA}, "none.pem"},
-		{config.TLS{Cert: good.Key, Key: good.Key, CA: good.CA}, "key.pem"},
-		{config.TLS{Cert: good.Cert, Key: good.Key, CA: good.Key}, "holds no certificate"},
-	} {
-		if _, err := newTLSFiles(c.paths); err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%+v: %v", c.paths, err)
-		}
+
+	// What the API tells of the session.
+	list, err := s.c.Backend().Switches(t.Context())
+	if err != nil || list[0].TLS == nil || list[0].TLS.Certificate != "br1" || list[0].TLS.Version != "TLS 1.3" {
+		t.Errorf("the API says %+v of the first switch, %v", list[0], err)
 	}
 }
 
 // The connection that the controller makes is held to the same.
 func TestTLSConnect(t *testing.T) {
-	ca, other := newAuthority(t, "CA"), newAuthority(t, "other CA")
-	tomorrow := time.Now().Add(24 * time.Hour)
-	files := &pki{t: t, dir: t.TempDir()}
-	files.write(ca.issue("controller", tomorrow), ca)
+	ca, other := pkitest.New(t, "CA"), pkitest.New(t, "other CA")
+	tomorrow := pkitest.Tomorrow()
+	files := pkitest.NewFiles(t)
+	files.Write(ca.Issue("controller", tomorrow), ca)
 	bridge := func(cert tls.Certificate) net.Listener {
-		pool := x509.NewCertPool()
-		pool.AddCert(ca.cert)
 		l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{
-			Certificates: []tls.Certificate{cert}, ClientAuth: tls.RequireAnyClientCert, ClientCAs: pool,
+			Certificates: []tls.Certificate{cert}, ClientAuth: tls.RequireAnyClientCert, ClientCAs: ca.Pool(),
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -259,9 +162,9 @@ func TestTLSConnect(t *testing.T) {
 		t.Cleanup(func() { _ = l.Close() })
 		return l
 	}
-	right, wrong := bridge(ca.issue("br1", tomorrow)), bridge(other.issue("br2", tomorrow))
-	s := run(t, fmt.Sprintf("openflow: {listen: ['tcp:LISTEN'], connect: ['ssl:%s', 'ssl:%s'], tls: {cert: %[3]s/cert.pem, key: %[3]s/key.pem, ca: %[3]s/ca.pem}}\n",
-		right.Addr(), wrong.Addr(), files.dir))
+	right, wrong := bridge(ca.Issue("br1", tomorrow)), bridge(other.Issue("br2", tomorrow))
+	s := run(t, fmt.Sprintf("openflow: {listen: ['tcp:LISTEN'], connect: ['ssl:%s', 'ssl:%s'], tls: %s}\n",
+		right.Addr(), wrong.Addr(), files.YAML(true)))
 	sw := testSwitch(1)
 	nc, err := right.Accept()
 	if err != nil {
@@ -278,5 +181,151 @@ func TestTLSConnect(t *testing.T) {
 	s.logged("refused", wrong.Addr().String(), "unknown authority")
 	if impostor.FlowCount() != 0 {
 		t.Error("the impostor got flows")
+	}
+}
+
+// What is spoken where it does not belong is refused at once, and the reason says so.
+func TestSpokenElsewhere(t *testing.T) {
+	ca := pkitest.New(t, "CA")
+	files := pkitest.NewFiles(t)
+	files.Write(ca.Issue("controller", pkitest.Tomorrow()), ca)
+	mine := ca.Issue("br1", pkitest.Tomorrow())
+	secure, plain := run(t, ssl(files)), run(t, listening)
+
+	refused := func(s *shell, first []byte, reason ...string) {
+		t.Helper()
+		nc := s.dial()
+		if _, err := nc.Write(first); err != nil {
+			t.Fatal(err)
+		}
+		ends(t, nc)
+		s.logged(append(reason, "switch_refused")...)
+	}
+	hello := openflow.AppendHello(nil, 1)
+	http := []byte("GET /metrics HTTP/1.1\r\n\r\n")
+	refused(secure, hello, "plain OpenFlow where TLS is spoken", "ssl:HOST:PORT")
+	refused(secure, append([]byte{1}, hello[1:]...), "plain OpenFlow")
+	refused(secure, http, "speaks HTTP where TLS is spoken")
+	refused(secure, []byte("\x00\x00\x00\x00\x00\x00"), "something else where TLS is spoken")
+	refused(plain, http, "speaks HTTP where OpenFlow is spoken")
+	refused(plain, []byte("SSH-2.0-x\r\n"), "speaks SSH")
+
+	nc := plain.dial()
+	if err := tls.Client(nc, &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{mine}}).Handshake(); err == nil {
+		t.Error("TLS at a tcp: listener")
+	}
+	plain.logged("switch_refused", "speaks TLS where OpenFlow is spoken without TLS", "tcp:HOST:PORT")
+
+	// The switch does not believe us.
+	if err := tls.Client(secure.dial(), &tls.Config{RootCAs: pkitest.New(t, "other CA").Pool(), ServerName: "x", Certificates: []tls.Certificate{mine}}).Handshake(); err == nil {
+		t.Error("a certificate of an unknown authority was believed")
+	}
+	secure.logged("switch_refused", "it does not accept our certificate", "get-ssl")
+
+	// Versions of TLS: 1.1 is too old, 1.2 is not.
+	for version, ok := range map[uint16]bool{tls.VersionTLS10: false, tls.VersionTLS11: false, tls.VersionTLS12: true, tls.VersionTLS13: true} {
+		err := tls.Client(secure.dial(), &tls.Config{
+			MinVersion: version, MaxVersion: version, InsecureSkipVerify: true, Certificates: []tls.Certificate{mine},
+		}).Handshake()
+		if (err == nil) != ok {
+			t.Errorf("%s: %v", tls.VersionName(version), err)
+		}
+	}
+	secure.logged("switch_refused", "unsupported versions")
+
+	// Whoever only looks whether the port is open is not told of.
+	before := secure.c.counters.refused.Load()
+	_ = secure.dial().Close()
+	secure.serve(testSwitch(2), secure.dialTLS(ca.Issue("br2", pkitest.Tomorrow())))
+	secure.awaitReady(2)
+	if n := secure.c.counters.refused.Load(); n != before {
+		t.Errorf("%d refusals of a connection that said nothing", n-before)
+	}
+}
+
+// ends waits until the other side has closed a connection.
+func ends(t *testing.T, nc net.Conn) {
+	t.Helper()
+	if err := nc.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	for b := make([]byte, 4096); ; {
+		if _, err := nc.Read(b); err != nil {
+			var netErr net.Error
+			if errors.As(err, &netErr) && netErr.Timeout() {
+				t.Error("not closed")
+			}
+			return
+		}
+	}
+}
+
+// Handshakes of TLS that do not come to an end, many more than there is room for, keep no good switch out and disturb none that is
+// in.
+func TestSlowHandshakesTLS(t *testing.T) {
+	ca := pkitest.New(t, "CA")
+	files := pkitest.NewFiles(t)
+	files.Write(ca.Issue("controller", pkitest.Tomorrow()), ca)
+	s := run(t, ssl(files))
+	good := testSwitch(1)
+	s.serve(good, s.dialTLS(ca.Issue("br1", pkitest.Tomorrow())))
+	s.awaitReady(1)
+
+	// One hello of TLS, as a client sends it, whose other half never comes; the first is not even whole.
+	var hello bytes.Buffer
+	_ = tls.Client(&recorder{&hello}, &tls.Config{InsecureSkipVerify: true}).Handshake()
+	if ofconn.Protocol(hello.Bytes()) != ofconn.TLS {
+		t.Fatalf("% x", hello.Bytes())
+	}
+	for i := range 2 * maxUnidentified {
+		nc := s.dial()
+		if _, err := nc.Write(hello.Bytes()[:[]int{0, 3, hello.Len() / 2, hello.Len()}[i%4]]); err != nil {
+			continue // it had to make place
+		}
+	}
+	began := time.Now()
+	late := testSwitch(2)
+	s.serve(late, s.dialTLS(ca.Issue("br2", pkitest.Tomorrow())))
+	eventually(t, "a good switch joins", 3*time.Second, func() bool { return late.FlowCount() > 0 })
+	t.Logf("joined after %s", time.Since(began))
+	s.learns(good, 1)
+	if good.Sessions() != 1 {
+		t.Error("the good switch was lost")
+	}
+}
+
+// recorder is a connection that keeps what is written and has nothing to read.
+type recorder struct{ sent *bytes.Buffer }
+
+func (r *recorder) Read([]byte) (int, error)         { return 0, net.ErrClosed }
+func (r *recorder) Write(b []byte) (int, error)      { return r.sent.Write(b) }
+func (r *recorder) Close() error                     { return nil }
+func (r *recorder) LocalAddr() net.Addr              { return nil }
+func (r *recorder) RemoteAddr() net.Addr             { return nil }
+func (r *recorder) SetDeadline(time.Time) error      { return nil }
+func (r *recorder) SetReadDeadline(time.Time) error  { return nil }
+func (r *recorder) SetWriteDeadline(time.Time) error { return nil }
+
+// A bridge that hangs up at once is told of, once, when it was the controller that connected.
+func TestBridgeHangsUp(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	s := run(t, fmt.Sprintf("openflow: {listen: ['tcp:LISTEN'], connect: ['tcp:%s']}\n", l.Addr()))
+	for range 3 {
+		nc, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := nc.Read(make([]byte, 1024)); err != nil { // its hello: what is unread would reset the connection
+			t.Fatal(err)
+		}
+		_ = nc.Close()
+	}
+	s.logged("level=warning", "openflow.connect tcp:"+l.Addr().String(), "hung up before it said who it is", "write ssl: here")
+	if n := strings.Count(s.log.String(), "hung up"); n != 1 {
+		t.Errorf("told %d times", n)
 	}
 }

@@ -10,6 +10,7 @@ needed=(
 	ovs-ofctl:openvswitch-common
 	ovs-pki:openvswitch-common
 	openssl:openssl
+	curl:curl
 	/usr/share/openvswitch/vswitch.ovsschema:openvswitch-switch
 	ip:iproute2
 	ping:iputils-ping

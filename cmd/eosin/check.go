@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -14,7 +15,11 @@ func (a *app) checkCommand() *cobra.Command {
 		Use:   "check FILE",
 		Short: "Check a configuration file",
 		Long: `Check a configuration file. Every error is printed as FILE:LINE: what is wrong and
-what would be right. The exit status is 0 when the file is right, else 1.`,
+what would be right. The exit status is 0 when the file is right, else 1.
+
+The files of certificates, keys and tokens that it names are looked at, too: what is not
+what it should be, does not fit together or has expired is an error. One that is not there
+or may not be read is a warning, since this may not be the machine of the controller.`,
 		Example: "  eosin check /etc/eosin/eosin.yaml",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
@@ -30,6 +35,21 @@ what would be right. The exit status is 0 when the file is right, else 1.`,
 			}
 			for _, warning := range loaded.Warnings {
 				fmt.Fprintf(a.stderr, "warning: %v\n", warning)
+			}
+			wrong := false
+			for _, f := range checkFiles(loaded, time.Now()) {
+				switch f.weight {
+				case hint:
+					fmt.Fprintf(a.stderr, "warning: %v\n", f.Error)
+				case missing:
+					fmt.Fprintf(a.stderr, "warning: %v; the controller will not start without it\n", f.Error)
+				default:
+					wrong = true
+					fmt.Fprintln(a.stderr, f.Error)
+				}
+			}
+			if wrong {
+				return &exitError{status: exitFailed}
 			}
 			networks := 0
 			for _, n := range loaded.Networks {

@@ -30,6 +30,7 @@ const (
 type client struct {
 	base  string // URL without a slash at its end
 	token string
+	files map[string]source
 	http  *http.Client
 }
 
@@ -42,12 +43,21 @@ func (a *app) client() (*client, error) {
 	if server == "" {
 		server = defaultServer
 	}
+	files := a.sources()
 	if !strings.Contains(server, "://") {
-		server = "http://" + server
+		scheme := "http://"
+		if anyNamed(files) {
+			scheme = "https://" // what the files are for
+		}
+		server = scheme + server
 	}
 	u, err := url.Parse(server)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.Fragment != "" {
 		return nil, usageErrorf("the server must be a URL such as %s, is %q", defaultServer, server)
+	}
+	secure, err := a.clientTLS(u.Scheme, files)
+	if err != nil {
+		return nil, err
 	}
 	token := a.env("EOSIN_TOKEN")
 	if a.tokenFile != "" {
@@ -60,10 +70,12 @@ func (a *app) client() (*client, error) {
 	return &client{
 		base:  strings.TrimRight(u.String(), "/"),
 		token: strings.TrimSpace(token),
+		files: files,
 		http: &http.Client{Transport: &http.Transport{
 			Proxy:               http.ProxyFromEnvironment,
 			DialContext:         (&net.Dialer{Timeout: dialTimeout}).DialContext,
 			TLSHandshakeTimeout: dialTimeout,
+			TLSClientConfig:     secure,
 		}},
 	}, nil
 }
@@ -111,8 +123,11 @@ func (c *client) unreachable(ctx context.Context, err error) error {
 		return cannot(errors.New("interrupted"))
 	}
 	var wrapper *url.Error
-	if errors.As(err, &wrapper) {
+	if errors.As(err, &wrapper) { // else the answer had begun
 		err = wrapper.Err
+		if trouble := c.tlsTrouble(err, time.Now()); trouble != nil {
+			return cannot(trouble)
+		}
 	}
 	return cannot(fmt.Errorf("no answer from the controller at %s: %w\nIs 'eosin serve' running there? --server or EOSIN_SERVER name another address", c.base, err))
 }
@@ -120,6 +135,9 @@ func (c *client) unreachable(ctx context.Context, err error) error {
 // refusal turns an answer that is not a success into an error.
 func (c *client) refusal(response *http.Response) error {
 	body, _ := io.ReadAll(io.LimitReader(response.Body, maxLine)) // what can be read is shown
+	if response.StatusCode == http.StatusBadRequest && strings.Contains(string(body), httpsExpected) {
+		return cannot(fmt.Errorf("the controller at %s speaks HTTPS: write https://%s", c.base, strings.TrimPrefix(c.base, "http://")))
+	}
 	var problem api.Problem
 	if mediaType(response) != "application/problem+json" || json.Unmarshal(body, &problem) != nil || problem.Detail == "" {
 		return cannot(fmt.Errorf("what answers at %s is not an Eosin controller: status %s, %s", c.base, response.Status, mediaType(response)))

@@ -2,14 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 	"time"
 
@@ -24,6 +22,7 @@ import (
 	"github.com/eosin-sdn/eosin/config"
 	"github.com/eosin-sdn/eosin/controller"
 	"github.com/eosin-sdn/eosin/controller/api"
+	"github.com/eosin-sdn/eosin/controller/pki"
 )
 
 // eventsKept is how many events the controller remembers for who asks later.
@@ -130,20 +129,40 @@ func serve(ctx context.Context, cfg *config.Config, reload func() (*config.Confi
 	for _, w := range cfg.Warnings {
 		log.Warn(w)
 	}
-	token, err := readToken(cfg)
-	if err != nil {
+	if err := lookAtFiles(cfg, log); err != nil {
 		return err
+	}
+	token, err := readToken(cfg.HTTP.TokenFile)
+	if err != nil {
+		return fmt.Errorf("http.token_file: %w", err)
+	}
+	var certs *pki.Files // nil: plain HTTP
+	if t := cfg.HTTP.TLS; !t.IsZero() {
+		if certs, err = pki.Open(httpPaths(t), log); err != nil {
+			return err
+		}
 	}
 	web, err := net.Listen("tcp", cfg.HTTP.Listen)
 	if err != nil {
 		return fmt.Errorf("http.listen %s: %w", cfg.HTTP.Listen, err)
 	}
-	log.Infof("eosin %s: HTTP on http://%s", programVersion(), web.Addr())
+	switch {
+	case certs == nil:
+		log.Infof("eosin %s: HTTP on http://%s", programVersion(), web.Addr())
+	case cfg.HTTP.TLS.CA == "":
+		log.Infof("eosin %s: HTTP on https://%s", programVersion(), web.Addr())
+	default:
+		log.Infof("eosin %s: HTTP on https://%s, for clients with a certificate", programVersion(), web.Addr())
+	}
 
 	c := controller.New(cfg, controller.Options{Log: log, Events: api.NewEventLog(eventsKept, time.Now())})
-	server := api.New(api.Options{Backend: c.Backend(), Version: programVersion(), Token: token, Metrics: metricsHandler(c), Log: log})
+	server := api.New(api.Options{Backend: c.Backend(), Version: programVersion(), Token: token, Metrics: metricsHandler(c, certs), Log: log})
 
 	g, ctx := errgroup.WithContext(ctx)
+	if certs != nil {
+		web = certs.Listen(web)
+		g.Go(func() error { return certs.Watch(ctx) }) // ends with ctx
+	}
 	g.Go(func() error { return c.Run(ctx) })             // ends with ctx
 	g.Go(func() error { return server.Serve(ctx, web) }) // ends with ctx
 	g.Go(func() error {                                  // ends with ctx
@@ -155,7 +174,7 @@ func serve(ctx context.Context, cfg *config.Config, reload func() (*config.Confi
 			case <-ctx.Done():
 				return nil
 			case <-hup:
-				reloadConfig(c, server, reload, log)
+				reloadConfig(c, server, cfg.HTTP, reload, log)
 			}
 		}
 	})
@@ -166,12 +185,17 @@ func serve(ctx context.Context, cfg *config.Config, reload func() (*config.Confi
 	return nil
 }
 
-// reloadConfig makes a changed config the running one, or keeps what runs.
-func reloadConfig(c *controller.Controller, server *api.Server, reload func() (*config.Config, error), log *logrus.Logger) {
+// reloadConfig makes a changed config the running one, or keeps what runs. started is how HTTP is served since the start.
+func reloadConfig(c *controller.Controller, server *api.Server, started config.HTTP, reload func() (*config.Config, error), log *logrus.Logger) {
 	next, err := reload()
 	var token string
 	if err == nil {
-		token, err = readToken(next)
+		if token, err = readToken(next.HTTP.TokenFile); err != nil {
+			err = fmt.Errorf("http.token_file: %w", err)
+		}
+	}
+	if err == nil {
+		err = stillGuarded(next, started)
 	}
 	if err != nil {
 		c.ReloadFailed(err)
@@ -180,7 +204,7 @@ func reloadConfig(c *controller.Controller, server *api.Server, reload func() (*
 	for _, w := range next.Warnings {
 		log.Warn(w)
 	}
-	if was := c.Config(); fmt.Sprint(was.OpenFlow) != fmt.Sprint(next.OpenFlow) || was.HTTP.Listen != next.HTTP.Listen {
+	if was := c.Config(); fmt.Sprint(was.OpenFlow) != fmt.Sprint(next.OpenFlow) || was.HTTP.Listen != next.HTTP.Listen || was.HTTP.TLS != next.HTTP.TLS {
 		log.Warn("changed listeners and connections take effect when eosin is started again")
 	}
 	server.SetToken(token)
@@ -188,29 +212,58 @@ func reloadConfig(c *controller.Controller, server *api.Server, reload func() (*
 	log.Info("the config is reloaded")
 }
 
-// readToken reads the token that HTTP clients must show, if the config asks for one.
-func readToken(cfg *config.Config) (string, error) {
-	if cfg.HTTP.TokenFile == "" {
-		return "", nil
+// stillGuarded refuses a config that would leave the API open to everybody, since HTTP goes on listening where it did at the start
+// and as it did: the config may well be right for another place.
+func stillGuarded(next *config.Config, started config.HTTP) error {
+	running := *next
+	running.HTTP.TLS = started.TLS
+	if _, err := running.WithHTTPListen(started.Listen); err != nil {
+		return fmt.Errorf("HTTP is served where eosin was started, and this config has no token for that: %w; or start eosin again", err)
 	}
-	b, err := os.ReadFile(cfg.HTTP.TokenFile)
-	if err != nil {
-		return "", fmt.Errorf("http.token_file: %w", err)
-	}
-	token := strings.TrimSpace(string(b))
-	if token == "" {
-		return "", errors.New("http.token_file " + cfg.HTTP.TokenFile + " is empty")
-	}
-	return token, nil
+	return nil
 }
 
-// metricsHandler serves what Prometheus scrapes.
-func metricsHandler(c *controller.Controller) http.Handler {
+// lookAtFiles logs what is to be said of the files that the config names. Those that cannot be used are an error.
+func lookAtFiles(cfg *config.Config, log *logrus.Logger) error {
+	var faults config.Errors
+	for _, f := range checkFiles(cfg, time.Now()) {
+		switch f.weight {
+		case hint:
+			log.Warn(f.Error)
+		case outdated:
+			log.Error(f.Error)
+		default:
+			faults = append(faults, f.Error)
+		}
+	}
+	if len(faults) > 0 {
+		return faults
+	}
+	return nil
+}
+
+// metricsHandler serves what Prometheus scrapes. certs are those of HTTPS, nil without.
+func metricsHandler(c *controller.Controller, certs *pki.Files) http.Handler {
 	r := prometheus.NewRegistry()
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "eosin_build_info", Help: "Always 1; the label tells the version.", ConstLabels: prometheus.Labels{"version": programVersion()},
 	})
 	info.Set(1)
+	if certs != nil {
+		r.MustRegister(
+			prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+				Name: "eosin_http_tls_expiry_timestamp_seconds", Help: "When the first of the certificates in use for HTTP ends, in seconds since 1970.",
+			}, func() float64 { return float64(certs.Current().Expires().Unix()) }),
+			prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+				Name: "eosin_http_tls_last_reload_successful", Help: "Whether the TLS files of HTTP can be used as they are (1), or what was read before stays in use (0).",
+			}, func() float64 {
+				if certs.Sound() {
+					return 1
+				}
+				return 0
+			}),
+		)
+	}
 	r.MustRegister(info, c.Collector(), c.ProbeCollector(), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return promhttp.HandlerFor(r, promhttp.HandlerOpts{EnableOpenMetrics: true})
 }

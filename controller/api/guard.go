@@ -15,6 +15,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/sirupsen/logrus"
+	"golang.org/x/time/rate"
 )
 
 // ServeHTTP checks what is common to all requests, then finds the operation. The order is: 1. size of the headers,
@@ -208,15 +209,41 @@ var clearer = map[string]string{
 	"invalid boolean":         "must be true or false",
 }
 
-// newErrorLog sends what net/http logs to our log, at debug level: it is about single clients.
+// newErrorLog sends what net/http logs to our log, at debug level: it is about single clients. Who was refused in the handshake of
+// TLS is told to an operator, up to handshakesAtOnce in a row and then handshakesPerSecond.
 func newErrorLog(l *logrus.Logger) *log.Logger {
-	return log.New(debugWriter{l}, "", 0)
+	return log.New(&errorWriter{l, rate.NewLimiter(handshakesPerSecond, handshakesAtOnce)}, "", 0)
 }
 
-type debugWriter struct{ log *logrus.Logger }
+const (
+	handshakesPerSecond = 1
+	handshakesAtOnce    = 20
+)
+
+type errorWriter struct {
+	log     *logrus.Logger
+	refused *rate.Limiter
+}
 
 // Write logs one line.
-func (d debugWriter) Write(line []byte) (int, error) {
-	d.log.Debug("http: " + strings.TrimSpace(string(line)))
+func (w *errorWriter) Write(line []byte) (int, error) {
+	level := logrus.DebugLevel
+	if refusedByTLS(string(line)) && w.refused.Allow() {
+		level = logrus.WarnLevel
+	}
+	w.log.Log(level, "http: "+strings.TrimPrefix(strings.TrimSpace(string(line)), "http: "))
 	return len(line), nil
+}
+
+// refusedByTLS tells a client that was refused, or refuses us, from one that went away.
+func refusedByTLS(line string) bool {
+	if !strings.HasPrefix(line, "http: TLS handshake error from ") {
+		return false
+	}
+	for _, gone := range []string{"EOF", "connection reset", "broken pipe", "i/o timeout", "use of closed"} {
+		if strings.Contains(line, gone) {
+			return false
+		}
+	}
+	return true
 }

@@ -284,3 +284,27 @@ func TestPanicIsAProblem(t *testing.T) {
 		t.Errorf("the log does not say where: %s", text.String())
 	}
 }
+
+// Who is refused in the handshake of TLS is told to an operator, but cannot fill the log; who goes away is not.
+func TestRefusedHandshakesAreTold(t *testing.T) {
+	var text strings.Builder
+	logger := logrus.New()
+	logger.SetOutput(&text)
+	refused := api.NewErrorLog(logger)
+	const told = 20 // in a row
+	for _, line := range []string{
+		"http: TLS handshake error from 192.0.2.1:1: EOF", "http: TLS handshake error from 192.0.2.1:1: read tcp 192.0.2.2:1->192.0.2.1:1: i/o timeout",
+		"http: TLS handshake error from 192.0.2.1:1: read: connection reset by peer", "http: panic serving 192.0.2.1:1: oops",
+	} {
+		refused.Print(line)
+	}
+	if text.Len() > 0 {
+		t.Errorf("told: %s", text.String())
+	}
+	for range 10 * told {
+		refused.Print("http: TLS handshake error from 192.0.2.1:1: tls: client didn't provide a certificate")
+	}
+	if n := strings.Count(text.String(), "msg=\"http: TLS handshake error from 192.0.2.1:1: tls: client didn't provide a certificate\""); n < told || n > told+5 {
+		t.Errorf("told %d times:\n%s", n, text.String())
+	}
+}

@@ -21,7 +21,16 @@ type Switch struct {
 	Error           string     `json:"error,omitempty" doc:"The last error the switch reported and that is not healed yet"`
 	Bridge          string     `json:"bridge" doc:"Name of the bridge in its OVSDB; empty where no OVSDB tells" example:"br0"`
 	FailMode        string     `json:"fail_mode" enum:",secure,standalone" doc:"What OVSDB says the bridge does when the controller is away: secure, it goes on by its flows alone; standalone (also where it is not set), it becomes a plain switch. Empty where no OVSDB tells" example:"secure"`
+	TLS             *SwitchTLS `json:"tls" doc:"How the session is secured; null when it is not, or when not connected"`
 	FailModeWarning string     `json:"fail_mode_warning,omitempty" doc:"Set where the bridge would forward without isolation if the controller went away, with the command that changes it"`
+}
+
+// SwitchTLS is the TLS of a session, and the certificate that the switch shows.
+type SwitchTLS struct {
+	Version     string    `json:"version" example:"TLS 1.3"`
+	Certificate string    `json:"certificate" doc:"Common name of the switch's certificate, to which switches.S.certificate can bind a datapath id" example:"host1"`
+	Serial      string    `json:"serial" doc:"Serial number of the certificate in hex digits, as openssl prints it" example:"1A2B"`
+	Expires     time.Time `json:"expires" doc:"When the certificate ends"`
 }
 
 // Place is a port of a switch.

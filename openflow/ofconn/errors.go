@@ -43,6 +43,15 @@ func (e *LengthError) Error() string {
 // Unwrap returns ErrBadLength.
 func (e *LengthError) Unwrap() error { return ErrBadLength }
 
+// ForeignError means that the peer speaks another protocol than OpenFlow.
+type ForeignError struct {
+	Protocol string // TLS, for instance
+}
+
+func (e *ForeignError) Error() string {
+	return "it speaks " + e.Protocol + " where OpenFlow is spoken without TLS"
+}
+
 // SlowPeerError says how much waits for a peer that does not read. It unwraps
 // to ErrSlowPeer.
 type SlowPeerError struct {

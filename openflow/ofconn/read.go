@@ -56,7 +56,8 @@ func (c *Conn) Next() (msg []byte, ok bool) {
 // has returned. One call reads as much as has arrived and fits.
 //
 // The errors: LengthError for a header whose length is below 8 (as soon as
-// that length is seen), ErrPeerClosed, ErrTruncated, ErrTimeout, the reason of
+// that length is seen), ForeignError for what begins like a message of another
+// protocol, ErrPeerClosed, ErrTruncated, ErrTimeout, the reason of
 // Close if the connection was closed here, or the connection's own. All but
 // ErrTimeout are final; Fill does not close the connection.
 func (c *Conn) Fill() error {
@@ -99,6 +100,11 @@ func (in *reader) next() (need int, err error) {
 	}
 	h := in.buf[in.r:]
 	n := binary.BigEndian.Uint16(h[2:])
+	if h[0] >= firstForeign {
+		if p := Protocol(h); p != "" {
+			return 0, &ForeignError{p}
+		}
+	}
 	switch {
 	case n < headerLen:
 		return 0, &LengthError{Version: h[0], Type: h[1], Length: n}

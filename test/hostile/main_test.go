@@ -48,6 +48,7 @@ type suite struct {
 	rounds   time.Duration // how long a random case lasts
 	seed     int64
 	stalled  []*stall
+	secure   *secure
 }
 
 // logBuffer keeps what the program writes: all of the beginning and the newest of the rest.
@@ -131,7 +132,12 @@ func start(t *testing.T) *suite {
 			}
 		}
 	}
-	cmd := exec.Command(bin, "serve", "--openflow-listen", "tcp:"+s.openflow, "--http-listen", s.http)
+	s.secure = newSecure(t)
+	config := filepath.Join(t.TempDir(), "eosin.yaml")
+	if err := os.WriteFile(config, []byte(s.secure.config()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(bin, "serve", "-c", config, "--openflow-listen", "tcp:"+s.openflow, "--openflow-listen", "ssl:"+s.secure.addr, "--http-listen", s.http)
 	cmd.Stderr = s.log
 	cmd.Env = append(os.Environ(), "GORACE=halt_on_error=0")
 	if err := cmd.Start(); err != nil {
@@ -324,6 +330,7 @@ func TestHostile(t *testing.T) {
 		{"Churn", churn},
 		{"ChurnOfSwitches", churnOfSwitches},
 		{"SilentFlood", silentFlood},
+		{"TLSHandshakes", tlsHandshakes},
 		{"Mutations", mutations},
 		{"StallsEnd", stallsEnd},
 	} {

@@ -24,9 +24,10 @@ func Lab() *Backend {
 		RTT:      412 * time.Microsecond,
 		SwitchList: []api.Switch{
 			{
-				Name: "host1", DatapathID: "0000000000000001", Connected: true, Address: "tcp:192.0.2.1:48210", Role: "master",
+				Name: "host1", DatapathID: "0000000000000001", Connected: true, Address: "ssl:192.0.2.1:48210", Role: "master",
 				ConnectedSince: &seen, Description: "Nicira, Inc. Open vSwitch 3.1.0", Software: "3.1.0", Ports: 3, Flows: 41,
 				Bridge: "br0", FailMode: "secure",
+				TLS: &api.SwitchTLS{Version: "TLS 1.3", Certificate: "host1", Serial: "1A2B", Expires: seen.Add(365 * 24 * time.Hour)},
 			},
 			{
 				Name: "host2", DatapathID: "0000000000000002", Description: "", Ports: 3,
@@ -72,7 +73,7 @@ func Lab() *Backend {
 		Drops:  map[string]int{"vm4": 3},
 		Down:   map[string]*api.Problem{"vm5": api.CannotRun("source_down", "the source vm5 is down: its port host2:vif5 is down", "host2:vif5 is down since 09:26:53")},
 	}
-	b.Publish(api.Event{Time: seen, Type: "switch_connected", Message: "switch host1 connected from tcp:192.0.2.1:48210", Switch: "host1"})
+	b.Publish(api.Event{Time: seen, Type: "switch_connected", Message: "switch host1 connected from ssl:192.0.2.1:48210", Switch: "host1"})
 	b.Publish(api.Event{Time: seen.Add(time.Second), Type: "fail_mode", Level: "warning", Message: "switch host2 would forward without isolation: ovs-vsctl set-fail-mode host2 secure", Switch: "host2"})
 	return b
 }

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/eosin-sdn/eosin/controller/pki"
+)
+
+// secrets are the files with which a client and the controller know each other.
+type secrets struct {
+	ca, cert, key string // --ca, --cert, --key
+}
+
+// addFlags adds the flags.
+func (s *secrets) addFlags(flags *pflag.FlagSet) {
+	flags.StringVar(&s.ca, "ca", "", "file with the authority that the controller's certificate comes from (default $EOSIN_CA, else those of the system)")
+	flags.StringVar(&s.cert, "cert", "", "file with the certificate to show to the controller (default $EOSIN_CERT)")
+	flags.StringVar(&s.key, "key", "", "file with the key of --cert (default $EOSIN_KEY)")
+}
+
+// source is where the name of a file comes from: a flag, or the environment.
+type source struct{ name, path string }
+
+// sources returns where each file comes from. Without a path there is none.
+func (a *app) sources() map[string]source {
+	from := func(flag, path, variable string) source {
+		if path != "" {
+			return source{flag, path}
+		}
+		return source{variable, a.env(variable)}
+	}
+	return map[string]source{
+		"ca": from("--ca", a.secrets.ca, "EOSIN_CA"), "cert": from("--cert", a.secrets.cert, "EOSIN_CERT"), "key": from("--key", a.secrets.key, "EOSIN_KEY"),
+	}
+}
+
+// any reports whether one of the files is named.
+func anyNamed(files map[string]source) bool {
+	return files["ca"].path != "" || files["cert"].path != "" || files["key"].path != ""
+}
+
+// clientTLS returns the settings of TLS for a server with a scheme.
+func (a *app) clientTLS(scheme string, files map[string]source) (*tls.Config, error) {
+	if scheme == "http" {
+		for _, key := range []string{"ca", "cert", "key"} {
+			if f := files[key]; f.path != "" && strings.HasPrefix(f.name, "--") {
+				return nil, usageErrorf("%s is for servers that speak HTTPS; write https:// in --server or EOSIN_SERVER", f.name)
+			}
+		}
+		return nil, nil
+	}
+	cert, key := files["cert"], files["key"]
+	if (cert.path == "") != (key.path == "") {
+		return nil, usageErrorf("a certificate needs its key: give both --cert and --key, or EOSIN_CERT and EOSIN_KEY")
+	}
+	m, err := pki.Load(pki.Paths{Cert: cert.path, Key: key.path, CA: files["ca"].path})
+	if err != nil {
+		var file *pki.FileError
+		if errors.As(err, &file) {
+			err = fmt.Errorf("%s: %w", files[file.Key].name, file.Err)
+		}
+		return nil, cannot(err)
+	}
+	c := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: m.Pool}
+	if m.Cert.Leaf != nil {
+		// It is shown whatever authorities the server names, so that the server can say what is wrong with it.
+		c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &m.Cert, nil }
+	}
+	return c, nil
+}
+
+// httpsExpected is how net/http answers a request without TLS where TLS is spoken.
+const httpsExpected = "HTTP request to an HTTPS server"
+
+// tlsTrouble says what is wrong between a client and a server that speak TLS, or should. It returns nil for what has nothing to
+// do with TLS.
+func (c *client) tlsTrouble(err error, now time.Time) error {
+	var unknown x509.UnknownAuthorityError
+	var invalid x509.CertificateInvalidError
+	var host x509.HostnameError
+	var record tls.RecordHeaderError
+	var remote *net.OpError
+	ca, cert := c.files["ca"], c.files["cert"]
+	https := strings.HasPrefix(c.base, "https:")
+	switch {
+	case errors.Is(err, http.ErrSchemeMismatch):
+		return fmt.Errorf("the server at %s speaks HTTP, not HTTPS: write http://%s, if that is meant", c.base, strings.TrimPrefix(c.base, "https://"))
+	case errors.As(err, &record):
+		return fmt.Errorf("what answers at %s does not speak HTTPS", c.base)
+	case errors.As(err, &unknown) && ca.path == "":
+		return fmt.Errorf("the certificate of %s comes from an authority that this system does not know%s: give the authority's certificate with --ca or EOSIN_CA", c.base, issuer(unknown.Cert))
+	case errors.As(err, &unknown):
+		return fmt.Errorf("the certificate of %s does not come from the authority in %s (%s)%s", c.base, ca.path, ca.name, issuer(unknown.Cert))
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired && now.Before(invalid.Cert.NotBefore):
+		return fmt.Errorf("the certificate of %s is not valid before %s, and here it is %s", c.base, when(invalid.Cert.NotBefore), when(now))
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return fmt.Errorf("the certificate of %s has expired on %s (%s)", c.base, when(invalid.Cert.NotAfter), pki.Name(invalid.Cert))
+	case errors.As(err, &host):
+		return fmt.Errorf("the certificate of %s is not for %s but for %s: use a name that is in it, or make one that has this name as subjectAltName", c.base, host.Host, namesIn(host.Certificate))
+	case errors.As(err, &invalid):
+		return fmt.Errorf("the certificate of %s cannot be used: %w", c.base, err)
+	case errors.As(err, &remote) && remote.Op == "remote error":
+		text := remote.Err.Error()
+		switch {
+		case strings.Contains(text, "certificate required"), cert.path == "" && (strings.Contains(text, "bad certificate") || strings.Contains(text, "handshake failure")):
+			return fmt.Errorf("the controller at %s demands a certificate of its clients: give yours with --cert and --key, or EOSIN_CERT and EOSIN_KEY", c.base)
+		case cert.path != "" && strings.Contains(text, "certificate"):
+			return fmt.Errorf("the controller at %s does not accept the certificate in %s (%s): %s", c.base, cert.path, cert.name, strings.TrimPrefix(text, "tls: "))
+		}
+		return fmt.Errorf("the server at %s ended the handshake of TLS: %s", c.base, strings.TrimPrefix(text, "tls: "))
+	case https && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)):
+		// With TLS 1.3 a client hears only after its own part whether its certificate was wanted, and may miss it.
+		if cert.path == "" {
+			return fmt.Errorf("the server at %s hung up (%w): it may demand a certificate of its clients, which --cert and --key give", c.base, err)
+		}
+		return fmt.Errorf("the server at %s hung up (%w): it may not accept the certificate in %s (%s)", c.base, err, cert.path, cert.name)
+	}
+	return nil
+}
+
+func when(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 MST") }
+
+// issuer names who has issued a certificate.
+func issuer(c *x509.Certificate) string {
+	if c == nil || c.Issuer.String() == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (issued by %s)", printable(c.Issuer.String()))
+}
+
+// namesIn lists what a certificate is for.
+func namesIn(c *x509.Certificate) string {
+	names := slices.Clone(c.DNSNames)
+	for _, ip := range c.IPAddresses {
+		names = append(names, ip.String())
+	}
+	if len(names) == 0 {
+		return "no host at all"
+	}
+	return printable(strings.Join(names, ", "))
+}

@@ -1,0 +1,4 @@
+package api
+
+// NewErrorLog is for tests.
+var NewErrorLog = newErrorLog
