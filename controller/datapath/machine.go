@@ -39,6 +39,7 @@ const (
 	echoAfter   = 5 * time.Second  // of silence: ask whether the peer lives
 	deadAfter   = 10 * time.Second // of silence: it does not
 	settleTime  = 400 * time.Millisecond
+	settleStep  = 100 * time.Millisecond // between ports that settle after each other
 	adoptTime   = 1500 * time.Millisecond
 	replyWithin = 30 * time.Second // for a whole multipart reply
 	retryFirst  = time.Second      // after a refused change
@@ -93,15 +94,16 @@ type Machine struct {
 	order []apps.App
 
 	session
-	adopted bool                                   // the flows of an earlier life of the controller have been taken over
-	dirty   bool                                   // ports, settings or the graph have changed since the last Refresh
-	posted  bool                                   // ports have changed since PortsChanged was asked
-	audits  int                                    // audits that ended
-	stats   map[openflow.PortNo]openflow.PortStats // the last that were asked for
-	err     error
-	errAt   time.Time
-	talk    bucket // of notices
-	unsaid  int    // notices since the last that were left out
+	adopted   bool                                   // the flows of an earlier life of the controller have been taken over
+	dirty     bool                                   // ports, settings or the graph have changed since the last Refresh
+	posted    bool                                   // ports have changed since PortsChanged was asked
+	settledAt time.Time                              // when a port has settled last
+	audits    int                                    // audits that ended
+	stats     map[openflow.PortNo]openflow.PortStats // the last that were asked for
+	err       error
+	errAt     time.Time
+	talk      bucket // of notices
+	unsaid    int    // notices since the last that were left out
 	Counters
 }
 
