@@ -252,6 +252,18 @@ func TestPortsOneByOne(t *testing.T) {
 	}
 }
 
+// TestFramesAreConfirmed: the switch is asked to confirm very many hellos, so that they do not pile up before one that is slow.
+func TestFramesAreConfirmed(t *testing.T) {
+	h := newHotWith(t, 1000)
+	if n := h.mods[openflow.TypePacketOut]; n < 1000 || h.mods[openflow.TypeBarrierRequest] < n*100/barrierEvery {
+		t.Errorf("%d hellos, %d barriers", n, h.mods[openflow.TypeBarrierRequest])
+	}
+	h.until(h.now.Add(10 * time.Second))
+	if left := h.m.Out.Unconfirmed; left < 0 || left > barrierEvery || h.m.covered != 0 {
+		t.Errorf("%d bytes unconfirmed, %d covered", left, h.m.covered)
+	}
+}
+
 // BenchmarkPortFlap takes a port down and up, beside a thousand others with ten hosts each.
 func BenchmarkPortFlap(b *testing.B) {
 	h := newHotWith(b, 1000)

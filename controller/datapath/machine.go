@@ -220,6 +220,9 @@ func (m *Machine) Flush(now time.Time) {
 	if m.phase == Ready || m.phase == Committing {
 		m.drain(now)
 	}
+	if m.Out.Unconfirmed-m.covered >= barrierEvery {
+		m.appendBarrier(nil) // very many frames
+	}
 	m.confirm()
 	m.schedule(now)
 }

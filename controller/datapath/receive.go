@@ -167,6 +167,8 @@ func (m *Machine) barrierReply(xid uint32) {
 		}
 		for _, b := range m.barrier[:i+1] { // barriers are answered in order
 			m.inflight -= b.bytes
+			m.covered -= b.frames
+			m.Out.Unconfirmed -= b.frames
 			if b.done != nil {
 				close(b.done)
 			}
