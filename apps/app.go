@@ -81,6 +81,9 @@ type Output struct {
 	Facts []Fact
 	Xid   uint32
 	wake  time.Time
+
+	// Unconfirmed are the bytes of frames sent that the switch has not been seen to have taken.
+	Unconfirmed int
 }
 
 // Put states that a rule should exist. A rule in a table of another app is a bug of the app and panics.
@@ -98,7 +101,9 @@ func (o *Output) Put(r *flow.Rule) {
 // PacketOut sends a frame. inPort is openflow.PortController for a frame that comes from nowhere.
 func (o *Output) PacketOut(inPort openflow.PortNo, actions flow.Actions, frame []byte) {
 	o.Xid++
+	before := len(o.Wire)
 	o.Wire = openflow.AppendPacketOut(o.Wire, o.Xid, inPort, actions, frame)
+	o.Unconfirmed += len(o.Wire) - before
 }
 
 // WakeAt asks for a Tick at t or earlier.

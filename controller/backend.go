@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/tls"
@@ -178,9 +179,10 @@ func nativeName(cfg *config.Config, p *apps.Port) string {
 // Hosts returns the hosts that were seen and those that the config names.
 func (b *backend) Hosts(context.Context) ([]api.Host, error) {
 	cfg := b.c.Config()
-	out := []api.Host{}
+	out, named := []api.Host{}, map[string]bool{}
 	for _, p := range b.c.hosts() {
 		e := endpoint(cfg, p)
+		named[e.Name] = true
 		last := p.host.Last
 		out = append(out, api.Host{
 			Name: e.Name, MAC: e.MAC.String(), IPs: texts(e.IPs), Network: e.Network, VLAN: e.VLAN, Switch: e.SwitchName, Port: e.PortName,
@@ -188,7 +190,7 @@ func (b *backend) Hosts(context.Context) ([]api.Host, error) {
 		})
 	}
 	for _, h := range cfg.Hosts {
-		if slices.ContainsFunc(out, func(o api.Host) bool { return o.Name == h.Name }) {
+		if named[h.Name] {
 			continue
 		}
 		host := api.Host{Name: h.Name, IPs: texts(h.IPs), Network: h.Network, Configured: true}
@@ -245,10 +247,7 @@ func (c *Controller) place(ref topology.PortRef) api.Place {
 // Networks returns the networks of the config, or the implicit one.
 func (b *backend) Networks(context.Context) ([]api.Network, error) {
 	cfg := b.c.Config()
-	hosts, ports := map[uint16]int{}, map[uint16]int{}
-	for _, p := range b.c.hosts() {
-		hosts[p.host.Key.VLAN()]++
-	}
+	hosts, ports := b.c.hostCounts(), map[uint16]int{}
 	for _, s := range b.c.list() {
 		s.eachPort(func(_ string, p *apps.Port, _ *openflow.PortStats) {
 			if !p.Transit {
@@ -320,28 +319,42 @@ func (b *backend) Tunnels(ctx context.Context) ([]api.Tunnel, error) {
 	return out, nil
 }
 
-// Flows returns the flows that switches should have.
+// Flows returns the flows that switches should have. There may be very many: they are copied under the switch's lock, and made
+// readable without it.
 func (b *backend) Flows(_ context.Context, filter api.FlowFilter) ([]api.Flow, error) {
 	out := []api.Flow{}
 	for _, s := range b.c.list() {
-		s.mu.Lock()
-		name := s.machine.Name()
-		if filter.Switch == "" || filter.Switch == name {
-			s.machine.Flows(func(m *openflow.FlowMod) {
-				if filter.Table >= 0 && int(m.TableID) != filter.Table {
-					return
-				}
-				owner, _ := flow.OwnerOf(m.Cookie)
-				out = append(out, api.Flow{
-					Switch: name, Table: m.TableID, TableName: apps.TableName(m.TableID), Priority: m.Priority, Cookie: fmt.Sprintf("%#x", m.Cookie),
-					Owner: appOf(owner), Match: oftext.Match(m.Match), Actions: oftext.Instructions(m.Instructions),
-				})
+		name, mods := s.flows(filter)
+		out = slices.Grow(out, len(mods))
+		for i := range mods {
+			m := &mods[i]
+			owner, _ := flow.OwnerOf(m.Cookie)
+			out = append(out, api.Flow{
+				Switch: name, Table: m.TableID, TableName: apps.TableName(m.TableID), Priority: m.Priority, Cookie: fmt.Sprintf("%#x", m.Cookie),
+				Owner: appOf(owner), Match: oftext.Match(m.Match), Actions: oftext.Instructions(m.Instructions),
 			})
 		}
-		s.mu.Unlock()
 	}
 	slices.SortFunc(out, func(x, y api.Flow) int {
 		return cmp.Or(strings.Compare(x.Switch, y.Switch), cmp.Compare(x.Table, y.Table), cmp.Compare(y.Priority, x.Priority), strings.Compare(x.Match, y.Match))
 	})
 	return out, nil
+}
+
+// flows copies the switch's flows that a filter lets through.
+func (s *datapathSwitch) flows(filter api.FlowFilter) (name string, mods []openflow.FlowMod) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	name = s.machine.Name()
+	if filter.Switch != "" && filter.Switch != name {
+		return name, nil
+	}
+	s.machine.Flows(func(m *openflow.FlowMod) {
+		if filter.Table < 0 || int(m.TableID) == filter.Table {
+			c := *m
+			c.Match, c.Instructions = bytes.Clone(m.Match), bytes.Clone(m.Instructions)
+			mods = append(mods, c)
+		}
+	})
+	return name, mods
 }

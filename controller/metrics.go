@@ -63,10 +63,7 @@ func (m *Collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	m.c.ovsdb.collect(gauge)
 	cfg := m.c.Config()
-	hosts := map[uint16]int{}
-	for _, p := range m.c.hosts() {
-		hosts[p.host.Key.VLAN()]++
-	}
+	hosts := m.c.hostCounts()
 	for _, n := range cfg.Networks {
 		gauge(descHosts, float64(hosts[n.VLAN]), n.Name)
 		counter(descMoves, moves[n.VLAN]+m.c.fabric.movesOf(n.VLAN), n.Name)

@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -363,20 +364,41 @@ func hostName(cfg *config.Config, network string, mac packet.MAC, ips []netip.Ad
 func (c *Controller) hosts() []place {
 	var all []place
 	for _, s := range c.list() {
-		s.mu.Lock()
-		s.machine.Hosts(func(h l2.Host) { all = append(all, s.place(h)) })
-		s.mu.Unlock()
+		all = s.appendHosts(all)
 	}
 	slices.SortFunc(all, func(a, b place) int {
-		if a.host.Key != b.host.Key {
-			if a.host.Key < b.host.Key {
-				return -1
-			}
-			return 1
-		}
-		return strings.Compare(a.swName, b.swName)
+		return cmp.Or(cmp.Compare(a.host.Key, b.host.Key), strings.Compare(a.swName, b.swName))
 	})
 	return all
+}
+
+// appendHosts appends the places of all hosts of the switch. There may be many at one port, which is copied once.
+func (s *datapathSwitch) appendHosts(all []place) []place {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all = slices.Grow(all, s.machine.HostCount())
+	ports, at := map[openflow.PortNo]apps.Port{}, place{sw: s, swName: s.machine.Name(), connected: s.usable()}
+	s.machine.Hosts(func(h l2.Host) {
+		port, ok := ports[h.Port]
+		if !ok {
+			port, _ = s.machine.Port(h.Port)
+			ports[h.Port] = port
+		}
+		at.port, at.host = port, h
+		all = append(all, at)
+	})
+	return all
+}
+
+// hostCounts returns how many hosts are known in each VLAN.
+func (c *Controller) hostCounts() map[uint16]int {
+	n := map[uint16]int{}
+	for _, s := range c.list() {
+		s.mu.Lock()
+		s.machine.CountHosts(n)
+		s.mu.Unlock()
+	}
+	return n
 }
 
 // unplugged returns where hosts lived whose port is down now.

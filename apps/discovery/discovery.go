@@ -29,6 +29,13 @@ const (
 	tickStep     = 20 * time.Millisecond // hellos due within one step are sent together
 )
 
+// Bounds of what is sent when very many ports come up at once, so that a switch that is slow to take it is not given up: hellos in
+// one step, and bytes of hellos that it has not confirmed. Hellos of links are not held back, there are few.
+const (
+	stepHellos  = 500
+	unconfirmed = 256 << 10
+)
+
 // bursts are the gaps after the first hellos of a port.
 var bursts = [...]time.Duration{60 * time.Millisecond, 120 * time.Millisecond, 200 * time.Millisecond}
 
@@ -38,6 +45,8 @@ type App struct {
 	signer *Signer
 	ports  map[openflow.PortNo]*portState
 	live   bool // a session is up
+	step   time.Time
+	sent   int // hellos in the step
 	frame  []byte
 	Drops  [numDrops]uint64 // by Drop
 }
@@ -150,10 +159,22 @@ func (a *App) schedule(now time.Time, out *apps.Output) {
 	a.Tick(now, out)
 }
 
-// Tick sends the hellos that are due.
+// Tick sends the hellos that are due: first those of ports that have sent none, as a port floods when it has had its chance.
 func (a *App) Tick(now time.Time, out *apps.Output) {
 	if !a.live {
 		return
+	}
+	if now.Sub(a.step) >= tickStep {
+		a.step, a.sent = now, 0
+	}
+	fresh := 0
+	for _, no := range a.sw.Order {
+		if s := a.ports[no]; s != nil && s.seq == 0 {
+			a.port(now, no, s, out)
+			if s.seq == 0 {
+				fresh++
+			}
+		}
 	}
 	var wake time.Time
 	for _, no := range a.sw.Order {
@@ -161,22 +182,8 @@ func (a *App) Tick(now time.Time, out *apps.Output) {
 		if s == nil {
 			continue
 		}
-		p := a.sw.Ports[no]
-		fast := p.Transit || p.Mode == apps.Tunnel
-		if fast && s.next.Sub(now) > linkInterval {
-			s.next = now.Add(linkInterval)
-		}
-		if s.next.Sub(now) < tickStep/2 {
-			a.send(now, p, s, out)
-			switch {
-			case s.burst < len(bursts):
-				s.next = now.Add(bursts[s.burst])
-				s.burst++
-			case fast:
-				s.next = now.Add(linkInterval)
-			default: // spread over the interval by the port's number
-				s.next = now.Add(edgeInterval + time.Duration(uint32(no)*7919%1000)*time.Millisecond)
-			}
+		if s.seq > 0 && (fresh == 0 || a.fast(no)) {
+			a.port(now, no, s, out)
 		}
 		if wake.IsZero() || s.next.Before(wake) {
 			wake = s.next
@@ -184,6 +191,37 @@ func (a *App) Tick(now time.Time, out *apps.Output) {
 	}
 	if !wake.IsZero() {
 		out.WakeAt(later(wake, now.Add(tickStep)))
+	}
+}
+
+// fast reports whether a port says hello often: it is a link, or is there to be one.
+func (a *App) fast(no openflow.PortNo) bool {
+	p := a.sw.Ports[no]
+	return p.Transit || p.Mode == apps.Tunnel
+}
+
+// port sends the hello of a port if it is due, and says when the next one is.
+func (a *App) port(now time.Time, no openflow.PortNo, s *portState, out *apps.Output) {
+	fast := a.fast(no)
+	if fast && s.next.Sub(now) > linkInterval {
+		s.next = now.Add(linkInterval)
+	}
+	if s.next.Sub(now) >= tickStep/2 {
+		return
+	}
+	if !fast && (a.sent >= stepHellos || out.Unconfirmed >= unconfirmed) {
+		return // it stays due
+	}
+	a.sent++
+	a.send(now, a.sw.Ports[no], s, out)
+	switch {
+	case s.burst < len(bursts):
+		s.next = now.Add(bursts[s.burst])
+		s.burst++
+	case fast:
+		s.next = now.Add(linkInterval)
+	default: // spread over the interval by the port's number
+		s.next = now.Add(edgeInterval + time.Duration(uint32(no)*7919%1000)*time.Millisecond)
 	}
 }
 

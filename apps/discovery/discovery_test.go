@@ -21,6 +21,8 @@ type rig struct {
 	app *App
 	out *apps.Output
 	now time.Time
+
+	deaf bool // the switch confirms nothing
 }
 
 func newRig(t *testing.T) *rig {
@@ -56,6 +58,9 @@ func (r *rig) sent() (hellos map[openflow.PortNo]Hello) {
 		b = b[n:]
 	}
 	r.out.Wire = r.out.Wire[:0]
+	if !r.deaf {
+		r.out.Unconfirmed = 0
+	}
 	return hellos
 }
 
@@ -172,11 +177,7 @@ func TestSchedule(t *testing.T) {
 // TestEdgesAreSpread: the hellos of many edge ports do not all go out at once, and not by the port.
 func TestEdgesAreSpread(t *testing.T) {
 	r := newRig(t)
-	for no := openflow.PortNo(10); no < 1010; no++ {
-		r.sw.Ports[no] = &apps.Port{No: no, Up: true}
-		r.sw.Order = append(r.sw.Order, no)
-	}
-	slices.Sort(r.sw.Order)
+	r.crowd(1000)
 	r.app.SwitchConnected(r.now, r.out)
 	r.sent()
 	r.times(time.Second)
@@ -193,6 +194,70 @@ func TestEdgesAreSpread(t *testing.T) {
 	}
 	if len(steps) < 8 {
 		t.Errorf("all within %d tenths of a second", len(steps))
+	}
+}
+
+// crowd gives the switch so many more edge ports.
+func (r *rig) crowd(n openflow.PortNo) {
+	for no := openflow.PortNo(10); no < 10+n; no++ {
+		r.sw.Ports[no] = &apps.Port{No: no, Up: true}
+		r.sw.Order = append(r.sw.Order, no)
+	}
+	slices.Sort(r.sw.Order)
+}
+
+// TestManyPortsAtOnce: very many ports do not all say hello at the same moment, and none says it again before all have said it.
+func TestManyPortsAtOnce(t *testing.T) {
+	const ports = 4000
+	r := newRig(t)
+	r.crowd(ports)
+	r.app.SwitchConnected(r.now, r.out)
+	var last, again time.Duration // of the first hellos; the first of the second ones
+	steps := map[time.Duration]int{}
+	for no, at := range r.times(time.Second) {
+		if no < 10 || no >= 10+ports {
+			continue
+		}
+		if len(at) < 3 {
+			t.Fatalf("port %d said hello at %v", no, at)
+		}
+		last = max(last, at[0])
+		if again == 0 || at[1] < again {
+			again = at[1]
+		}
+		for _, d := range at {
+			steps[d]++
+		}
+	}
+	if last > 200*time.Millisecond || again < last {
+		t.Errorf("the last port said hello at %s, the first said it again at %s", last, again)
+	}
+	for at, n := range steps {
+		if n > stepHellos {
+			t.Errorf("%d hellos at %s", n, at)
+		}
+	}
+}
+
+// TestSlowSwitch: to a switch that takes nothing no more than so much is sent, but the hellos of links go on.
+func TestSlowSwitch(t *testing.T) {
+	r := newRig(t)
+	r.deaf = true
+	r.crowd(4000)
+	r.app.SwitchConnected(r.now, r.out)
+	tunnel, edges := 0, 0
+	for no, at := range r.times(4 * time.Second) {
+		if no == 3 {
+			tunnel = len(at)
+		} else {
+			edges += len(at)
+		}
+	}
+	if tunnel < 10 {
+		t.Errorf("%d hellos through the tunnel in 4 s", tunnel)
+	}
+	if edges < 1000 || r.out.Unconfirmed > unconfirmed+4<<10 {
+		t.Errorf("%d hellos to edge ports, %d bytes", edges, r.out.Unconfirmed)
 	}
 }
 

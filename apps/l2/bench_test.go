@@ -121,3 +121,18 @@ func BenchmarkLearnNewHost(b *testing.B) {
 		b.Error("not all were learned")
 	}
 }
+
+// BenchmarkUnplugCrowd unplugs twice as many hosts as are remembered, at once.
+func BenchmarkUnplugCrowd(b *testing.B) {
+	for range b.N {
+		b.StopTimer()
+		r := newRig(b)
+		r.sw.Settings.HostsPerPort, r.sw.Settings.HostsPerSwitch = 0, 0
+		for i := range 2 * maxUnplugged {
+			r.see(1, blue, packet.MACFromUint64(0x5254_0000_0000+uint64(i)))
+		}
+		r.sw.Ports[1].Up = false
+		b.StartTimer()
+		r.refresh()
+	}
+}

@@ -70,6 +70,13 @@ func (a *App) Hosts(f func(Host)) {
 // Len returns how many hosts live at this switch.
 func (a *App) Len() int { return len(a.local) }
 
+// Count adds the hosts of this switch to a count by VLAN.
+func (a *App) Count(n map[uint16]int) {
+	for k := range a.local {
+		n[k.VLAN()]++
+	}
+}
+
 // Announce appends a HostSeen fact for every host of this switch: when it gets its first link, the others want to know.
 func (a *App) Announce(out *apps.Output) {
 	for k, h := range a.local {

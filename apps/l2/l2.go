@@ -47,6 +47,7 @@ type App struct {
 	hushes    []hush
 	frozen    map[Key]time.Time // until when a host's moves are ignored
 	unplugged map[Key]unplugged // hosts of ports that are down
+	swept     time.Time         // when unplugged was full and looked through last
 	Drops     [numDrops]uint64  // by Drop
 	Moves     map[uint16]uint64 // of hosts between ports of this switch, by VLAN
 

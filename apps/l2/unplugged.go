@@ -9,6 +9,10 @@ import (
 // maxUnplugged bounds how many hosts of ports that are down are remembered.
 const maxUnplugged = 8192
 
+// sweepUnplugged is how long the memory stays full before it is looked through again: a crowd that is unplugged at once would
+// else look through all of it for each host.
+const sweepUnplugged = 5 * time.Second
+
 // unplugged is a host whose port went down. It has no rules any more, but who asks for it should learn what happened to it.
 type unplugged struct {
 	host
@@ -21,7 +25,8 @@ func (a *App) unplug(now time.Time, k Key, h host, ips addresses) {
 	if p := a.sw.Ports[h.port]; p == nil || p.Up || p.Transit || !p.Carries(k.VLAN()) {
 		return
 	}
-	if len(a.unplugged) >= maxUnplugged {
+	if len(a.unplugged) >= maxUnplugged && now.Sub(a.swept) >= sweepUnplugged {
+		a.swept = now
 		for k := range a.unplugged {
 			if _, still := a.Unplugged(now, k); !still {
 				delete(a.unplugged, k)

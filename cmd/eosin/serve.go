@@ -35,6 +35,7 @@ type serveOptions struct {
 	httpListen     string
 	logFormat      string
 	logLevel       string
+	pprof          string
 }
 
 // serveCommand is the controller.
@@ -66,7 +67,7 @@ reload. SIGTERM and SIGINT end the program; the switches go on forwarding.`,
 			if err != nil {
 				return err
 			}
-			return serve(cmd.Context(), cfg, o.load, log)
+			return withPprof(cmd.Context(), o.pprof, log, func(ctx context.Context) error { return serve(ctx, cfg, o.load, log) })
 		},
 	}
 	f := cmd.Flags()
@@ -75,6 +76,7 @@ reload. SIGTERM and SIGINT end the program; the switches go on forwarding.`,
 	f.StringVar(&o.httpListen, "http-listen", "", "where to serve HTTP, instead of http.listen: ADDRESS:PORT")
 	f.StringVar(&o.logFormat, "log-format", "text", "form of the log: text or json")
 	f.StringVar(&o.logLevel, "log-level", "info", "least level that is logged: debug, info, warning or error")
+	f.StringVar(&o.pprof, "pprof", "", "serve profiles, for go tool pprof, at this ADDRESS:PORT, which must be a loopback one")
 	_ = cmd.MarkFlagFilename("config", "yaml", "yml")
 	return cmd
 }

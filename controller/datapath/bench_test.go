@@ -25,11 +25,18 @@ type hot struct {
 	m    *Machine
 	now  time.Time
 	msg  []byte
-	sent int // bytes
+	sent int     // bytes
+	mods [32]int // messages sent, by type
+
+	group int // length of the last group mod
+	ports openflow.PortNo
 }
 
-func newHot(t testing.TB) *hot {
-	h := &hot{TB: t, now: time.Unix(1_700_000_000, 0)}
+func newHot(t testing.TB) *hot { return newHotWith(t, benchPorts) }
+
+// newHotWith is newHot with so many ports.
+func newHotWith(t testing.TB, ports openflow.PortNo) *hot {
+	h := &hot{TB: t, now: time.Unix(1_700_000_000, 0), ports: ports}
 	key := probe.NewKey()
 	in := Intent{
 		Name: "s1", Networks: []apps.Network{{Name: "blue", VLAN: 10}}, Settings: apps.Settings{HostTimeout: 300 * time.Second, Moves: 5},
@@ -63,10 +70,15 @@ func (h *hot) flush() {
 	h.m.Flush(h.now)
 	wire := h.m.TakeWire()
 	h.m.TakeFacts()
+	h.m.PortsChanged(func(openflow.PortNo, topology.PortInfo) {})
 	h.sent += len(wire)
 	var replies []byte
 	for b := wire; len(b) > 0; b = b[binary.BigEndian.Uint16(b[2:]):] {
 		xid := binary.BigEndian.Uint32(b[4:])
+		h.mods[b[1]&31]++
+		if openflow.Type(b[1]) == openflow.TypeGroupMod {
+			h.group = int(binary.BigEndian.Uint16(b[2:]))
+		}
 		switch openflow.Type(b[1]) {
 		case openflow.TypeRoleRequest:
 			replies = openflow.AppendRoleReply(replies, xid, openflow.RoleEqual, 0)
@@ -78,8 +90,9 @@ func (h *hot) flush() {
 			case openflow.MultipartDesc:
 				body = openflow.AppendSwitchDesc(nil, &openflow.SwitchDesc{})
 			case openflow.MultipartPortDesc:
-				for no := range openflow.PortNo(benchPorts) {
-					body = openflow.AppendPortDesc(body, &openflow.PortDesc{No: no + 1, Name: "vif", HWAddr: [6]byte{2}, State: openflow.PortStateLive})
+				for no := range h.ports {
+					d := port(no + 1)
+					body = openflow.AppendPortDesc(body, &d)
 				}
 			}
 			replies = openflow.AppendMultipartReply(replies, xid, binary.BigEndian.Uint16(b[8:]), false, body)
@@ -104,7 +117,7 @@ func (h *hot) receive(msg []byte) {
 // host makes the packet-in one of a host with a number.
 func (h *hot) host(n uint32) {
 	binary.BigEndian.PutUint32(h.msg[len(h.msg)-64+8:], n)
-	binary.BigEndian.PutUint32(h.msg[36:], 1+n%benchPorts)
+	binary.BigEndian.PutUint32(h.msg[36:], 1+n%uint32(h.ports))
 }
 
 // TestHotPath holds the way of a packet-in through the machine to its goals: no allocation for a known host, at most one for a
@@ -169,5 +182,99 @@ func BenchmarkReceiveNew(b *testing.B) {
 	h.flush()
 	if h.m.l2.Len() != (b.N-1)%hosts+1 {
 		b.Error("not all were learned")
+	}
+}
+
+// learn has hosts learned, the same number at each port.
+func (h *hot) learn(n uint32) {
+	for i := range n {
+		h.host(i)
+		h.receive(h.msg)
+		if i%benchBatch == 0 {
+			h.flush()
+		}
+	}
+	for range 10 {
+		h.flush()
+	}
+}
+
+// until lets time pass up to t: the machine is woken when it wants to be.
+func (h *hot) until(t time.Time) {
+	for {
+		wake := h.m.Out.TakeWake()
+		if wake.IsZero() || wake.After(t) {
+			h.m.Out.WakeAt(wake)
+			h.now = t
+			return
+		}
+		if wake.After(h.now) {
+			h.now = wake
+		}
+		if err := h.m.Tick(h.now); err != nil {
+			h.Fatal(err)
+		}
+		h.flush()
+	}
+}
+
+// status tells of a port that is up, or down.
+func (h *hot) status(no openflow.PortNo, up bool) {
+	d := port(no)
+	if !up {
+		d.State = openflow.PortStateLinkDown
+	}
+	h.receive(portStatus(openflow.PortModify, d))
+	h.flush()
+}
+
+// TestPortsOneByOne: ports that come up one after the other, each in a step of its own, do not each have the whole flood group
+// sent, and yet all are in it soon after the last.
+func TestPortsOneByOne(t *testing.T) {
+	const ports, apart = 200, 5 * time.Millisecond
+	h := newHotWith(t, ports)
+	whole := h.group
+	for no := range openflow.PortNo(ports) {
+		h.status(no+1, false)
+	}
+	if empty := h.group; whole-empty < ports*32 {
+		t.Fatalf("the group of %d ports has %d bytes, without ports %d", ports, whole, empty)
+	}
+	before := h.mods[openflow.TypeGroupMod]
+	for no := range openflow.PortNo(ports) {
+		h.status(no+1, true)
+		h.until(h.now.Add(apart))
+	}
+	h.until(h.now.Add(settleTime + settleStep))
+	if h.group != whole {
+		t.Errorf("the last group sent has %d bytes, want %d as before", h.group, whole)
+	}
+	if n, most := h.mods[openflow.TypeGroupMod]-before, int(ports*apart/settleStep)+2; n > most {
+		t.Errorf("the group was sent %d times for %d ports, want %d at most", n, ports, most)
+	}
+}
+
+// TestFramesAreConfirmed: the switch is asked to confirm very many hellos, so that they do not pile up before one that is slow.
+func TestFramesAreConfirmed(t *testing.T) {
+	h := newHotWith(t, 1000)
+	if n := h.mods[openflow.TypePacketOut]; n < 1000 || h.mods[openflow.TypeBarrierRequest] < n*100/barrierEvery {
+		t.Errorf("%d hellos, %d barriers", n, h.mods[openflow.TypeBarrierRequest])
+	}
+	h.until(h.now.Add(10 * time.Second))
+	if left := h.m.Out.Unconfirmed; left < 0 || left > barrierEvery || h.m.covered != 0 {
+		t.Errorf("%d bytes unconfirmed, %d covered", left, h.m.covered)
+	}
+}
+
+// BenchmarkPortFlap takes a port down and up, beside a thousand others with ten hosts each.
+func BenchmarkPortFlap(b *testing.B) {
+	h := newHotWith(b, 1000)
+	h.learn(10_000)
+	b.ReportAllocs()
+	b.ResetTimer()
+	for i := range b.N {
+		no := openflow.PortNo(i%1000 + 1)
+		h.status(no, false)
+		h.status(no, true)
 	}
 }

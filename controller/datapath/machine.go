@@ -40,6 +40,7 @@ const (
 	echoAfter   = 5 * time.Second  // of silence: ask whether the peer lives
 	deadAfter   = 10 * time.Second // of silence: it does not
 	settleTime  = 400 * time.Millisecond
+	settleStep  = 100 * time.Millisecond // between ports that settle after each other
 	adoptTime   = 1500 * time.Millisecond
 	replyWithin = 30 * time.Second // for a whole multipart reply
 	retryFirst  = time.Second      // after a refused change
@@ -95,16 +96,17 @@ type Machine struct {
 	order []apps.App
 
 	session
-	adopted bool                                   // the flows of an earlier life of the controller have been taken over
-	yielded bool                                   // another controller has been the master since: what was known is old
-	dirty   bool                                   // ports, settings or the graph have changed since the last Refresh
-	posted  bool                                   // ports have changed since PortsChanged was asked
-	audits  int                                    // audits that ended
-	stats   map[openflow.PortNo]openflow.PortStats // the last that were asked for
-	err     error
-	errAt   time.Time
-	talk    bucket // of notices
-	unsaid  int    // notices since the last that were left out
+	adopted   bool                                   // the flows of an earlier life of the controller have been taken over
+	yielded   bool                                   // another controller has been the master since: what was known is old
+	dirty     bool                                   // ports, settings or the graph have changed since the last Refresh
+	posted    bool                                   // ports have changed since PortsChanged was asked
+	settledAt time.Time                              // when a port has settled last
+	audits    int                                    // audits that ended
+	stats     map[openflow.PortNo]openflow.PortStats // the last that were asked for
+	err       error
+	errAt     time.Time
+	talk      bucket // of notices
+	unsaid    int    // notices since the last that were left out
 	Counters
 }
 
@@ -220,6 +222,9 @@ func (m *Machine) Flush(now time.Time) {
 	}
 	if m.phase == Ready || m.phase == Committing {
 		m.drain(now)
+	}
+	if m.Out.Unconfirmed-m.covered >= barrierEvery {
+		m.appendBarrier(nil) // very many frames
 	}
 	m.confirm()
 	m.schedule(now)

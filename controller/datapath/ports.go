@@ -119,19 +119,27 @@ func (m *Machine) removePort(no openflow.PortNo) {
 	m.dirty, m.posted = true, true
 }
 
-// settle lets ports flood that have been up long enough for discovery to have found a link.
+// settle lets ports flood that have been up long enough for discovery to have found a link. Those that follow soon wait for each
+// other: the whole flood group is sent each time.
 func (m *Machine) settle(now time.Time) {
+	settled := false
 	for _, no := range m.sw.Order {
 		p := m.sw.Ports[no]
 		if !p.Up || p.Settled {
 			continue
 		}
-		if due := p.UpSince.Add(settleTime); now.Before(due) {
+		due := p.UpSince.Add(settleTime)
+		if next := m.settledAt.Add(settleStep); due.Before(next) {
+			due = next
+		}
+		if now.Before(due) {
 			m.Out.WakeAt(due)
 			continue
 		}
-		p.Settled = true
-		m.dirty = true
+		p.Settled, settled = true, true
+	}
+	if settled {
+		m.dirty, m.settledAt = true, now
 	}
 }
 

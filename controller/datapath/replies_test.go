@@ -7,7 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eosin-sdn/eosin/apps"
 	"github.com/eosin-sdn/eosin/openflow"
+	"github.com/eosin-sdn/eosin/openflow/flow"
 )
 
 // isRequest reports whether a message is a multipart request of a type.
@@ -106,6 +108,26 @@ func TestMultipartOfAnotherType(t *testing.T) {
 	p.recv(openflow.AppendMultipartReply(nil, *xid, openflow.MultipartFlow, false, nil))
 	if p.err == nil || !strings.Contains(p.err.Error(), "flow in reply to a request for port_desc") {
 		t.Errorf("ended with %v", p.err)
+	}
+}
+
+// TestDumpFits: the dump of 100,000 flows of hosts, each on a tunnel (which takes the most), is well within what a reply may have.
+func TestDumpFits(t *testing.T) {
+	in := inNetwork()
+	in.Port = func(string, openflow.PortNo) PortIntent { return PortIntent{Mode: apps.Tunnel, VLANs: []uint16{10}} }
+	p := newPeer(t)
+	p.m = newMachine(in)
+	p.ready()
+	p.recv(manyHosts(10)...)
+	bytes, flows := 0, 0
+	for i := range p.flows {
+		if owner, _ := flow.OwnerOf(p.flows[i].Cookie); owner == apps.OwnerHosts {
+			bytes += len(openflow.AppendFlowStats(nil, &p.flows[i]))
+			flows++
+		}
+	}
+	if flows != 20 || bytes*100_000/flows > maxReplyBytes*3/4 {
+		t.Errorf("%d flows take %d bytes: 100,000 take %d MiB", flows, bytes, bytes*100_000/max(flows, 1)>>20)
 	}
 }
 

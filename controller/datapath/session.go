@@ -34,6 +34,7 @@ type session struct {
 
 	unbarriered int // bytes sent since the last barrier
 	inflight    int // bytes sent before a barrier that is not answered
+	covered     int // bytes of frames sent before a barrier that is not answered
 
 	bundle      uint32 // id of the open bundle, 0 none
 	bundles     uint32
@@ -90,9 +91,10 @@ func (k requestKind) multipart() uint16 {
 }
 
 type barrier struct {
-	xid   uint32
-	bytes int
-	done  chan<- struct{} // told, if not nil
+	xid    uint32
+	bytes  int
+	frames int             // bytes of frames before it
+	done   chan<- struct{} // told, if not nil
 }
 
 func (m *Machine) xid() uint32 {
@@ -114,7 +116,7 @@ func (m *Machine) Attach(now time.Time, f openflow.FeaturesReply) {
 		m.err = nil
 	}
 	m.limit(m.sw.Settings)
-	m.Out.Wire = m.Out.Wire[:0]
+	m.Out.Wire, m.Out.Unconfirmed = m.Out.Wire[:0], 0
 	m.Out.Wire = openflow.AppendSetConfig(m.Out.Wire, m.xid(), 0, 0xffff)
 	// A bridge's own management socket sends nothing unasked unless it is told to.
 	m.Out.Wire = openflow.AppendSetAsync(m.Out.Wire, m.xid(), everything)
@@ -339,7 +341,9 @@ func (m *Machine) confirm() {
 func (m *Machine) appendBarrier(done chan<- struct{}) {
 	xid := m.xid()
 	m.Out.Wire = openflow.AppendBarrierRequest(m.Out.Wire, xid)
-	m.barrier = append(m.barrier, barrier{xid: xid, bytes: m.unbarriered, done: done})
+	frames := m.Out.Unconfirmed - m.covered
+	m.barrier = append(m.barrier, barrier{xid: xid, bytes: m.unbarriered, frames: frames, done: done})
 	m.inflight += m.unbarriered
+	m.covered += frames
 	m.unbarriered = 0
 }

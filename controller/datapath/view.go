@@ -74,6 +74,12 @@ func (m *Machine) AskPortStats(now time.Time) {
 // Hosts calls f for every host that lives at the switch.
 func (m *Machine) Hosts(f func(l2.Host)) { m.l2.Hosts(f) }
 
+// HostCount returns how many hosts live at the switch.
+func (m *Machine) HostCount() int { return m.l2.Len() }
+
+// CountHosts adds the hosts that live at the switch to a count by VLAN.
+func (m *Machine) CountHosts(n map[uint16]int) { m.l2.Count(n) }
+
 // Host returns a host that lives at the switch.
 func (m *Machine) Host(k l2.Key) (l2.Host, bool) { return m.l2.Lookup(k) }
 

@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"fmt"
 	"runtime"
 	"testing"
 
@@ -137,5 +138,27 @@ func BenchmarkAudit100k(b *testing.B) {
 		if d.Any() || s.Pending() > 0 {
 			b.Fatalf("%+v", d)
 		}
+	}
+}
+
+// BenchmarkRestate states a thousand rules anew beside those of many hosts, which cost it nothing.
+func BenchmarkRestate(b *testing.B) {
+	for _, hosts := range []uint64{0, 50_000} {
+		b.Run(fmt.Sprintf("hosts=%d", hosts), func(b *testing.B) {
+			s := NewStore()
+			fill(s, hosts)
+			rules := make([]Rule, 1000)
+			for i := range rules {
+				rules[i] = *leads(1, openflow.PortNo(i+1))
+			}
+			b.ResetTimer()
+			for range b.N {
+				s.Begin(1)
+				for i := range rules {
+					s.Put(&rules[i])
+				}
+				s.End(1, 1)
+			}
+		})
 	}
 }

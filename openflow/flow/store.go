@@ -33,6 +33,7 @@ type Store struct {
 
 	audit   uint32 // number of the running or last audit
 	sweep   [MaxOwners]uint32
+	stated  [MaxOwners]stated
 	slab    slab
 	scratch []byte
 }
@@ -49,6 +50,14 @@ type record struct {
 	sweep   uint32 // owner's restatement that last named it
 	queued  bool
 	deleted bool
+	stated  uint8 // 1 + owner in whose list of stated rules it is; 0 none
+}
+
+// stated lists the records of one owner that restates its rules, so that the end of a restatement looks at these and not at the
+// rules of all hosts. An entry outlives its record until the next look.
+type stated struct {
+	recs  []int32
+	grown bool // since they were sorted
 }
 
 type groupRecord struct {
@@ -114,20 +123,37 @@ func (s *Store) Len() int {
 func (s *Store) TableLen(table uint8) int { return int(s.tables[table]) }
 
 // Begin starts a restatement of everything that owner wants in some tables, see End, and of its groups, see EndGroups.
-func (s *Store) Begin(o Owner) { s.sweep[o]++ }
+func (s *Store) Begin(o Owner) {
+	s.sweep[o]++
+	if s.sweep[o] > 1 {
+		return
+	}
+	for i := range s.recs.n { // what it stated before it was known to restate
+		if w := s.slab.get(s.recs.at(i).wire); w != nil {
+			s.list(i, binary.BigEndian.Uint64(w[offCookie:]))
+		}
+	}
+}
 
 // End closes the restatement for one table: rules of the owner in it that were not stated since Begin are deleted.
 func (s *Store) End(o Owner, table uint8) {
-	for i := range s.recs.n {
+	l := &s.stated[o]
+	if l.grown { // a record may be listed twice that was released and taken again
+		slices.Sort(l.recs)
+		l.recs, l.grown = slices.Compact(l.recs), false
+	}
+	kept := l.recs[:0]
+	for _, i := range l.recs {
 		r := s.recs.at(i)
-		if r.wire == 0 || r.deleted || r.sweep == s.sweep[o] {
-			continue
+		if r.stated != uint8(o)+1 {
+			continue // released since, and perhaps taken by another owner
 		}
-		w := s.slab.get(r.wire)
-		if owner, _ := OwnerOf(binary.BigEndian.Uint64(w[offCookie:])); owner == o && w[offTable] == table {
+		kept = append(kept, i)
+		if !r.deleted && r.sweep != s.sweep[o] && s.table(r) == table {
 			s.remove(i)
 		}
 	}
+	l.recs = kept
 }
 
 // Put states that the rule should exist. It reports whether that changes anything.
@@ -146,12 +172,14 @@ func (s *Store) Put(r *Rule) bool {
 		i = s.newRecord(k)
 		rec := s.recs.at(i)
 		rec.wire, rec.sweep = s.slab.dup(s.scratch), sweep
+		s.list(i, r.Cookie)
 		s.tables[r.Table]++
 		s.enqueue(i)
 		return true
 	}
 	rec := s.recs.at(i)
 	rec.sweep = sweep
+	s.list(i, r.Cookie)
 	if !rec.deleted && bytes.Equal(s.slab.get(rec.wire), s.scratch) {
 		return false
 	}
@@ -163,6 +191,22 @@ func (s *Store) Put(r *Rule) bool {
 	rec.wire = s.slab.dup(s.scratch)
 	s.enqueue(i)
 	return true
+}
+
+// list has the end of its owner's next restatement look at a record. Rules of owners that never restate are in no list.
+func (s *Store) list(i int32, cookie uint64) {
+	rec := s.recs.at(i)
+	o, ours := OwnerOf(cookie)
+	if !ours || s.sweep[o] == 0 {
+		rec.stated = 0
+		return
+	}
+	if rec.stated == uint8(o)+1 {
+		return
+	}
+	rec.stated = uint8(o) + 1
+	l := &s.stated[o]
+	l.recs, l.grown = append(l.recs, i), true
 }
 
 // Delete states that no rule with this identity should exist. It reports whether that changes anything.

@@ -35,22 +35,24 @@ func snap(br *lab.Bridge) snapshot { return snapshot{br.Flows(), time.Now()} }
 // touched lists the flows of a bridge that have gone, are new, or are younger than the snapshot.
 func (p snapshot) touched(br *lab.Bridge) []string {
 	since := time.Since(p.at)
-	now := br.Flows()
+	ages := map[string]time.Duration{} // there may be very many
+	for _, f := range br.Flows() {
+		ages[f.Text] = f.Age
+	}
 	var list []string
 	for _, f := range p.flows {
-		i := slices.IndexFunc(now, func(o lab.Flow) bool { return o.Text == f.Text })
-		switch {
-		case i < 0:
+		switch age, still := ages[f.Text]; {
+		case !still:
 			list = append(list, "gone: "+f.Text)
-		case now[i].Age < since:
+		case age < since:
 			list = append(list, "again: "+f.Text)
 		}
+		delete(ages, f.Text)
 	}
-	for _, f := range now {
-		if !slices.ContainsFunc(p.flows, func(o lab.Flow) bool { return o.Text == f.Text }) {
-			list = append(list, "new: "+f.Text)
-		}
+	for text := range ages {
+		list = append(list, "new: "+text)
 	}
+	slices.Sort(list)
 	return list
 }
 

@@ -5,10 +5,15 @@ import (
 	"strings"
 )
 
+// dumpLines is how much of each section Dump shows: of tables with a hundred thousand flows, nobody reads all.
+const dumpLines = 500
+
 // Dump describes the lab's state for a person who has to find out why a test failed. It never fails itself.
 func (l *Lab) Dump() string {
 	var b strings.Builder
-	section := func(title, text string) { fmt.Fprintf(&b, "===== %s\n%s\n", title, strings.TrimRight(text, "\n")) }
+	section := func(title, text string) {
+		fmt.Fprintf(&b, "===== %s\n%s\n", title, head(strings.TrimRight(text, "\n"), dumpLines))
+	}
 	for _, c := range l.controllers {
 		section("controller log, last 60 lines", tail(c.Log(), 60))
 	}

@@ -155,7 +155,7 @@ func (h *Host) OVSDB() *Process { return h.ovsdb }
 
 // Vsctl runs ovs-vsctl, which must succeed, and returns its output without the final newline.
 func (h *Host) Vsctl(args ...string) string {
-	return strings.TrimSuffix(h.Run(append([]string{"ovs-vsctl", "--timeout=10"}, args...)...), "\n")
+	return strings.TrimSuffix(h.Run(append([]string{"ovs-vsctl", "--timeout=25"}, args...)...), "\n")
 }
 
 // Appctl runs a command of ovs-vswitchd ("fdb/show", "br0"), which must succeed.

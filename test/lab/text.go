@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"fmt"
 	"net"
 	"path/filepath"
 	"strings"
@@ -22,6 +23,15 @@ func (l *Lab) logPath(what string) string {
 func tail(text string, n int) string {
 	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
 	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+}
+
+// head returns the first n lines of a text, and says how many follow.
+func head(text string, n int) string {
+	lines := strings.Split(text, "\n")
+	if len(lines) <= n {
+		return text
+	}
+	return strings.Join(lines[:n], "\n") + fmt.Sprintf("\n(and %d lines more)", len(lines)-n)
 }
 
 func dialUnix(path string) (net.Conn, error) { return net.DialTimeout("unix", path, time.Second) }
