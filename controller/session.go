@@ -41,7 +41,7 @@ func (c *Controller) serveFrom(ctx context.Context, waiting *seat, nc net.Conn, 
 	written := make(chan struct{})
 	go func() {
 		defer close(written)
-		_ = conn.Run(ctx)
+		_ = conn.Run(context.WithoutCancel(ctx)) // the end of ctx closes the connection below, and says why
 	}()
 	defer func() { <-written }()
 
