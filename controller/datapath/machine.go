@@ -36,8 +36,10 @@ func (p Phase) String() string {
 
 // Times of a session.
 const (
-	echoAfter   = 5 * time.Second  // of silence: ask whether the peer lives
-	deadAfter   = 10 * time.Second // of silence: it does not
+	echoAfter   = 5 * time.Second        // of silence: ask whether the peer lives
+	echoLinked  = 400 * time.Millisecond // the same of a switch with links, which are judged by what both ends report
+	deadAfter   = 10 * time.Second       // of silence: it does not
+	deadUnasked = 5 * time.Second        // how long it may take to answer at least: the controller may have stood still before
 	settleTime  = 400 * time.Millisecond
 	adoptTime   = 1500 * time.Millisecond
 	replyWithin = 30 * time.Second // for a whole multipart reply

@@ -243,12 +243,12 @@ func (m *Machine) Tick(now time.Time) error {
 	if m.phase == Committing && m.commitXid != 0 && !now.Before(m.commitBy) {
 		return fmt.Errorf("no reply to the commit of a bundle within %s", replyWithin)
 	}
-	switch quiet := now.Sub(m.last); {
-	case quiet >= deadAfter:
-		return fmt.Errorf("nothing heard for %s", deadAfter)
-	case quiet >= echoAfter && m.asked.Before(m.last):
+	switch {
+	case !now.Before(m.echoAt()):
 		m.asked = now
 		m.Out.Wire = openflow.AppendEchoRequest(m.Out.Wire, m.xid(), nil)
+	case !now.Before(m.deadAt()):
+		return fmt.Errorf("nothing heard for %s", deadAfter)
 	}
 	m.settle(now)
 	if m.phase == Adopting && !now.Before(m.adoptUntil) {
@@ -277,11 +277,7 @@ func (m *Machine) schedule(now time.Time) {
 	if m.phase == Committing && m.commitXid != 0 {
 		m.Out.WakeAt(m.commitBy)
 	}
-	if m.asked.Before(m.last) {
-		m.Out.WakeAt(m.last.Add(echoAfter))
-	} else {
-		m.Out.WakeAt(m.last.Add(deadAfter))
-	}
+	m.Out.WakeAt(earlier(m.echoAt(), m.deadAt()))
 	if m.phase == Ready && !m.auditAt.IsZero() {
 		m.Out.WakeAt(m.auditAt)
 	}
@@ -291,6 +287,46 @@ func (m *Machine) schedule(now time.Time) {
 	for _, r := range m.waiting {
 		m.Out.WakeAt(r.until)
 	}
+}
+
+// never is later than anything.
+var never = time.Unix(1<<40, 0)
+
+// echoAt is when the switch is to be asked whether it lives: never while such a question is open.
+func (m *Machine) echoAt() time.Time {
+	switch {
+	case !m.asked.Before(m.last):
+		return never
+	case m.Alone():
+		return m.last.Add(echoAfter)
+	default:
+		return m.last.Add(echoLinked)
+	}
+}
+
+// deadAt is when the switch is given up: never before it has been asked.
+func (m *Machine) deadAt() time.Time {
+	if m.asked.Before(m.last) {
+		return never
+	}
+	return later(m.last.Add(deadAfter), m.asked.Add(deadUnasked))
+}
+
+// Quiet returns for how long the switch has not been heard of.
+func (m *Machine) Quiet(now time.Time) time.Duration { return now.Sub(m.last) }
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // Ask sends a barrier now and closes done when the switch has answered it, or the session has ended: it has then processed all

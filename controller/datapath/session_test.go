@@ -11,6 +11,7 @@ import (
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
 	"github.com/eosin-sdn/eosin/openflow/packet"
+	"github.com/eosin-sdn/eosin/topology"
 )
 
 var update = flag.Bool("update", false, "write what is sent into testdata")
@@ -323,6 +324,55 @@ func TestEcho(t *testing.T) {
 	p.pass(2 * time.Millisecond)
 	if p.err == nil || !strings.Contains(p.err.Error(), "nothing heard for 10s") {
 		t.Errorf("ended with %v", p.err)
+	}
+}
+
+// A controller that stood still has not asked: what the switch has sent meanwhile may wait to be read.
+func TestEchoAfterStandstill(t *testing.T) {
+	for _, answers := range []bool{true, false} {
+		p := newPeer(t)
+		p.ready()
+		p.recv(openflow.AppendEchoReply(nil, 0, nil))
+		p.silent = func(msg []byte) bool { return !answers && openflow.Type(msg[1]) == openflow.TypeEchoRequest }
+		p.now = p.now.Add(20 * time.Second)
+		if err := p.m.Tick(p.now); err != nil {
+			t.Fatalf("ended without having been asked: %v", err)
+		}
+		p.run()
+		p.wantSent("echo_request")
+		p.pass(deadUnasked - time.Millisecond)
+		if p.err != nil {
+			t.Fatalf("ended within %s: %v", deadUnasked, p.err)
+		}
+		p.pass(2 * time.Millisecond)
+		if (p.err == nil) != answers {
+			t.Errorf("answers %v: ended with %v", answers, p.err)
+		}
+	}
+}
+
+// A switch with links is asked sooner: nothing can be said of its links while it is silent.
+func TestEchoLinked(t *testing.T) {
+	p := newPeer(t)
+	p.ready()
+	g := topology.NewGraph()
+	here, there := topology.PortRef{Switch: dpid, Port: 1}, topology.PortRef{Switch: dpid + 1, Port: 1}
+	for _, ref := range []topology.PortRef{here, there} {
+		g.SetSwitch(ref.Switch, true)
+		g.SetPort(ref, topology.PortInfo{Up: true, VLANs: topology.NewVLANs(10)})
+	}
+	g.LinkSeen(here, there, topology.Wire, 1, p.now)
+	g.LinkSeen(there, here, topology.Wire, 1, p.now)
+	p.m.DeliverGraph(g.Snapshot())
+	p.run()
+	p.recv(openflow.AppendEchoReply(nil, 0, nil))
+	p.sent()
+	p.pass(echoLinked - time.Millisecond)
+	p.wantSent()
+	p.pass(time.Millisecond)
+	p.wantSent("echo_request")
+	if q := p.m.Quiet(p.now.Add(time.Second)); q != time.Second-time.Microsecond && q != time.Second {
+		t.Errorf("quiet for %s, a second after it has answered", q)
 	}
 }
 
