@@ -106,6 +106,29 @@ func TestExpireSilent(t *testing.T) {
 	}
 }
 
+// A port whose link of before is missing shows in snapshots until it is found, goes or is given up.
+func TestRelinking(t *testing.T) {
+	held := PortInfo{Up: true, Held: true, VLANs: AllVLANs()}
+	for what, end := range map[string]func(*Graph){
+		"found":   func(g *Graph) { g.SetPort(PortRef{1, 7}, PortInfo{Up: true, VLANs: AllVLANs()}) },
+		"removed": func(g *Graph) { g.RemovePort(PortRef{1, 7}) },
+		"switch":  func(g *Graph) { g.RemoveSwitch(1) },
+	} {
+		g := parseWorld(t, "wire 1:1 2:1").graph()
+		if g.Snapshot().Relinking() {
+			t.Fatal("relinking without a restart")
+		}
+		g.SetPort(PortRef{1, 7}, held)
+		if !g.Snapshot().Relinking() {
+			t.Fatal("a held port does not show")
+		}
+		end(g)
+		if g.Snapshot().Relinking() {
+			t.Errorf("%s: still relinking", what)
+		}
+	}
+}
+
 func TestDisconnected(t *testing.T) {
 	g := parseWorld(t, "wire 1:1 2:1").graph()
 	hellos(g, t0, 10, 3, time.Second, false, false)

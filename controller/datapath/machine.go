@@ -42,6 +42,7 @@ const (
 	deadUnasked = 5 * time.Second        // how long it may take to answer at least: the controller may have stood still before
 	settleTime  = 400 * time.Millisecond
 	adoptTime   = 1500 * time.Millisecond
+	holdTime    = 30 * time.Second // for links of before to be found again: Open vSwitch waits up to 8 s before it connects again
 	replyWithin = 30 * time.Second // for a whole multipart reply
 	retryFirst  = time.Second      // after a refused change
 	retryMost   = 30 * time.Second
@@ -95,6 +96,7 @@ type Machine struct {
 	order []apps.App
 
 	session
+	held    time.Time                              // until when links of before a restart are believed in; zero: no more
 	adopted bool                                   // the flows of an earlier life of the controller have been taken over
 	dirty   bool                                   // ports, settings or the graph have changed since the last Refresh
 	posted  bool                                   // ports have changed since PortsChanged was asked
@@ -185,7 +187,7 @@ func (m *Machine) DeliverGraph(g *topology.Snapshot) {
 	for _, no := range m.sw.Order {
 		p := m.sw.Ports[no]
 		linked = linked || p.Transit
-		p.Transit = g.Transit(m.sw.Ref(no))
+		m.findTransit(p)
 		linked = linked || p.Transit
 	}
 	m.dirty = m.dirty || linked

@@ -192,6 +192,7 @@ func (m *Machine) answered(now time.Time, kind requestKind) {
 	case askRestore:
 		if m.restored > 0 {
 			m.l2.Restored(&m.Out)
+			m.held, m.posted = now.Add(holdTime), true
 		}
 	case askMeters, askFlows, askGroups:
 		if m.phase == Auditing && !m.asking(askMeters, askFlows, askGroups) {
@@ -229,6 +230,7 @@ func (m *Machine) Tick(now time.Time) error {
 	for _, a := range m.order {
 		a.Tick(now, &m.Out)
 	}
+	m.release(now)
 	if m.phase == Offline {
 		return nil
 	}
@@ -283,6 +285,9 @@ func (m *Machine) schedule(now time.Time) {
 	}
 	if m.phase == Adopting {
 		m.Out.WakeAt(m.adoptUntil)
+	}
+	if !m.held.IsZero() {
+		m.Out.WakeAt(m.held)
 	}
 	for _, r := range m.waiting {
 		m.Out.WakeAt(r.until)

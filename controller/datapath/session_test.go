@@ -159,6 +159,63 @@ func TestAdoption(t *testing.T) {
 	p.wantSent()
 }
 
+// Links of before a restart are believed in until they are found, their port goes down, or it takes too long; until then the rules of
+// their ports stay.
+func TestAdoptionHoldsLinks(t *testing.T) {
+	g := topology.NewGraph()
+	here, there := topology.PortRef{Switch: dpid, Port: 1}, topology.PortRef{Switch: dpid + 1, Port: 1}
+	for _, ref := range []topology.PortRef{here, there} {
+		g.SetSwitch(ref.Switch, true)
+		g.SetPort(ref, topology.PortInfo{Up: true, VLANs: topology.NewVLANs(10)})
+	}
+	g.LinkSeen(here, there, topology.Wire, 1, epoch)
+	g.LinkSeen(there, here, topology.Wire, 1, epoch)
+	g.Snapshot()
+	g.SetSwitch(dpid+2, true) // so that its version is another than that of an empty graph
+	for what, end := range map[string]func(p *peer){
+		"found": func(p *peer) { p.m.DeliverGraph(g.Snapshot()) },
+		"down": func(p *peer) {
+			d := port(1)
+			d.State = openflow.PortStateLinkDown
+			p.recv(openflow.AppendPortStatus(nil, 0, &openflow.PortStatus{Reason: openflow.PortModify, Desc: d}))
+		},
+		"late": func(p *peer) { p.pass(holdTime) },
+	} {
+		t.Run(what, func(t *testing.T) {
+			p := newPeer(t)
+			p.m.DeliverGraph(g.Snapshot())
+			p.ready()
+			before := p.dump()
+			p.m = newMachine(inNetwork())
+			p.attach()
+			p.pass(holdTime - time.Second)
+			if p.m.Phase() != Ready || p.dump() != before {
+				t.Errorf("phase %s, flows:\n%s\nwant:\n%s", p.m.Phase(), p.dump(), before)
+			}
+			held := func() (n int) {
+				p.m.posted = true
+				p.m.PortsChanged(func(_ openflow.PortNo, i topology.PortInfo) {
+					if i.Held {
+						n++
+					}
+				})
+				return n
+			}
+			if held() != 1 {
+				t.Errorf("%d ports held", held())
+			}
+			end(p)
+			p.run()
+			if held() != 0 {
+				t.Errorf("%d ports held", held())
+			}
+			if same := p.dump() == before; same != (what == "found") {
+				t.Errorf("the flows are what they were: %v\n%s", same, p.dump())
+			}
+		})
+	}
+}
+
 // What the earlier life left and nobody wants any more is pruned, and only after the adoption.
 func TestAdoptionPrunes(t *testing.T) {
 	p := newPeer(t)
