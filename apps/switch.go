@@ -85,6 +85,16 @@ type Switch struct {
 	Graph    *topology.Snapshot
 	// NoConntrack is set where the switch refused a ct action: probes then trap by DSCP.
 	NoConntrack bool
+	// NoMeters is set where the switch refused a meter: what it copies to the controller is then limited by the controller alone.
+	NoMeters bool
+}
+
+// Meter returns the meter of a class of copies, 0 where the switch has none.
+func (s *Switch) Meter(id uint32) uint32 {
+	if s.NoMeters {
+		return 0
+	}
+	return id
 }
 
 // Network returns the network of a VLAN.

@@ -59,7 +59,7 @@ func (a *App) fixed(out *apps.Output) {
 		out.Put(&flow.Rule{Table: table, Priority: prio, Cookie: flow.Cookie(apps.OwnerL2, tag), Match: m, Instructions: ins})
 	}
 	copied := func(meter uint32, next uint8) flow.Instructions {
-		return flow.Instructions(nil).Apply(flow.Actions(nil).Controller(meter)).Goto(next)
+		return flow.Instructions(nil).Apply(flow.Actions(nil).Controller(a.sw.Meter(meter))).Goto(next)
 	}
 	toLearn := flow.Instructions(nil).Goto(apps.TableLearn)
 	toForward := flow.Instructions(nil).Goto(apps.TableForward)

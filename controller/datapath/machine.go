@@ -253,7 +253,7 @@ func (m *Machine) TakeFacts() []apps.Fact {
 
 // fail records what the switch refused, for everybody who asks how it is.
 func (m *Machine) fail(now time.Time, err error) {
-	m.err, m.errAt = err, now
+	m.err, m.errAt, m.alike = err, now, 0
 	m.Errors++
 	m.notice(now, "switch_error", fmt.Sprintf("switch %s: %v", m.sw.Name, err))
 }

@@ -39,6 +39,8 @@ type session struct {
 	failed      bool      // the last bundle was refused, or a rule: what differs is no drift
 	compared    bool      // an audit has ended in this session: what differs from now on is drift
 	repairAt    time.Time // when an audit mends what was refused; zero when nothing was
+	apart       bool      // rules of single hosts were refused: they go by themselves, so that nothing else is refused with them
+	alike       int       // further rules refused like the one that err tells of
 	drift       flow.Drift
 	auditBegan  time.Time
 	auditAt     time.Time // when the next audit is due
