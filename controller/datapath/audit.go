@@ -197,23 +197,23 @@ func (m *Machine) refused(now time.Time, e *openflow.Error) {
 		m.Errors++ // one of those that were sent with the first
 		return
 	}
-	what := offender(e)
-	if m.phase == Ready && !m.repairAt.IsZero() && what.owner == apps.OwnerHosts && m.refusedAlike(e) {
+	if m.refusedAlike(e) {
 		m.Errors++
 		m.alike++
 		return
 	}
-	m.fail(now, fmt.Errorf("%s%w%s", unable(e), e, what))
-	if known && t == openflow.TypeMeterMod {
-		m.sw.NoMeters, m.dirty = true, true
-		m.Out.Notice(now, "no_meters", fmt.Sprintf("switch %s: %v", m.sw.Name, errNoMeters))
-	}
+	what := offender(e)
+	m.fail(now, fmt.Errorf("%w%s", e, what))
 	if known && (t == openflow.TypeRoleRequest || t == openflow.TypePacketOut || t == openflow.TypeSetConfig) {
 		return
 	}
 	if what.owner == apps.OwnerProbe && notUnderstood(e) && m.intent.Trap == TrapAuto && !m.sw.NoConntrack {
 		m.sw.NoConntrack, m.dirty = true, true
 		m.Out.Notice(now, "no_conntrack", fmt.Sprintf("switch %s refuses conntrack actions: probe replies are trapped by DSCP", m.sw.Name))
+	}
+	if known && t == openflow.TypeMeterMod {
+		m.sw.NoMeters, m.dirty = true, true
+		m.Out.Notice(now, "no_meters", fmt.Sprintf("switch %s: %v", m.sw.Name, errNoMeters))
 	}
 	if m.phase == Committing {
 		m.apart = m.apart || what.owner == apps.OwnerHosts
@@ -229,14 +229,22 @@ func (m *Machine) refused(now time.Time, e *openflow.Error) {
 	}
 }
 
-// refusedAlike reports whether a rule was refused for the same reason as the one that the status tells of.
+// refusedAlike reports whether a rule of a host was refused for the same reason as the one that the status tells of, and that is tried
+// again in any case.
 func (m *Machine) refusedAlike(e *openflow.Error) bool {
+	if m.phase != Ready || m.repairAt.IsZero() || offender(e).owner != apps.OwnerHosts {
+		return false
+	}
 	var told *openflow.Error
 	return errors.As(m.err, &told) && told.Type == e.Type && told.Code == e.Code && told.Experimenter == e.Experimenter
 }
 
-// unable puts into words what it means when a switch refuses what every rule depends on.
-func unable(e *openflow.Error) string {
+// unable puts into words what it means when a switch refuses what every rule depends on; "" for other errors.
+func unable(err error) string {
+	var e *openflow.Error
+	if !errors.As(err, &e) {
+		return ""
+	}
 	t, known := e.RequestType()
 	switch {
 	case known && t == openflow.TypeMeterMod:

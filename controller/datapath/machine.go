@@ -253,6 +253,9 @@ func (m *Machine) TakeFacts() []apps.Fact {
 
 // fail records what the switch refused, for everybody who asks how it is.
 func (m *Machine) fail(now time.Time, err error) {
+	if text := unable(err); text != "" {
+		err = fmt.Errorf("%s%w", text, err)
+	}
 	m.err, m.errAt, m.alike = err, now, 0
 	m.Errors++
 	m.notice(now, "switch_error", fmt.Sprintf("switch %s: %v", m.sw.Name, err))
