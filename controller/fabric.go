@@ -178,11 +178,11 @@ func (f *fabric) run(ctx context.Context) error {
 	}
 }
 
-// silentAfter is how long a switch with links says nothing only if it cannot: it is asked for an echo sooner. It is less than it
-// takes for a link to be lost, which the same silence would else bring about.
+// silentAfter is how long a switch with links answers nothing only if it cannot: it is asked for an echo all the time. It is less than
+// it takes for a link to be lost, which the same silence would else bring about.
 const silentAfter = time.Second
 
-// silent returns what tells whether a switch has not been heard of for so long that nothing can be said of its links: the way to it
+// silent returns what tells whether a switch has not answered for so long that nothing can be said of its links: the way there or back
 // may be cut, or the controller itself may have stood still.
 func (f *fabric) silent(now time.Time) func(openflow.DatapathID) bool {
 	return func(id openflow.DatapathID) bool {

@@ -53,7 +53,7 @@ func (s *datapathSwitch) name() string {
 	return s.machine.Name()
 }
 
-// quiet returns for how long a connected switch has not been heard of; 0 for one that is not connected.
+// quiet returns how long ago a connected switch was asked something that it has answered; 0 for one that is not connected.
 func (s *datapathSwitch) quiet(now time.Time) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -130,8 +130,8 @@ func (g *Graph) Sent(src PortRef, seq uint64, now time.Time) {
 }
 
 // Expire marks what is lost (see [LostHellos]) and returns the links that went down by it, sorted. Call it shortly after
-// hellos were sent, when those that arrive had time to arrive. silent says whether a switch has not been heard of at all for
-// a while: a link is not judged while that is so of one of its ends, which then neither sends hellos nor reports them. nil: none is.
+// hellos were sent, when those that arrive had time to arrive. silent says whether a switch has not answered for a while:
+// a link is not judged while that is so of one of its ends, which may neither send hellos nor report them. nil: none is.
 func (g *Graph) Expire(now time.Time, silent func(openflow.DatapathID) bool) []LinkRef {
 	var down []LinkRef
 	for ref, l := range g.links {

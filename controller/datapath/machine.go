@@ -37,7 +37,7 @@ func (p Phase) String() string {
 // Times of a session.
 const (
 	echoAfter   = 5 * time.Second        // of silence: ask whether the peer lives
-	echoLinked  = 400 * time.Millisecond // the same of a switch with links, which are judged by what both ends report
+	echoLinked  = 400 * time.Millisecond // between echoes to a switch with links, which are judged by what both ends are told and report
 	deadAfter   = 10 * time.Second       // of silence: it does not
 	deadUnasked = 5 * time.Second        // how long it may take to answer at least: the controller may have stood still before
 	settleTime  = 400 * time.Millisecond

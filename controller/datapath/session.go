@@ -14,7 +14,9 @@ type session struct {
 	phase Phase
 	since time.Time // of the connection
 	last  time.Time // when the switch last said anything
-	asked time.Time // when an echo was sent that is not answered yet
+	asked time.Time // when the last echo was sent
+	// replied is when an echo was last answered, and proven when that one had been sent.
+	replied, proven time.Time
 
 	features openflow.FeaturesReply
 	desc     openflow.SwitchDesc
@@ -108,7 +110,7 @@ var everything = openflow.AsyncConfig{
 func (m *Machine) Attach(now time.Time, f openflow.FeaturesReply) {
 	m.Sessions++
 	m.session = session{
-		phase: Describing, since: now, last: now, features: f, actualMeters: map[uint32]flow.Meter{}, retry: retryFirst,
+		phase: Describing, since: now, last: now, replied: now, proven: now, features: f, actualMeters: map[uint32]flow.Meter{}, retry: retryFirst,
 	}
 	m.limit(m.sw.Settings)
 	m.Out.Wire = m.Out.Wire[:0]
@@ -252,6 +254,9 @@ func (m *Machine) Tick(now time.Time) error {
 		m.asked = now
 		m.Out.Wire = openflow.AppendEchoRequest(m.Out.Wire, m.xid(), nil)
 	case !now.Before(m.deadAt()):
+		if quiet := now.Sub(m.last); quiet < deadAfter {
+			return fmt.Errorf("it is heard, and has answered nothing for %s", deadUnasked)
+		}
 		return fmt.Errorf("nothing heard for %s", deadAfter)
 	}
 	m.settle(now)
@@ -299,28 +304,49 @@ func (m *Machine) schedule(now time.Time) {
 // never is later than anything.
 var never = time.Unix(1<<40, 0)
 
+// echoOpen reports whether an echo is under way. A switch without links need not answer it, if only it says anything.
+func (m *Machine) echoOpen() bool {
+	if m.Alone() {
+		return !m.asked.Before(m.last)
+	}
+	return !m.asked.Before(m.replied)
+}
+
 // echoAt is when the switch is to be asked whether it lives: never while such a question is open.
 func (m *Machine) echoAt() time.Time {
 	switch {
-	case !m.asked.Before(m.last):
+	case m.echoOpen():
 		return never
 	case m.Alone():
 		return m.last.Add(echoAfter)
 	default:
-		return m.last.Add(echoLinked)
+		return m.asked.Add(echoLinked)
 	}
 }
 
-// deadAt is when the switch is given up: never before it has been asked.
+// deadAt is when the switch is given up: never before it has been asked. One that is heard and answers nothing is at the other end of
+// a connection that has been cut and is whole in one direction only: TCP may take longer to find that out than to connect anew.
 func (m *Machine) deadAt() time.Time {
-	if m.asked.Before(m.last) {
+	switch {
+	case !m.echoOpen():
 		return never
+	case !m.Alone() && m.last.Sub(m.asked) > time.Second:
+		return m.asked.Add(deadUnasked)
+	default:
+		return later(m.last.Add(deadAfter), m.asked.Add(deadUnasked))
 	}
-	return later(m.last.Add(deadAfter), m.asked.Add(deadUnasked))
 }
 
-// Quiet returns for how long the switch has not been heard of.
-func (m *Machine) Quiet(now time.Time) time.Duration { return now.Sub(m.last) }
+// echoed takes the answer to an echo.
+func (m *Machine) echoed(now time.Time) {
+	if m.echoOpen() {
+		m.proven = m.asked
+	}
+	m.replied = now
+}
+
+// Quiet returns how long ago the switch was last asked something that it has answered.
+func (m *Machine) Quiet(now time.Time) time.Duration { return now.Sub(m.proven) }
 
 func earlier(a, b time.Time) time.Time {
 	if a.Before(b) {

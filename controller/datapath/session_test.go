@@ -408,10 +408,8 @@ func TestEchoAfterStandstill(t *testing.T) {
 	}
 }
 
-// A switch with links is asked sooner: nothing can be said of its links while it is silent.
-func TestEchoLinked(t *testing.T) {
-	p := newPeer(t)
-	p.ready()
+// linked gives the machine a link at port 1.
+func (p *peer) linked() {
 	g := topology.NewGraph()
 	here, there := topology.PortRef{Switch: dpid, Port: 1}, topology.PortRef{Switch: dpid + 1, Port: 1}
 	for _, ref := range []topology.PortRef{here, there} {
@@ -422,14 +420,36 @@ func TestEchoLinked(t *testing.T) {
 	g.LinkSeen(there, here, topology.Wire, 1, p.now)
 	p.m.DeliverGraph(g.Snapshot())
 	p.run()
-	p.recv(openflow.AppendEchoReply(nil, 0, nil))
+}
+
+// A switch with links is asked all the time: nothing can be said of its links while it does not answer.
+func TestEchoLinked(t *testing.T) {
+	p := newPeer(t)
+	p.ready()
+	p.linked()
+	p.pass(time.Second)
 	p.sent()
-	p.pass(echoLinked - time.Millisecond)
-	p.wantSent()
-	p.pass(time.Millisecond)
+	p.pass(4 * echoLinked)
+	p.wantSent("echo_request", "echo_request", "echo_request", "echo_request")
+	if q := p.m.Quiet(p.now); q > echoLinked {
+		t.Errorf("quiet for %s", q)
+	}
+
+	// Cut in one direction: it is heard, and hears nothing.
+	p.silent = func(msg []byte) bool { return openflow.Type(msg[1]) == openflow.TypeEchoRequest }
+	p.pass(echoLinked)
 	p.wantSent("echo_request")
-	if q := p.m.Quiet(p.now.Add(time.Second)); q != time.Second-time.Microsecond && q != time.Second {
-		t.Errorf("quiet for %s, a second after it has answered", q)
+	asked := p.now
+	for range 9 {
+		p.pass(500 * time.Millisecond)
+		p.recv(openflow.AppendEchoRequest(nil, 1, nil))
+	}
+	if q := p.m.Quiet(p.now); q < 4*time.Second || p.err != nil {
+		t.Fatalf("quiet for %s, ended with %v", q, p.err)
+	}
+	p.pass(600 * time.Millisecond)
+	if p.err == nil || !strings.Contains(p.err.Error(), "heard, and has answered nothing") {
+		t.Errorf("after %s: %v", p.now.Sub(asked), p.err)
 	}
 }
 

@@ -112,6 +112,32 @@ func TestHealCut(t *testing.T) {
 	}
 }
 
+// TestHealShortCuts: the network to the controller is cut for less than it takes either side to give the connection up. When it is
+// whole again, TCP may be in one direction only, for some seconds; neither that nor the cut loses a packet or moves a flow.
+func TestHealShortCuts(t *testing.T) {
+	t.Parallel()
+	p := newPatient(t)
+	guests := []*lab.VM{p.silent[0], p.vm(p.a, "vm6")}
+	p.steady(p.a, p.b)
+	old := map[*lab.Bridge]snapshot{p.a: snap(p.a), p.b: snap(p.b)}
+	ping := p.known[0].StartPing(p.known[2].IP(), lab.Count(endless), lab.Interval(20*time.Millisecond))
+	for i, cut := range []time.Duration{4 * time.Second, 6 * time.Second} {
+		p.silent[0] = guests[i]
+		p.a.Host.SetManagement(false)
+		time.Sleep(cut)
+		p.a.Host.SetManagement(true)
+		end := time.Now()
+		p.healed(fmt.Sprintf("a cut of %v", cut), end, false)
+		time.Sleep(time.Until(end.Add(healWithin)))
+	}
+	p.lossless("short cuts", ping)
+	for br, snapshot := range old {
+		if list := snapshot.gone(br); len(list) > 0 {
+			t.Errorf("flows of %s were touched:\n%s", br, strings.Join(list, "\n"))
+		}
+	}
+}
+
 // TestHealVswitchd: ovs-vswitchd is restarted, and crashes; its tables are empty then.
 func TestHealVswitchd(t *testing.T) {
 	t.Parallel()
