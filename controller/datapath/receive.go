@@ -35,6 +35,9 @@ func (m *Machine) Receive(now time.Time, msg []byte) error {
 	}
 	m.last = now
 	m.In[head.Type&31]++
+	if head.Type == openflow.TypeEchoReply {
+		m.echoed(now)
+	}
 	switch head.Type {
 	case openflow.TypePacketIn:
 		return m.packetIn(now, msg)
@@ -79,9 +82,7 @@ func (m *Machine) Receive(now time.Time, msg []byte) error {
 			return nil
 		}
 		m.role, m.roleXid = r.Role, 0
-	case openflow.TypeEchoReply:
-		m.echoed(now)
-	case openflow.TypeHello, openflow.TypeGetConfigReply:
+	case openflow.TypeEchoReply, openflow.TypeHello, openflow.TypeGetConfigReply:
 	case openflow.TypeFeaturesReply:
 		m.Unsolicited++
 	default:
