@@ -100,7 +100,8 @@ func (p *patient) healed(what string, end time.Time, same bool) {
 			return !same || len(difference(p.before, slices.Concat(dump(p.a), dump(p.b)))) == 0
 		}},
 		{"a new guest reaches others", func() bool { return answered(guest, whom) }},
-		{"a new guest is learned", func() bool { return p.place(guest) == p.at(guest) }},
+		// It goes on sending: its first frames may have passed before the switch had a controller again.
+		{"a new guest is learned", func() bool { return answered(guest, whom) && p.place(guest) == p.at(guest) }},
 	}
 	var times []string
 	for _, s := range steps {
