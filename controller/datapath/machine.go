@@ -213,10 +213,16 @@ func (m *Machine) Alone() bool { return m.sw.Graph.Alone(m.sw.ID) }
 
 // Flush ends a step: apps restate what a change concerns, and what is due is appended to Out.Wire.
 func (m *Machine) Flush(now time.Time) {
+	if m.phase == Adopting {
+		m.drain(now) // what hosts do is followed at once: one that moved meanwhile must not be sent for where it was
+	}
 	if m.dirty && m.phase >= Adopting {
 		m.dirty = false
 		for _, a := range m.order {
 			a.Refresh(now, &m.Out)
+		}
+		if m.phase == Adopting {
+			m.Out.Store.Discard() // not yet: the audit that follows compares all of it
 		}
 	}
 	if m.phase == Ready || m.phase == Committing {

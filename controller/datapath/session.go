@@ -196,6 +196,7 @@ func (m *Machine) answered(now time.Time, kind requestKind) {
 	case askRestore:
 		if m.restored > 0 {
 			m.l2.Restored(&m.Out)
+			m.Out.Store.Discard() // it is there
 			m.held, m.posted = now.Add(holdTime), true
 		}
 	case askMeters, askFlows, askGroups:

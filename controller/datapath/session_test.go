@@ -159,6 +159,35 @@ func TestAdoption(t *testing.T) {
 	p.wantSent()
 }
 
+// A host that has moved while the controller was away is followed by its first frame, also while nothing else is changed.
+func TestAdoptionFollowsHosts(t *testing.T) {
+	p := newPeer(t)
+	p.ready()
+	p.recv(packetIn(learnCookie, 1, macA))
+	p.m = newMachine(inNetwork())
+	p.attach()
+	p.m.Configure(inPort("p2", 10)) // something that has the apps restate everything
+	p.run()
+	p.pass(100 * time.Millisecond)
+	p.sent()
+	p.recv(packetIn(learnCookie, 2, macA))
+	if p.m.Phase() != Adopting {
+		t.Fatalf("phase %s", p.m.Phase())
+	}
+	got := p.sent()
+	if strings.Count(got, "\n") != 2 || !strings.Contains(got, "actions=pop_vlan,output:2") || !strings.Contains(got, "delete ") {
+		t.Errorf("sent:\n%s", got)
+	}
+	p.recv(packetIn(learnCookie, 2, macB))
+	if got := p.sent(); strings.Count(got, "add ") != 2 {
+		t.Errorf("sent for a new host:\n%s", got)
+	}
+	p.pass(5 * time.Second)
+	if got := p.sent(); p.m.Phase() != Ready || strings.Contains(got, "bundle") {
+		t.Errorf("phase %s, sent:\n%s", p.m.Phase(), got)
+	}
+}
+
 // Links of before a restart are believed in until they are found, their port goes down, or it takes too long; until then the rules of
 // their ports stay.
 func TestAdoptionHoldsLinks(t *testing.T) {

@@ -90,7 +90,10 @@ func TestHealMovedMeanwhile(t *testing.T) {
 	for _, vm := range []*lab.VM{vm6, vm7} { // their ports were there before
 		vm.Announce()
 		s.eventually(truthWithin, vm.Name+" known at "+s.at(vm), func() bool { return s.place(vm) == s.at(vm) })
+		s.pings(vm3, vm)
+		s.pings(vm, vm3)
 	}
+	t.Logf("what moved to ports that were there reached %.1f s after the switches are back", time.Since(back).Seconds())
 	s.eventually(patience, "the new ports are open", func() bool { return s.complete(a) && s.complete(b) })
 	t.Logf("tables complete %.1f s after the switches are back", time.Since(back).Seconds())
 	for _, vm := range []*lab.VM{vm1, vm2} {
