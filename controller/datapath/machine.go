@@ -86,6 +86,7 @@ type Machine struct {
 
 	sw     *apps.Switch
 	intent Intent
+	held   time.Time // until when links of before a restart are believed in; zero: no more
 
 	discovery *discovery.App
 	l2        *l2.App
@@ -96,7 +97,6 @@ type Machine struct {
 	order []apps.App
 
 	session
-	held    time.Time                              // until when links of before a restart are believed in; zero: no more
 	adopted bool                                   // the flows of an earlier life of the controller have been taken over
 	dirty   bool                                   // ports, settings or the graph have changed since the last Refresh
 	posted  bool                                   // ports have changed since PortsChanged was asked
