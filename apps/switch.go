@@ -42,6 +42,9 @@ type Port struct {
 	UpSince    time.Time
 	Settled    bool // discovery has had its chance: the port may flood
 	Transit    bool // an end of a discovered link
+	// Held is set while the port is taken for the end of a link because it was one before the controller was restarted: the
+	// switch at the other end may need longer to come back. A held port is a transit port.
+	Held bool
 
 	Mode   Mode
 	VLANs  []uint16 // the networks it carries, ascending
@@ -82,6 +85,16 @@ type Switch struct {
 	Graph    *topology.Snapshot
 	// NoConntrack is set where the switch refused a ct action: probes then trap by DSCP.
 	NoConntrack bool
+	// NoMeters is set where the switch refused a meter: what it copies to the controller is then limited by the controller alone.
+	NoMeters bool
+}
+
+// Meter returns the meter of a class of copies, 0 where the switch has none.
+func (s *Switch) Meter(id uint32) uint32 {
+	if s.NoMeters {
+		return 0
+	}
+	return id
 }
 
 // Network returns the network of a VLAN.
@@ -101,6 +114,16 @@ func (s *Switch) CarriesVLAN(vlan uint16) bool {
 		}
 	}
 	return false
+}
+
+// Relinking reports whether links of the time before a restart of the controller have not been found again, here or elsewhere.
+func (s *Switch) Relinking() bool {
+	for _, no := range s.Order {
+		if s.Ports[no].Held {
+			return true
+		}
+	}
+	return s.Graph.Relinking()
 }
 
 // Ref returns the port's name in the graph.

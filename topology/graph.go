@@ -10,12 +10,15 @@ type PortInfo struct {
 	Up bool
 	// Mesh is true for a tunnel port that obeys split horizon.
 	Mesh bool
+	// Held is true for a port that was the end of a link when the controller was restarted, and whose link has not been found
+	// again yet.
+	Held bool
 	// VLANs are the ids that the port carries.
 	VLANs VLANs
 }
 
 func (p PortInfo) equal(o PortInfo) bool {
-	return p.Up == o.Up && p.Mesh == o.Mesh && p.VLANs.Equal(o.VLANs)
+	return p.Up == o.Up && p.Mesh == o.Mesh && p.Held == o.Held && p.VLANs.Equal(o.VLANs)
 }
 
 // Graph is the mutable map. One owner uses it; there are no locks. The zero value is not usable: see [NewGraph].
@@ -87,7 +90,7 @@ func (g *Graph) SetPort(ref PortRef, info PortInfo) {
 	}
 	info.VLANs = g.intern(info.VLANs)
 	g.ports[ref] = info
-	if len(g.byPort[ref]) > 0 {
+	if len(g.byPort[ref]) > 0 || old.Held != info.Held {
 		g.changed = true // other ports do not appear in snapshots
 	}
 	if !info.Up {
@@ -97,6 +100,7 @@ func (g *Graph) SetPort(ref PortRef, info PortInfo) {
 
 // RemovePort forgets a port and its links.
 func (g *Graph) RemovePort(ref PortRef) {
+	g.changed = g.changed || g.ports[ref].Held
 	delete(g.ports, ref)
 	for len(g.byPort[ref]) > 0 {
 		g.remove(g.byPort[ref][0])

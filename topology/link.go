@@ -3,6 +3,8 @@ package topology
 import (
 	"slices"
 	"time"
+
+	"github.com/eosin-sdn/eosin/openflow"
 )
 
 // A direction of a link is lost when as many hellos as LostHellos in a row were sent and not received, and the first of them
@@ -128,13 +130,22 @@ func (g *Graph) Sent(src PortRef, seq uint64, now time.Time) {
 }
 
 // Expire marks what is lost (see [LostHellos]) and returns the links that went down by it, sorted. Call it shortly after
-// hellos were sent, when those that arrive had time to arrive.
-func (g *Graph) Expire(now time.Time) []LinkRef {
+// hellos were sent, when those that arrive had time to arrive. silent says whether a switch has not answered for a while:
+// a link is not judged while that is so of one of its ends, which may neither send hellos nor report them. nil: none is.
+func (g *Graph) Expire(now time.Time, silent func(openflow.DatapathID) bool) []LinkRef {
 	var down []LinkRef
 	for ref, l := range g.links {
 		was := l.whole()
+		judged := true
+		if silent != nil && (l.ab.overdue(now) || l.ba.overdue(now)) {
+			judged = !silent(ref.A.Switch) && !silent(ref.B.Switch)
+		}
 		for _, d := range [...]*direction{&l.ab, &l.ba} {
-			if d.overdue(now) {
+			switch {
+			case !d.overdue(now):
+			case !judged:
+				d.forgive()
+			default:
 				d.state, d.pending = lost, 0
 				g.changed = true
 			}

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/eosin-sdn/eosin/openflow"
 )
 
 var endA, endB = PortRef{1, 1}, PortRef{2, 1}
@@ -44,10 +46,10 @@ func TestExpire(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			g := parseWorld(t, "wire 1:1 2:1").graph()
 			last := hellos(g, t0, 10, test.n, test.interval, test.ab, test.ba)
-			if down := g.Expire(last); (len(down) == 1) != test.down {
+			if down := g.Expire(last, nil); (len(down) == 1) != test.down {
 				t.Fatalf("down: %v", down)
 			}
-			if down := g.Expire(last); len(down) != 0 {
+			if down := g.Expire(last, nil); len(down) != 0 {
 				t.Errorf("down again: %v", down)
 			}
 			want := Up
@@ -71,17 +73,59 @@ func TestExpireAfterStall(t *testing.T) {
 	g := parseWorld(t, "wire 1:1 2:1").graph()
 	hellos(g, t0, 10, 3, 600*time.Millisecond, false, false)
 	woken := t0.Add(time.Minute)
-	if down := g.Expire(woken); len(down) != 0 {
+	if down := g.Expire(woken, nil); len(down) != 0 {
 		t.Fatalf("down while standing still: %v", down)
 	}
 	g.LinkSeen(endA, endB, Wire, 10, woken)
 	g.LinkSeen(endB, endA, Wire, 10, woken)
 	last := hellos(g, woken, 13, 2, time.Second, false, false)
-	if down := g.Expire(last); len(down) != 0 {
+	if down := g.Expire(last, nil); len(down) != 0 {
 		t.Fatalf("down by hellos whose predecessors just came: %v", down)
 	}
-	if down := g.Expire(woken.Add(LostAfter)); len(down) != 1 {
+	if down := g.Expire(woken.Add(LostAfter), nil); len(down) != 1 {
 		t.Fatalf("down: %v, want the link: four hellos wait since it woke", down)
+	}
+}
+
+// What a silent switch does not report is not lost; when it speaks again, the wait begins anew.
+func TestExpireSilent(t *testing.T) {
+	for _, silent := range []openflow.DatapathID{1, 2} {
+		g := parseWorld(t, "wire 1:1 2:1").graph()
+		last := hellos(g, t0, 10, 10, time.Second, false, false)
+		if down := g.Expire(last, func(id openflow.DatapathID) bool { return id == silent }); len(down) != 0 {
+			t.Fatalf("down while %v is silent: %v", silent, down)
+		}
+		none := func(openflow.DatapathID) bool { return false }
+		if down := g.Expire(last, none); len(down) != 0 {
+			t.Fatalf("down by hellos of before: %v", down)
+		}
+		last = hellos(g, last, 20, 4, time.Second, false, false)
+		if down := g.Expire(last, none); len(down) != 1 {
+			t.Fatalf("down: %v, want the link: both ends speak, and nothing arrives", down)
+		}
+	}
+}
+
+// A port whose link of before is missing shows in snapshots until it is found, goes or is given up.
+func TestRelinking(t *testing.T) {
+	held := PortInfo{Up: true, Held: true, VLANs: AllVLANs()}
+	for what, end := range map[string]func(*Graph){
+		"found":   func(g *Graph) { g.SetPort(PortRef{1, 7}, PortInfo{Up: true, VLANs: AllVLANs()}) },
+		"removed": func(g *Graph) { g.RemovePort(PortRef{1, 7}) },
+		"switch":  func(g *Graph) { g.RemoveSwitch(1) },
+	} {
+		g := parseWorld(t, "wire 1:1 2:1").graph()
+		if g.Snapshot().Relinking() {
+			t.Fatal("relinking without a restart")
+		}
+		g.SetPort(PortRef{1, 7}, held)
+		if !g.Snapshot().Relinking() {
+			t.Fatal("a held port does not show")
+		}
+		end(g)
+		if g.Snapshot().Relinking() {
+			t.Errorf("%s: still relinking", what)
+		}
 	}
 }
 
@@ -90,14 +134,14 @@ func TestDisconnected(t *testing.T) {
 	hellos(g, t0, 10, 3, time.Second, false, false)
 	g.SetSwitch(2, false)
 	last := hellos(g, t0.Add(3*time.Second), 13, 10, time.Second, false, false)
-	if down := g.Expire(last); len(down) != 0 {
+	if down := g.Expire(last, nil); len(down) != 0 {
 		t.Fatalf("a link of a disconnected switch expired: %v", down)
 	}
 	if l := g.Snapshot().Links()[0]; l.State != Unverified || !l.Forwarding {
 		t.Errorf("link %+v", l)
 	}
 	g.SetSwitch(2, true)
-	if down := g.Expire(last); len(down) != 0 {
+	if down := g.Expire(last, nil); len(down) != 0 {
 		t.Fatalf("down by hellos of before: %v", down)
 	}
 	if l := g.Snapshot().Links()[0]; l.State != Up {

@@ -52,6 +52,7 @@ type layout struct {
 	transitAt  map[PortRef]int32 // index into transit
 	segments   [][]int32         // transit ports of each
 	components components
+	relinking  bool // some port is held
 
 	classes classes
 	views   []view // by class
@@ -123,6 +124,9 @@ func (g *Graph) layout() *layout {
 		links = append(links, l)
 	}
 	slices.SortFunc(links, func(a, b *link) int { return a.ref.Compare(b.ref) })
+	for _, p := range g.ports {
+		s.relinking = s.relinking || p.Held
+	}
 	s.addPorts(g, links)
 	s.addLinks(g, links)
 	s.addSegments()
@@ -201,6 +205,10 @@ func (s *layout) Connected(dpid openflow.DatapathID) bool {
 	i, ok := s.index(dpid)
 	return ok && s.connected[i]
 }
+
+// Relinking reports whether links of the time before a restart of the controller have not been found again yet, anywhere: there may be
+// switches that forward and are not known, and what is no circle in this graph may be closed by them.
+func (s *layout) Relinking() bool { return s.relinking }
 
 // Transit reports whether frames that come in by the port come from another switch.
 func (s *layout) Transit(ref PortRef) bool {

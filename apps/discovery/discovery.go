@@ -127,10 +127,10 @@ func (a *App) Refresh(now time.Time, out *apps.Output) {
 		})
 	}
 	hello := flow.Match{}.EthDst(helloDst).EthType(packet.EtherTypeLLDP).EthSrcMasked(helloSrc, helloSrcMask)
-	put(prioHello, hello, flow.Instructions(nil).Apply(flow.Actions(nil).Controller(apps.MeterDiscovery)))
+	put(prioHello, hello, flow.Instructions(nil).Apply(flow.Actions(nil).Controller(a.sw.Meter(apps.MeterDiscovery))))
 	for _, no := range a.sw.Order {
 		if a.sw.Ports[no].Transit {
-			put(prioLinkHello, hello.InPort(no), flow.Instructions(nil).Apply(flow.Actions(nil).Controller(apps.MeterTransit)))
+			put(prioLinkHello, hello.InPort(no), flow.Instructions(nil).Apply(flow.Actions(nil).Controller(a.sw.Meter(apps.MeterTransit))))
 		}
 	}
 	put(prioReserved, flow.Match{}.EthDstMasked(reserved, reservedMask), nil)

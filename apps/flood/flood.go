@@ -27,10 +27,33 @@ const (
 type App struct {
 	apps.Base
 	sw *apps.Switch
+	// held are the blocked ports of the time before a restart of the controller. They stay blocked until all links of that time
+	// have been found again: the tree of what is known until then may close a circle through what is not.
+	held map[blockedPort]struct{}
+}
+
+type blockedPort struct {
+	port openflow.PortNo
+	vlan uint16
 }
 
 // New returns the app for a switch.
-func New(sw *apps.Switch) *App { return &App{sw: sw} }
+func New(sw *apps.Switch) *App { return &App{sw: sw, held: map[blockedPort]struct{}{}} }
+
+// MultipartReply takes back which ports were blocked.
+func (a *App) MultipartReply(_ time.Time, f *openflow.FlowStats, m *flow.Match, _ *apps.Output) {
+	port, ok := m.GetInPort()
+	vlan, ok2 := m.GetVLAN()
+	if ok && ok2 && f.TableID == apps.TableFlood && f.Priority == prioBlocked {
+		a.held[blockedPort{port, vlan}] = struct{}{}
+	}
+}
+
+// blocked reports whether a port of a network is none of the flood tree.
+func (a *App) blocked(vlan uint16, no openflow.PortNo) bool {
+	_, held := a.held[blockedPort{no, vlan}]
+	return held || a.sw.Graph.Flood(vlan, a.sw.Ref(no)) == topology.Blocked
+}
 
 // Refresh states the groups and rules of every network that the switch carries.
 //
@@ -41,6 +64,9 @@ func New(sw *apps.Switch) *App { return &App{sw: sw} }
 //  3. What comes in on a blocked port is dropped here: the frame arrives by the tree as well. Both ends of a blocked link do
 //     so, which keeps floods from circling even while two switches disagree about the tree.
 func (a *App) Refresh(_ time.Time, out *apps.Output) {
+	if len(a.held) > 0 && !a.sw.Relinking() {
+		clear(a.held)
+	}
 	out.Store.Begin(apps.OwnerFlood)
 	for _, n := range a.sw.Networks {
 		a.network(n, out)
@@ -64,7 +90,7 @@ func (a *App) network(n apps.Network, out *apps.Output) {
 			continue
 		}
 		carried = true
-		if a.sw.Graph.Flood(n.VLAN, a.sw.Ref(no)) == topology.Blocked {
+		if a.blocked(n.VLAN, no) {
 			put(prioBlocked, flow.Match{}.InPort(no).VLAN(n.VLAN), nil)
 			continue
 		}

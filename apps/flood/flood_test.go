@@ -174,6 +174,40 @@ func TestBlocked(t *testing.T) {
 		"-priority=30,in_port=9,dl_vlan=10")
 }
 
+// TestBlockedBefore: after a restart of the controller a port that was blocked stays so until all links of before have been found
+// again, here and elsewhere.
+func TestBlockedBefore(t *testing.T) {
+	g := topology.NewGraph()
+	g.SetSwitch(1, true)
+	g.SetSwitch(2, true)
+	far := topology.PortRef{Switch: 2, Port: 1}
+	g.SetPort(far, topology.PortInfo{Up: true, Held: true, VLANs: topology.NewVLANs(10)})
+	sw := switchWith(access(1), trunk(8, 0), trunk(9, 0))
+	sw.Ports[8].Held = true
+	app := New(sw)
+	before := flow.Match{}.InPort(9).VLAN(10)
+	app.MultipartReply(time.Time{}, &openflow.FlowStats{TableID: apps.TableFlood, Priority: prioBlocked, Match: before.Bytes()}, &before, nil)
+	out := &apps.Output{Store: flow.NewStore()}
+	restate := func() {
+		sw.Graph = g.Snapshot()
+		app.Refresh(time.Time{}, out)
+	}
+	restate()
+	want(t, sent(t, out),
+		"group_id="+all10+",type=all,bucket=actions=pop_vlan,output:1,bucket=actions=output:8",
+		"priority=30,in_port=9,dl_vlan=10 actions=drop", "priority=10,dl_vlan=10 actions=group:"+all10)
+
+	sw.Ports[8].Held = false
+	restate()
+	want(t, sent(t, out))
+
+	g.SetPort(far, topology.PortInfo{Up: true, VLANs: topology.NewVLANs(10)})
+	restate()
+	want(t, sent(t, out),
+		"group_id="+all10+",type=all,bucket=actions=pop_vlan,output:1,bucket=actions=output:8,bucket=actions=output:9",
+		"-priority=30,in_port=9,dl_vlan=10")
+}
+
 // TestChanges: a change of a port changes its networks' groups, and what is no longer needed goes after what used it.
 func TestChanges(t *testing.T) {
 	sw := switchWith(access(1), tunnel(5))

@@ -31,8 +31,8 @@ const (
 	tagARP   = 2
 )
 
-// heldFor is how long forward rules of hosts on other switches outlive a restart of the controller: until then the links that
-// explain them have been found again.
+// heldFor is how long forward rules of hosts on other switches outlive a restart of the controller at least: until then the links
+// that explain them have been found again, or it is known which are missing.
 const heldFor = 10 * time.Second
 
 // App learns and forwards on one switch.
@@ -40,7 +40,7 @@ type App struct {
 	sw        *apps.Switch
 	local     map[Key]host
 	remote    map[Key]openflow.DatapathID
-	held      map[Key]struct{} // restored forward rules of hosts that are not known yet
+	held      map[Key]struct{} // restored forward rules of hosts to which no way is known yet
 	until     time.Time        // when held ends
 	ips       map[Key]addresses
 	ports     map[openflow.PortNo]*portState
@@ -325,8 +325,8 @@ func (a *App) HostAt(now time.Time, k Key, at openflow.DatapathID, port openflow
 		a.portState(h.port).hosts--
 		a.dropLearn(k, h.port, out)
 	}
-	delete(a.held, k)
 	if at == 0 {
+		delete(a.held, k)
 		delete(a.remote, k)
 		a.dropForward(k, out)
 		return
@@ -336,13 +336,16 @@ func (a *App) HostAt(now time.Time, k Key, at openflow.DatapathID, port openflow
 }
 
 // route states the forward rule of a host on another switch, out of the port that leads there by the fewest hops; without a
-// way there, its frames are flooded like any unknown ones.
+// way there, its frames are flooded like any unknown ones. A held rule stays until there is a way, or its time is over.
 func (a *App) route(k Key, at openflow.DatapathID, out *apps.Output) {
 	if port, ok := a.sw.Graph.Next(k.VLAN(), a.sw.ID, at); ok && a.sw.CarriesVLAN(k.VLAN()) {
+		delete(a.held, k)
 		a.putForward(k, port, out)
 		return
 	}
-	a.dropForward(k, out)
+	if _, held := a.held[k]; !held {
+		a.dropForward(k, out)
+	}
 }
 
 func (a *App) portState(no openflow.PortNo) *portState {

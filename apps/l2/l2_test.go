@@ -727,8 +727,40 @@ func TestHeldRulesEnd(t *testing.T) {
 		t.Errorf("%d rules, want 2 and a held one:\n%s", n, r.hosts())
 	}
 	r.now = r.now.Add(1)
+	r.out.TakeWake()
+	r.app.Tick(r.now, r.out)
+	if n := strings.Count(r.hosts(), "\n"); n != 3 || !r.sw.Ports[9].Held || !r.sw.Ports[9].Transit {
+		t.Errorf("%d rules while the link of port 9 is still looked for (%+v):\n%s", n, r.sw.Ports[9], r.hosts())
+	}
+	if wake := r.out.TakeWake(); !wake.Equal(r.now.Add(time.Second)) {
+		t.Errorf("wake at %s", wake)
+	}
+	r.sw.Ports[9].Held, r.sw.Ports[9].Transit = false, false // as the machine does in the end
 	r.app.Tick(r.now, r.out)
 	r.wantHosts(learned1)
+}
+
+// TestHeldRuleWaitsForItsWay: a host that is known again before the way to it keeps its rule until then.
+func TestHeldRuleWaitsForItsWay(t *testing.T) {
+	old := newRig(t)
+	old.link()
+	old.app.HostAt(old.now, KeyOf(red, mac(12)), other, 1, old.out)
+	want := old.hosts()
+	r := restarted(t, old)
+	dump(old, r, func(*openflow.FlowStats) {})
+	r.drain()
+	r.app.HostAt(r.now, KeyOf(red, mac(12)), other, 1, r.out)
+	if got := r.hosts(); got != want || r.out.Store.Pending() > 0 {
+		t.Errorf("known, with %d changes:\n%swant\n%s", r.out.Store.Pending(), got, want)
+	}
+	r.refresh()
+	r.link()
+	r.now = r.now.Add(heldFor)
+	r.sw.Ports[9].Held = false
+	r.app.Tick(r.now, r.out)
+	if got := r.hosts(); got != want {
+		t.Errorf("after the hold:\n%swant\n%s", got, want)
+	}
 }
 
 // TestHostReturnsHere: a held rule becomes a host's when the host shows up.

@@ -59,7 +59,7 @@ func (a *App) fixed(out *apps.Output) {
 		out.Put(&flow.Rule{Table: table, Priority: prio, Cookie: flow.Cookie(apps.OwnerL2, tag), Match: m, Instructions: ins})
 	}
 	copied := func(meter uint32, next uint8) flow.Instructions {
-		return flow.Instructions(nil).Apply(flow.Actions(nil).Controller(meter)).Goto(next)
+		return flow.Instructions(nil).Apply(flow.Actions(nil).Controller(a.sw.Meter(meter))).Goto(next)
 	}
 	toLearn := flow.Instructions(nil).Goto(apps.TableLearn)
 	toForward := flow.Instructions(nil).Goto(apps.TableForward)
@@ -140,10 +140,16 @@ func stateOf(p *apps.Port, hosts int) portState {
 	}
 }
 
-// MultipartReply takes back what a dump tells after a restart of the controller: hosts of this switch from their learn rules;
-// forward rules of other hosts are held until the links that explain them are found again.
+// MultipartReply takes back what a dump tells after a restart of the controller: hosts of this switch from their learn rules, and
+// which ports are ends of links; forward rules of other hosts are held until the links that explain them are found again.
 func (a *App) MultipartReply(now time.Time, f *openflow.FlowStats, m *flow.Match, out *apps.Output) {
 	owner, _ := flow.OwnerOf(f.Cookie)
+	if port, ok := m.GetInPort(); ok && owner == apps.OwnerL2 && f.TableID == apps.TableLearn && f.Priority == prioTransit {
+		if p := a.sw.Ports[port]; p != nil && p.Up && !p.Transit {
+			p.Held, p.Transit = true, true
+		}
+		return
+	}
 	vlan, ok := m.GetVLAN()
 	if owner != apps.OwnerHosts || !ok || f.Priority != prioHost {
 		return
@@ -196,12 +202,15 @@ func (a *App) Restored(out *apps.Output) {
 // Tick ends what was meant to last for a while only.
 func (a *App) Tick(now time.Time, out *apps.Output) {
 	if len(a.held) > 0 {
-		if now.Before(a.until) {
+		switch {
+		case now.Before(a.until):
 			out.WakeAt(a.until)
-		} else {
+		case a.sw.Relinking():
+			out.WakeAt(now.Add(time.Second))
+		default:
 			for k := range a.held {
 				a.dropForward(k, out)
-			}
+			} // none of them has a way, or it would not be held
 			clear(a.held)
 		}
 	}

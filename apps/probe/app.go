@@ -17,8 +17,7 @@ type App struct {
 	sw    *apps.Switch
 	key   *Key
 	traps map[Trap]int // how often each is armed
-	// noConntrack is what the armed traps were stated for.
-	noConntrack bool
+	ways  ways         // for which the armed traps were stated
 }
 
 // New returns the app for a switch. All apps of a controller and the engine that runs its probes share the key.
@@ -29,12 +28,12 @@ func New(sw *apps.Switch, key *Key) *App {
 // Refresh states the fixed rules and every armed trap.
 func (a *App) Refresh(_ time.Time, out *apps.Output) {
 	out.Store.Begin(apps.OwnerProbe)
-	a.noConntrack = a.sw.NoConntrack
-	for _, r := range fixedRules(a.noConntrack) {
+	a.ways = ways{a.sw.NoConntrack, a.sw.Meter(apps.MeterProbe)}
+	for _, r := range fixedRules(a.ways) {
 		out.Put(r)
 	}
 	for t := range a.traps {
-		out.Put(t.rule(a.noConntrack))
+		out.Put(t.rule(a.ways))
 	}
 	out.Store.End(apps.OwnerProbe, apps.TableTrap)
 	out.Store.End(apps.OwnerProbe, apps.TableTrapped)
@@ -46,7 +45,7 @@ func (a *App) Arm(t Trap, out *apps.Output) {
 	t = t.canonical()
 	a.traps[t]++
 	if a.traps[t] == 1 {
-		out.Put(t.rule(a.noConntrack))
+		out.Put(t.rule(a.ways))
 	}
 }
 
@@ -58,7 +57,7 @@ func (a *App) Disarm(t Trap, out *apps.Output) {
 		a.traps[t] = n - 1
 	case n == 1:
 		delete(a.traps, t)
-		r := t.rule(a.noConntrack)
+		r := t.rule(a.ways)
 		out.Store.Delete(r.Table, r.Priority, &r.Match)
 	}
 }

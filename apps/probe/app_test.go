@@ -38,16 +38,16 @@ func TestTrapsAreCounted(t *testing.T) {
 		a.Arm(trapAB, out)
 	}
 	a.Disarm(trapAB, out)
-	if !has(out, trapAB.rule(false)) {
+	if !has(out, trapAB.rule(ways{false, apps.MeterProbe})) {
 		t.Fatal("disarmed once of two, and gone")
 	}
 	a.Refresh(time.Time{}, out)
-	if !has(out, trapAB.rule(false)) || a.Armed() != 1 {
+	if !has(out, trapAB.rule(ways{false, apps.MeterProbe})) || a.Armed() != 1 {
 		t.Fatal("a refresh lost the trap")
 	}
 	a.Disarm(trapAB, out)
 	a.Disarm(trapAB, out)
-	if has(out, trapAB.rule(false)) || out.Store.TableLen(apps.TableTrap) != 1 {
+	if has(out, trapAB.rule(ways{false, apps.MeterProbe})) || out.Store.TableLen(apps.TableTrap) != 1 {
 		t.Fatal("disarmed twice, and there")
 	}
 }
@@ -69,11 +69,11 @@ func TestRefreshFollowsTheLossOfConntrack(t *testing.T) {
 	a.Arm(trapAB, out)
 	a.sw.NoConntrack = true
 	a.Refresh(time.Time{}, out)
-	if has(out, trapAB.rule(false)) || !has(out, trapAB.rule(true)) {
+	if has(out, trapAB.rule(ways{false, apps.MeterProbe})) || !has(out, trapAB.rule(ways{true, apps.MeterProbe})) {
 		t.Error("the trap was not restated for DSCP")
 	}
 	a.Disarm(trapAB, out)
-	if has(out, trapAB.rule(true)) {
+	if has(out, trapAB.rule(ways{true, apps.MeterProbe})) {
 		t.Error("the trap stayed")
 	}
 	out.Store.Each(func(m *openflow.FlowMod) {

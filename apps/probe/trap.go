@@ -54,19 +54,25 @@ const zoneBase = 0xe000
 // Zone returns the connection tracker's zone for a VLAN: each network has its own, so that equal addresses do not meet.
 func Zone(vlan uint16) uint16 { return zoneBase | vlan&0xfff }
 
+// ways are what a switch can do for a trap.
+type ways struct {
+	noConntrack bool
+	meter       uint32
+}
+
 // rule returns the rule that traps.
 //
 //  1. Echo replies between the exact addresses go through the connection tracker, which knows the colour of the request that
 //     they answer. They go on in the next table, where the coloured ones are swallowed.
 //  2. Without a connection tracker they are told by DSCP. That swallows too much: PacketRcvd puts back what is not ours.
 //  3. ARP replies to a coloured MAC address are ours: no one else has it.
-func (t Trap) rule(noConntrack bool) *flow.Rule {
+func (t Trap) rule(w ways) *flow.Rule {
 	m := flow.Match{}.VLAN(t.VLAN)
 	if t.Type == ARP {
 		return &flow.Rule{
 			Table: apps.TableTrap, Priority: prioTrap, Cookie: flow.Cookie(apps.OwnerProbe, tagARP),
 			Match:        m.EthDstMasked(t.EthDst, colourMask).EthType(packet.EtherTypeARP).ARPOp(packet.ARPReply).ARPSender(t.Src),
-			Instructions: swallow(),
+			Instructions: w.swallow(),
 		}
 	}
 	m = m.EthDst(t.EthDst).IPSrc(t.Src).IPDst(t.Dst)
@@ -75,11 +81,11 @@ func (t Trap) rule(noConntrack bool) *flow.Rule {
 	} else {
 		m = m.EthType(packet.EtherTypeIPv6).IPProto(packet.ProtoICMPv6).ICMPv6Type(packet.ICMPv6EchoReply)
 	}
-	if noConntrack {
+	if w.noConntrack {
 		return &flow.Rule{
 			Table: apps.TableTrap, Priority: prioTrap, Cookie: flow.Cookie(apps.OwnerProbe, tagFallback),
 			Match:        m.IPDSCP(FallbackDSCP),
-			Instructions: swallow(),
+			Instructions: w.swallow(),
 		}
 	}
 	return &flow.Rule{
@@ -91,12 +97,12 @@ func (t Trap) rule(noConntrack bool) *flow.Rule {
 }
 
 // swallow takes a frame to the controller. It goes on to where sources are learned, and is dropped behind that.
-func swallow() flow.Instructions {
-	return flow.Instructions(nil).Apply(flow.Actions(nil).Controller(apps.MeterProbe).SetReg0(apps.Swallowed)).Goto(apps.TableSnoop)
+func (w ways) swallow() flow.Instructions {
+	return flow.Instructions(nil).Apply(flow.Actions(nil).Controller(w.meter).SetReg0(apps.Swallowed)).Goto(apps.TableSnoop)
 }
 
 // fixedRules are there whatever is probed. A switch without a connection tracker refuses to match its fields, too.
-func fixedRules(noConntrack bool) []*flow.Rule {
+func fixedRules(w ways) []*flow.Rule {
 	miss := flow.Instructions(nil).Goto(apps.TableSnoop)
 	rules := []*flow.Rule{
 		{
@@ -106,12 +112,12 @@ func fixedRules(noConntrack bool) []*flow.Rule {
 			Table: apps.TableTrap, Priority: prioMiss, Cookie: flow.Cookie(apps.OwnerProbe, tagFixed), Instructions: miss,
 		},
 	}
-	if noConntrack {
+	if w.noConntrack {
 		return rules
 	}
 	return append(rules, &flow.Rule{
 		Table: apps.TableTrapped, Priority: prioTrapped, Cookie: flow.Cookie(apps.OwnerProbe, tagTracked),
 		Match:        flow.Match{}.CTState(flow.CTTracked|flow.CTReply, flow.CTTracked|flow.CTReply).CTMark(markPrefix, markMask),
-		Instructions: swallow(),
+		Instructions: w.swallow(),
 	})
 }

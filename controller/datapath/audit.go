@@ -3,6 +3,7 @@ package datapath
 import (
 	"cmp"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"time"
 
@@ -20,6 +21,9 @@ const (
 
 // suspectAfter lets a burst of signs pass before one audit looks at all of it.
 const suspectAfter = 500 * time.Millisecond
+
+// lookAfter is when an audit sees whether rules that were refused before have been taken. If one is refused again, it comes later.
+const lookAfter = time.Second
 
 // Bundle control types and flags (ONF extension 230).
 const (
@@ -80,9 +84,11 @@ func (m *Machine) endAudit(now time.Time) {
 	m.Audits++
 	m.AuditTook = now.Sub(m.auditBegan)
 	m.compared, m.failed = true, false
+	if m.apart && m.Out.Store.Defer(apps.OwnerHosts) == 0 {
+		m.apart = false // it has them all
+	}
 	if m.Out.Store.Pending() == 0 {
-		m.retry = retryFirst
-		m.ready(now)
+		m.done(now)
 		return
 	}
 	m.phase = Committing
@@ -133,9 +139,21 @@ func (m *Machine) committed(now time.Time, b *openflow.BundleControl) {
 		return // replies to open and discard say nothing
 	}
 	m.bundle = 0
-	m.retry = retryFirst
 	m.err = nil
+	m.done(now)
+}
+
+// done ends an audit whose difference the switch has taken. What was refused before goes after it, message by message, and is looked
+// at soon.
+func (m *Machine) done(now time.Time) {
+	if !m.apart {
+		m.retry = retryFirst
+		m.ready(now)
+		return
+	}
 	m.ready(now)
+	m.Out.Store.Resume()
+	m.auditAt = now.Add(lookAfter)
 }
 
 // suspect looks at the flows soon: there is a sign that somebody has changed them.
@@ -151,7 +169,7 @@ func (m *Machine) ready(now time.Time) {
 	if m.intent.AuditEvery > 0 {
 		m.auditAt = now.Add(m.intent.AuditEvery)
 	}
-	if m.err != nil && now.Sub(m.errAt) > m.retry {
+	if !m.apart && m.err != nil && now.Sub(m.errAt) > m.retry {
 		m.err = nil
 	}
 	if m.drift.Stray >= maxStrays {
@@ -162,7 +180,9 @@ func (m *Machine) ready(now time.Time) {
 
 // refused handles an error message. Whatever of ours it was about, the state of the switch is not what was sent: it is looked
 // at again, after a while that grows with each failure. A bundle that had any error is discarded whole, since OVS would
-// commit the rest of it.
+// commit the rest of it. If it was for a rule of a single host, such rules are left out of the bundles that follow, and sent by
+// themselves after them: a table with room for too few hosts is no reason to go without ports and floods, and hosts without rules
+// are flooded to.
 func (m *Machine) refused(now time.Time, e *openflow.Error) {
 	t, known := e.RequestType()
 	if known && t == openflow.TypeMultipartRequest {
@@ -182,6 +202,15 @@ func (m *Machine) refused(now time.Time, e *openflow.Error) {
 		m.Errors++ // it follows from the first, which is the one that says why
 		return
 	}
+	if m.sw.NoMeters && known && t == openflow.TypeMeterMod {
+		m.Errors++ // one of those that were sent with the first
+		return
+	}
+	if m.refusedAlike(e) {
+		m.Errors++
+		m.alike++
+		return
+	}
 	what := offender(e)
 	m.fail(now, fmt.Errorf("%w%s", e, what))
 	if known && (t == openflow.TypePacketOut || t == openflow.TypeSetConfig) {
@@ -191,7 +220,12 @@ func (m *Machine) refused(now time.Time, e *openflow.Error) {
 		m.sw.NoConntrack, m.dirty = true, true
 		m.Out.Notice(now, "no_conntrack", fmt.Sprintf("switch %s refuses conntrack actions: probe replies are trapped by DSCP", m.sw.Name))
 	}
+	if known && t == openflow.TypeMeterMod {
+		m.sw.NoMeters, m.dirty = true, true
+		m.Out.Notice(now, "no_meters", fmt.Sprintf("switch %s: %v", m.sw.Name, errNoMeters))
+	}
 	if m.phase == Committing {
+		m.apart = m.apart || what.owner == apps.OwnerHosts
 		m.Out.Wire = openflow.AppendBundleControl(m.Out.Wire, m.xid(), m.bundle, bundleDiscardRequest, bundleAtomicOrdered)
 		m.Out.Store.Discard()
 		m.bundle, m.failed = 0, true
@@ -202,6 +236,32 @@ func (m *Machine) refused(now time.Time, e *openflow.Error) {
 		m.auditAt = m.repairAt
 		m.retry = min(2*m.retry, retryMost)
 	}
+}
+
+// refusedAlike reports whether a rule of a host was refused for the same reason as the one that the status tells of, and that is tried
+// again in any case.
+func (m *Machine) refusedAlike(e *openflow.Error) bool {
+	if m.phase != Ready || m.repairAt.IsZero() || offender(e).owner != apps.OwnerHosts {
+		return false
+	}
+	var told *openflow.Error
+	return errors.As(m.err, &told) && told.Type == e.Type && told.Code == e.Code && told.Experimenter == e.Experimenter
+}
+
+// unable puts into words what it means when a switch refuses what every rule depends on; "" for other errors.
+func unable(err error) string {
+	var e *openflow.Error
+	if !errors.As(err, &e) {
+		return ""
+	}
+	t, known := e.RequestType()
+	switch {
+	case known && t == openflow.TypeMeterMod:
+		return "the switch refuses meters: "
+	case known && t == openflow.TypeExperimenter && e.Type == openflow.ErrorTypeBadRequest:
+		return "the switch refuses bundles, and flows are changed all or none: "
+	}
+	return ""
 }
 
 // notUnderstood reports whether an error says that the switch does not know what a rule asks of it. Other reasons, as a full table,

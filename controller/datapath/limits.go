@@ -107,6 +107,9 @@ func (m *Machine) meters() []flow.Meter {
 // and OVS takes none in a bundle.
 func (m *Machine) sendMeters() (sent int) {
 	m.metersStale = false
+	if m.sw.NoMeters {
+		return 0
+	}
 	for _, want := range m.meters() {
 		have, exists := m.actualMeters[want.ID]
 		if exists && have == want {

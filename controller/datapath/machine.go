@@ -37,11 +37,14 @@ func (p Phase) String() string {
 
 // Times of a session.
 const (
-	echoAfter   = 5 * time.Second  // of silence: ask whether the peer lives
-	deadAfter   = 10 * time.Second // of silence: it does not
+	echoAfter   = 5 * time.Second        // of silence: ask whether the peer lives
+	echoLinked  = 400 * time.Millisecond // between echoes to a switch with links, which are judged by what both ends are told and report
+	deadAfter   = 10 * time.Second       // of silence: it does not
+	deadUnasked = 5 * time.Second        // how long it may take to answer at least: the controller may have stood still before
 	settleTime  = 400 * time.Millisecond
 	settleStep  = 100 * time.Millisecond // between ports that settle after each other
 	adoptTime   = 1500 * time.Millisecond
+	holdTime    = 30 * time.Second // for links of before to be found again: Open vSwitch waits up to 8 s before it connects again
 	replyWithin = 30 * time.Second // for a whole multipart reply
 	retryFirst  = time.Second      // after a refused change
 	retryMost   = 30 * time.Second
@@ -86,6 +89,7 @@ type Machine struct {
 
 	sw     *apps.Switch
 	intent Intent
+	held   time.Time // until when links of before a restart are believed in; zero: no more
 
 	discovery *discovery.App
 	l2        *l2.App
@@ -188,7 +192,7 @@ func (m *Machine) DeliverGraph(g *topology.Snapshot) {
 	for _, no := range m.sw.Order {
 		p := m.sw.Ports[no]
 		linked = linked || p.Transit
-		p.Transit = g.Transit(m.sw.Ref(no))
+		m.findTransit(p)
 		linked = linked || p.Transit
 	}
 	m.dirty = m.dirty || linked
@@ -214,10 +218,16 @@ func (m *Machine) Alone() bool { return m.sw.Graph.Alone(m.sw.ID) }
 
 // Flush ends a step: apps restate what a change concerns, and what is due is appended to Out.Wire.
 func (m *Machine) Flush(now time.Time) {
+	if m.phase == Adopting {
+		m.drain(now) // what hosts do is followed at once: one that moved meanwhile must not be sent for where it was
+	}
 	if m.dirty && m.phase >= Adopting {
 		m.dirty = false
 		for _, a := range m.order {
 			a.Refresh(now, &m.Out)
+		}
+		if m.phase == Adopting {
+			m.Out.Store.Discard() // not yet: the audit that follows compares all of it
 		}
 	}
 	if m.phase == Ready || m.phase == Committing {
@@ -257,7 +267,10 @@ func (m *Machine) TakeFacts() []apps.Fact {
 
 // fail records what the switch refused, for everybody who asks how it is.
 func (m *Machine) fail(now time.Time, err error) {
-	m.err, m.errAt = err, now
+	if text := unable(err); text != "" {
+		err = fmt.Errorf("%s%w", text, err)
+	}
+	m.err, m.errAt, m.alike = err, now, 0
 	m.Errors++
 	m.notice(now, "switch_error", fmt.Sprintf("switch %s: %v", m.sw.Name, err))
 }

@@ -89,7 +89,7 @@ func (m *Machine) setPort(now time.Time, d *openflow.PortDesc) {
 	p.Name, p.MAC = name, packet.MAC(d.HWAddr)
 	p.Observable = p.MAC != packet.MAC{} || d.Up()
 	p.Up = d.Up() || !p.Observable
-	p.Transit = m.sw.Graph.Transit(m.sw.Ref(p.No))
+	m.findTransit(p)
 	if p.Up && (!was.Up || p.UpSince.IsZero()) {
 		p.UpSince, p.Settled = now, false
 		m.Out.WakeAt(now.Add(settleTime))
@@ -104,6 +104,34 @@ func (m *Machine) setPort(now time.Time, d *openflow.PortDesc) {
 		m.dirty, m.posted = true, true
 		if was.Name != "" && m.phase >= Adopting {
 			m.notice(now, map[bool]string{true: "port_up", false: "port_down"}[p.Up], fmt.Sprintf("switch %s: port %s (%d) is %s", m.sw.Name, p.Name, p.No, map[bool]string{true: "up", false: "down"}[p.Up]))
+		}
+	}
+}
+
+// findTransit says whether a port is the end of a link. One that was before a restart of the controller is, until it has been found
+// again.
+func (m *Machine) findTransit(p *apps.Port) {
+	p.Transit = m.sw.Graph.Transit(m.sw.Ref(p.No))
+	if p.Held && (p.Transit || !p.Up) {
+		p.Held, m.posted = false, true
+	}
+	p.Transit = p.Transit || p.Held
+}
+
+// release ends the belief in links that have not been found again.
+func (m *Machine) release(now time.Time) {
+	if m.held.IsZero() {
+		return
+	}
+	if now.Before(m.held) {
+		m.Out.WakeAt(m.held)
+		return
+	}
+	m.held = time.Time{}
+	for _, p := range m.sw.Ports {
+		if p.Held {
+			p.Held, m.dirty, m.posted = false, true, true
+			m.findTransit(p)
 		}
 	}
 }
@@ -151,7 +179,7 @@ func (m *Machine) PortsChanged(f func(openflow.PortNo, topology.PortInfo)) bool 
 	m.posted = false
 	for _, no := range m.sw.Order {
 		p := m.sw.Ports[no]
-		f(no, topology.PortInfo{Up: p.Up, Mesh: p.Mode == apps.Tunnel, VLANs: topology.NewVLANs(p.VLANs...)})
+		f(no, topology.PortInfo{Up: p.Up, Mesh: p.Mode == apps.Tunnel, Held: p.Held, VLANs: topology.NewVLANs(p.VLANs...)})
 	}
 	return true
 }

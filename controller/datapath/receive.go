@@ -34,6 +34,9 @@ func (m *Machine) Receive(now time.Time, msg []byte) error {
 	}
 	m.last = now
 	m.In[head.Type&31]++
+	if head.Type == openflow.TypeEchoReply {
+		m.echoed(now)
+	}
 	switch head.Type {
 	case openflow.TypePacketIn:
 		return m.packetIn(now, msg)

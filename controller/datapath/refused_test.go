@@ -2,7 +2,9 @@ package datapath
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +12,7 @@ import (
 	"github.com/eosin-sdn/eosin/apps"
 	"github.com/eosin-sdn/eosin/apps/probe"
 	"github.com/eosin-sdn/eosin/openflow"
+	"github.com/eosin-sdn/eosin/openflow/packet"
 )
 
 // refuseAdds has the switch refuse bundled rules of a table.
@@ -152,6 +155,126 @@ func TestRefusedWhenReady(t *testing.T) {
 	}
 	if err := p.m.Status().Err; err != nil {
 		t.Errorf("after the repair the status says %v", err)
+	}
+}
+
+// A table without room for all hosts: the bundle is discarded whole, and then all but the hosts' rules are in place; those are tried by
+// themselves, later and later, and told of once. When there is room, all is well again without anybody's help.
+func TestTableFullOfHosts(t *testing.T) {
+	p := newPeer(t)
+	p.ready()
+	const hosts = 10
+	for i := range hosts {
+		p.recv(packetIn(learnCookie, 1, packet.MAC{2, 0, 0, 0, 1, byte(i)}))
+	}
+	all := p.dump()
+	without := strings.Join(slices.DeleteFunc(strings.Split(all, "\n"), func(line string) bool {
+		return strings.Contains(line, "table=5,") && strings.Contains(line, "dl_src=02:00:00:00:01:")
+	}), "\n")
+	if n := strings.Count(all, "\n") - strings.Count(without, "\n"); n != hosts {
+		t.Fatalf("%d rules of hosts in:\n%s", n, all)
+	}
+
+	p.m.Detach(p.now)
+	p.flows, p.notices, p.log = nil, nil, nil
+	clear(p.groups)
+	p.refuse = func(msg []byte) (uint16, uint16) {
+		var add openflow.BundleAdd
+		if add.Decode(msg) == nil {
+			msg = add.Message
+		}
+		var m openflow.FlowMod
+		if m.Decode(msg) == nil && m.TableID == apps.TableLearn && m.Priority == 10 {
+			return openflow.ErrorTypeFlowModFailed, openflow.FlowModFailedTableFull
+		}
+		return 0, 0
+	}
+	p.attach()
+	if len(p.flows) != 0 || len(p.groups) != 0 {
+		t.Errorf("half applied: %d flows, %d groups", len(p.flows), len(p.groups))
+	}
+	p.wantNotice("switch_error", "table_full", "table learn")
+	p.pass(retryFirst + time.Millisecond)
+	if p.m.Phase() != Ready || p.dump() != without {
+		t.Errorf("phase %s, flows:\n%s\nwant:\n%s", p.m.Phase(), p.dump(), without)
+	}
+	if err := p.m.Status().Err; err == nil || !strings.Contains(err.Error(), "table_full") || !strings.Contains(err.Error(), fmt.Sprintf("%d more", hosts-1)) {
+		t.Errorf("status says %v", err)
+	}
+
+	p.sent()
+	p.notices = nil
+	var tries []time.Duration
+	for began := p.now; p.now.Sub(began) < 70*time.Second; {
+		p.pass(100 * time.Millisecond)
+		if strings.Contains(p.sent(), "table=5") {
+			tries = append(tries, p.now.Sub(began).Round(time.Second))
+		}
+	}
+	if want := []time.Duration{2 * time.Second, 6 * time.Second, 14 * time.Second, 30 * time.Second, 60 * time.Second}; !slices.Equal(tries, want) {
+		t.Errorf("tried at %v, want %v", tries, want)
+	}
+	if len(p.notices) != len(tries) {
+		t.Errorf("%d notices for %d tries", len(p.notices), len(tries))
+	}
+	// Other changes are not held up.
+	p.m.Configure(inPort("p2", 11))
+	p.run()
+	if got := p.dump(); !strings.Contains(got, "in_port=2,dl_vlan=0 actions=set_field:4107->vlan_vid") {
+		t.Errorf("after a change of a port:\n%s", got)
+	}
+	p.m.Configure(inNetwork())
+	p.run()
+
+	p.refuse = nil
+	p.pass(retryMost + 2*time.Second)
+	if p.dump() != all || p.m.Status().Err != nil || p.m.retry != retryFirst || p.m.apart {
+		t.Errorf("with room again: %v, pause %s, flows:\n%s\nwant:\n%s", p.m.Status().Err, p.m.retry, p.dump(), all)
+	}
+}
+
+// A switch without meters works without them, and says so.
+func TestMetersRefused(t *testing.T) {
+	p := newPeer(t)
+	p.refuse = func(msg []byte) (uint16, uint16) {
+		if openflow.Type(msg[1]) == openflow.TypeMeterMod {
+			return openflow.ErrorTypeMeterModFailed, 10 // OFPMMFC_OUT_OF_METERS
+		}
+		return 0, 0
+	}
+	p.attach()
+	p.wantNotice("switch_error", "the switch refuses meters: ", "out_of_meters")
+	p.wantNotice("no_meters", "limited by the controller alone")
+	if len(p.notices) != 2 {
+		t.Errorf("notices %q", p.notices)
+	}
+	p.pass(2 * time.Second)
+	if got := p.dump(); p.m.Phase() != Ready || strings.Contains(got, "meter_id") || !strings.Contains(got, "CONTROLLER:65535") {
+		t.Errorf("phase %s, flows:\n%s", p.m.Phase(), got)
+	}
+	if err := p.m.Status().Err; err == nil || !strings.Contains(err.Error(), "meters") {
+		t.Errorf("status says %v", err)
+	}
+	p.sent()
+	p.pass(65 * time.Second)
+	if got := p.sent(); strings.Contains(got, "meter 0x") || strings.Contains(got, "bundle") {
+		t.Errorf("sent:\n%s", got)
+	}
+}
+
+// A switch that has no bundles is told so in words.
+func TestBundlesRefused(t *testing.T) {
+	p := newPeer(t)
+	p.refuse = func(msg []byte) (uint16, uint16) {
+		if openflow.Type(msg[1]) == openflow.TypeExperimenter {
+			return openflow.ErrorTypeBadRequest, openflow.BadRequestBadExperimenter
+		}
+		return 0, 0
+	}
+	p.attach()
+	p.wantNotice("switch_error", "the switch refuses bundles", "bad_experimenter")
+	if err := p.m.Status().Err; err == nil || !strings.Contains(err.Error(), "refuses bundles") || len(p.flows) > 0 {
+		t.Errorf("status says %v, with %d flows", err, len(p.flows))
 	}
 }
 

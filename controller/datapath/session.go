@@ -15,7 +15,9 @@ type session struct {
 	phase Phase
 	since time.Time // of the connection
 	last  time.Time // when the switch last said anything
-	asked time.Time // when an echo was sent that is not answered yet
+	asked time.Time // when the last echo was sent
+	// replied is when an echo was last answered, and proven when that one had been sent.
+	replied, proven time.Time
 
 	features openflow.FeaturesReply
 	desc     openflow.SwitchDesc
@@ -43,6 +45,8 @@ type session struct {
 	failed      bool      // the last bundle was refused, or a rule: what differs is no drift
 	compared    bool      // an audit has ended in this session: what differs from now on is drift
 	repairAt    time.Time // when an audit mends what was refused; zero when nothing was
+	apart       bool      // rules of single hosts were refused: they go by themselves, so that nothing else is refused with them
+	alike       int       // further rules refused like the one that err tells of
 	drift       flow.Drift
 	auditBegan  time.Time
 	auditAt     time.Time // when the next audit is due
@@ -110,7 +114,7 @@ var everything = openflow.AsyncConfig{PacketInMaster: 7, PortStatusMaster: 7, Po
 func (m *Machine) Attach(now time.Time, f openflow.FeaturesReply) {
 	m.Sessions++
 	m.session = session{
-		phase: Describing, since: now, last: now, features: f, actualMeters: map[uint32]flow.Meter{}, retry: retryFirst,
+		phase: Describing, since: now, last: now, replied: now, proven: now, features: f, actualMeters: map[uint32]flow.Meter{}, retry: retryFirst,
 	}
 	if errors.Is(m.err, errStandby) {
 		m.err = nil
@@ -202,6 +206,8 @@ func (m *Machine) answered(now time.Time, kind requestKind) {
 	case askRestore:
 		if m.restored > 0 {
 			m.l2.Restored(&m.Out)
+			m.Out.Store.Discard() // it is there
+			m.held, m.posted = now.Add(holdTime), true
 		}
 	case askMeters, askFlows, askGroups:
 		if m.phase == Auditing && !m.asking(askMeters, askFlows, askGroups) {
@@ -249,6 +255,7 @@ func (m *Machine) Tick(now time.Time) error {
 	for _, a := range m.order {
 		a.Tick(now, &m.Out)
 	}
+	m.release(now)
 	if m.phase == Offline {
 		return nil
 	}
@@ -266,12 +273,15 @@ func (m *Machine) Tick(now time.Time) error {
 	if m.phase == Committing && m.commitXid != 0 && !now.Before(m.commitBy) {
 		return fmt.Errorf("no reply to the commit of a bundle within %s", replyWithin)
 	}
-	switch quiet := now.Sub(m.last); {
-	case quiet >= deadAfter:
-		return fmt.Errorf("nothing heard for %s", deadAfter)
-	case quiet >= echoAfter && m.asked.Before(m.last):
+	switch {
+	case !now.Before(m.echoAt()):
 		m.asked = now
 		m.Out.Wire = openflow.AppendEchoRequest(m.Out.Wire, m.xid(), nil)
+	case !now.Before(m.deadAt()):
+		if quiet := now.Sub(m.last); quiet < deadAfter {
+			return fmt.Errorf("it is heard, and has answered nothing for %s", deadUnasked)
+		}
+		return fmt.Errorf("nothing heard for %s", deadAfter)
 	}
 	m.settle(now)
 	if m.phase == Adopting && !now.Before(m.adoptUntil) {
@@ -303,20 +313,80 @@ func (m *Machine) schedule(now time.Time) {
 	if m.phase == Committing && m.commitXid != 0 {
 		m.Out.WakeAt(m.commitBy)
 	}
-	if m.asked.Before(m.last) {
-		m.Out.WakeAt(m.last.Add(echoAfter))
-	} else {
-		m.Out.WakeAt(m.last.Add(deadAfter))
-	}
+	m.Out.WakeAt(earlier(m.echoAt(), m.deadAt()))
 	if m.phase == Ready && !m.auditAt.IsZero() {
 		m.Out.WakeAt(m.auditAt)
 	}
 	if m.phase == Adopting {
 		m.Out.WakeAt(m.adoptUntil)
 	}
+	if !m.held.IsZero() {
+		m.Out.WakeAt(m.held)
+	}
 	for _, r := range m.waiting {
 		m.Out.WakeAt(r.until)
 	}
+}
+
+// never is later than anything.
+var never = time.Unix(1<<40, 0)
+
+// echoOpen reports whether an echo is under way. A switch without links need not answer it, if only it says anything.
+func (m *Machine) echoOpen() bool {
+	if m.Alone() {
+		return !m.asked.Before(m.last)
+	}
+	return !m.asked.Before(m.replied)
+}
+
+// echoAt is when the switch is to be asked whether it lives: never while such a question is open.
+func (m *Machine) echoAt() time.Time {
+	switch {
+	case m.echoOpen():
+		return never
+	case m.Alone():
+		return m.last.Add(echoAfter)
+	default:
+		return m.asked.Add(echoLinked)
+	}
+}
+
+// deadAt is when the switch is given up: never before it has been asked. One that is heard and answers nothing is at the other end of
+// a connection that has been cut and is whole in one direction only: TCP may take longer to find that out than to connect anew.
+func (m *Machine) deadAt() time.Time {
+	switch {
+	case !m.echoOpen():
+		return never
+	case !m.Alone() && m.last.Sub(m.asked) > time.Second:
+		return m.asked.Add(deadUnasked)
+	default:
+		return later(m.last.Add(deadAfter), m.asked.Add(deadUnasked))
+	}
+}
+
+// echoed takes the answer to an echo.
+func (m *Machine) echoed(now time.Time) {
+	if m.echoOpen() {
+		m.proven = m.asked
+	}
+	m.replied = now
+}
+
+// Quiet returns how long ago the switch was last asked something that it has answered.
+func (m *Machine) Quiet(now time.Time) time.Duration { return now.Sub(m.proven) }
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // Ask sends a barrier now and closes done when the switch has answered it, or the session has ended: it has then processed all

@@ -11,6 +11,7 @@ import (
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
 	"github.com/eosin-sdn/eosin/openflow/packet"
+	"github.com/eosin-sdn/eosin/topology"
 )
 
 var update = flag.Bool("update", false, "write what is sent into testdata")
@@ -156,6 +157,92 @@ func TestAdoption(t *testing.T) {
 	// The host is known: its frames that were under way change nothing.
 	p.recv(packetIn(learnCookie, 1, macA))
 	p.wantSent()
+}
+
+// A host that has moved while the controller was away is followed by its first frame, also while nothing else is changed.
+func TestAdoptionFollowsHosts(t *testing.T) {
+	p := newPeer(t)
+	p.ready()
+	p.recv(packetIn(learnCookie, 1, macA))
+	p.m = newMachine(inNetwork())
+	p.attach()
+	p.m.Configure(inPort("p2", 10)) // something that has the apps restate everything
+	p.run()
+	p.pass(100 * time.Millisecond)
+	p.sent()
+	p.recv(packetIn(learnCookie, 2, macA))
+	if p.m.Phase() != Adopting {
+		t.Fatalf("phase %s", p.m.Phase())
+	}
+	got := p.sent()
+	if strings.Count(got, "\n") != 2 || !strings.Contains(got, "actions=pop_vlan,output:2") || !strings.Contains(got, "delete ") {
+		t.Errorf("sent:\n%s", got)
+	}
+	p.recv(packetIn(learnCookie, 2, macB))
+	if got := p.sent(); strings.Count(got, "add ") != 2 {
+		t.Errorf("sent for a new host:\n%s", got)
+	}
+	p.pass(5 * time.Second)
+	if got := p.sent(); p.m.Phase() != Ready || strings.Contains(got, "bundle") {
+		t.Errorf("phase %s, sent:\n%s", p.m.Phase(), got)
+	}
+}
+
+// Links of before a restart are believed in until they are found, their port goes down, or it takes too long; until then the rules of
+// their ports stay.
+func TestAdoptionHoldsLinks(t *testing.T) {
+	g := topology.NewGraph()
+	here, there := topology.PortRef{Switch: dpid, Port: 1}, topology.PortRef{Switch: dpid + 1, Port: 1}
+	for _, ref := range []topology.PortRef{here, there} {
+		g.SetSwitch(ref.Switch, true)
+		g.SetPort(ref, topology.PortInfo{Up: true, VLANs: topology.NewVLANs(10)})
+	}
+	g.LinkSeen(here, there, topology.Wire, 1, epoch)
+	g.LinkSeen(there, here, topology.Wire, 1, epoch)
+	g.Snapshot()
+	g.SetSwitch(dpid+2, true) // so that its version is another than that of an empty graph
+	for what, end := range map[string]func(p *peer){
+		"found": func(p *peer) { p.m.DeliverGraph(g.Snapshot()) },
+		"down": func(p *peer) {
+			d := port(1)
+			d.State = openflow.PortStateLinkDown
+			p.recv(openflow.AppendPortStatus(nil, 0, &openflow.PortStatus{Reason: openflow.PortModify, Desc: d}))
+		},
+		"late": func(p *peer) { p.pass(holdTime) },
+	} {
+		t.Run(what, func(t *testing.T) {
+			p := newPeer(t)
+			p.m.DeliverGraph(g.Snapshot())
+			p.ready()
+			before := p.dump()
+			p.m = newMachine(inNetwork())
+			p.attach()
+			p.pass(holdTime - time.Second)
+			if p.m.Phase() != Ready || p.dump() != before {
+				t.Errorf("phase %s, flows:\n%s\nwant:\n%s", p.m.Phase(), p.dump(), before)
+			}
+			held := func() (n int) {
+				p.m.posted = true
+				p.m.PortsChanged(func(_ openflow.PortNo, i topology.PortInfo) {
+					if i.Held {
+						n++
+					}
+				})
+				return n
+			}
+			if held() != 1 {
+				t.Errorf("%d ports held", held())
+			}
+			end(p)
+			p.run()
+			if held() != 0 {
+				t.Errorf("%d ports held", held())
+			}
+			if same := p.dump() == before; same != (what == "found") {
+				t.Errorf("the flows are what they were: %v\n%s", same, p.dump())
+			}
+		})
+	}
 }
 
 // What the earlier life left and nobody wants any more is pruned, and only after the adoption.
@@ -323,6 +410,75 @@ func TestEcho(t *testing.T) {
 	p.pass(2 * time.Millisecond)
 	if p.err == nil || !strings.Contains(p.err.Error(), "nothing heard for 10s") {
 		t.Errorf("ended with %v", p.err)
+	}
+}
+
+// A controller that stood still has not asked: what the switch has sent meanwhile may wait to be read.
+func TestEchoAfterStandstill(t *testing.T) {
+	for _, answers := range []bool{true, false} {
+		p := newPeer(t)
+		p.ready()
+		p.recv(openflow.AppendEchoReply(nil, 0, nil))
+		p.silent = func(msg []byte) bool { return !answers && openflow.Type(msg[1]) == openflow.TypeEchoRequest }
+		p.now = p.now.Add(20 * time.Second)
+		if err := p.m.Tick(p.now); err != nil {
+			t.Fatalf("ended without having been asked: %v", err)
+		}
+		p.run()
+		p.wantSent("echo_request")
+		p.pass(deadUnasked - time.Millisecond)
+		if p.err != nil {
+			t.Fatalf("ended within %s: %v", deadUnasked, p.err)
+		}
+		p.pass(2 * time.Millisecond)
+		if (p.err == nil) != answers {
+			t.Errorf("answers %v: ended with %v", answers, p.err)
+		}
+	}
+}
+
+// linked gives the machine a link at port 1.
+func (p *peer) linked() {
+	g := topology.NewGraph()
+	here, there := topology.PortRef{Switch: dpid, Port: 1}, topology.PortRef{Switch: dpid + 1, Port: 1}
+	for _, ref := range []topology.PortRef{here, there} {
+		g.SetSwitch(ref.Switch, true)
+		g.SetPort(ref, topology.PortInfo{Up: true, VLANs: topology.NewVLANs(10)})
+	}
+	g.LinkSeen(here, there, topology.Wire, 1, p.now)
+	g.LinkSeen(there, here, topology.Wire, 1, p.now)
+	p.m.DeliverGraph(g.Snapshot())
+	p.run()
+}
+
+// A switch with links is asked all the time: nothing can be said of its links while it does not answer.
+func TestEchoLinked(t *testing.T) {
+	p := newPeer(t)
+	p.ready()
+	p.linked()
+	p.pass(time.Second)
+	p.sent()
+	p.pass(4 * echoLinked)
+	p.wantSent("echo_request", "echo_request", "echo_request", "echo_request")
+	if q := p.m.Quiet(p.now); q > echoLinked {
+		t.Errorf("quiet for %s", q)
+	}
+
+	// Cut in one direction: it is heard, and hears nothing.
+	p.silent = func(msg []byte) bool { return openflow.Type(msg[1]) == openflow.TypeEchoRequest }
+	p.pass(echoLinked)
+	p.wantSent("echo_request")
+	asked := p.now
+	for range 9 {
+		p.pass(500 * time.Millisecond)
+		p.recv(openflow.AppendEchoRequest(nil, 1, nil))
+	}
+	if q := p.m.Quiet(p.now); q < 4*time.Second || p.err != nil {
+		t.Fatalf("quiet for %s, ended with %v", q, p.err)
+	}
+	p.pass(600 * time.Millisecond)
+	if p.err == nil || !strings.Contains(p.err.Error(), "heard, and has answered nothing") {
+		t.Errorf("after %s: %v", p.now.Sub(asked), p.err)
 	}
 }
 

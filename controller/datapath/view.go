@@ -1,6 +1,8 @@
 package datapath
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -25,11 +27,20 @@ type Status struct {
 	Err      error
 }
 
+var errNoMeters = errors.New("the switch refuses meters: what it copies to the controller is limited by the controller alone")
+
 // Status returns how the switch is.
 func (m *Machine) Status() Status {
+	err := m.err
+	switch {
+	case err != nil && m.alike > 0:
+		err = fmt.Errorf("%w, and %d more rules like it", err, m.alike)
+	case err == nil && m.sw.NoMeters:
+		err = errNoMeters
+	}
 	return Status{
 		ID: m.sw.ID, Name: m.sw.Name, Phase: m.phase, Since: m.since, Role: m.role, Desc: m.desc, Features: m.features,
-		Ports: len(m.sw.Ports), Flows: m.Out.Store.Len(), Hosts: m.l2.Len(), Err: m.err,
+		Ports: len(m.sw.Ports), Flows: m.Out.Store.Len(), Hosts: m.l2.Len(), Err: err,
 	}
 }
 

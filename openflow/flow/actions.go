@@ -105,8 +105,11 @@ func (a Actions) nicira(subtype, length uint16) Actions {
 }
 
 // Controller copies the whole frame to the controller through a meter: what is above the meter's rate is not copied, while
-// the frame itself goes on untouched (a meter instruction would drop it).
+// the frame itself goes on untouched (a meter instruction would drop it). Meter 0 is none.
 func (a Actions) Controller(meter uint32) Actions {
+	if meter == 0 {
+		return a.Output(openflow.PortController)
+	}
 	a = a.nicira(nxController2, 24)
 	a = append(a, 0, 0, 0, 0, 0, 0)
 	a = append(a, 0, ac2Meter, 0, 8)

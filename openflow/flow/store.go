@@ -21,11 +21,14 @@ import (
 //
 // A Store is used by one goroutine at a time.
 type Store struct {
-	seed   [2]maphash.Seed
-	index  map[key]int32
-	recs   records
-	free   []int32
-	queue  fifo
+	seed  [2]maphash.Seed
+	index map[key]int32
+	recs  records
+	free  []int32
+	queue fifo
+
+	deferred fifo // see Defer
+
 	tables [256]int32 // desired rules per table
 
 	groups     map[uint32]*groupRecord
@@ -298,6 +301,7 @@ func (s *Store) Pending() int { return s.queue.len() + len(s.groupQueue) }
 
 // Discard forgets what was queued, since the session it was meant for is gone. The next session begins with an audit.
 func (s *Store) Discard() {
+	s.Resume()
 	for s.queue.len() > 0 {
 		s.settle(s.queue.pop())
 	}

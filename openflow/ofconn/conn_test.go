@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -571,6 +572,23 @@ func TestRunEndsWithContext(t *testing.T) {
 	}
 	if err := c.Fill(); !errors.Is(err, reason) {
 		t.Errorf("Fill: %v", err)
+	}
+}
+
+// A write to a peer that has gone says the same as a read.
+func TestWriteToGonePeer(t *testing.T) {
+	ours, theirs := pair(t, "unix")
+	c := New(ours, Options{})
+	run(t, c)
+	theirs.Close()
+	for deadline := time.Now().Add(5 * time.Second); c.Err() == nil; {
+		_ = c.Write(message(1, 8))
+		if time.Now().After(deadline) {
+			t.Fatal("Write goes on without a peer")
+		}
+	}
+	if !errors.Is(c.Err(), ErrPeerClosed) || !errors.Is(c.Err(), syscall.EPIPE) {
+		t.Errorf("closed with %v", c.Err())
 	}
 }
 

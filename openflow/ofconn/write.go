@@ -73,7 +73,7 @@ func (c *Conn) send(b []byte) error {
 		if out.direct != nil {
 			n, err := out.direct.write(b)
 			if err != nil {
-				return fmt.Errorf("write: %w", err)
+				return writeError(err)
 			}
 			b = b[n:]
 			if len(b) == 0 {
@@ -177,9 +177,17 @@ func (c *Conn) writeChunk(b []byte) (int, error) {
 		return n, &SlowPeerError{Queued: c.out.queued() - n, For: time.Since(c.out.since)}
 	}
 	if err != nil {
-		return n, fmt.Errorf("write: %w", err)
+		return n, writeError(err)
 	}
 	return n, nil
+}
+
+// writeError names what a failed write means. A peer that has ended its side is nobody's fault, whether a read or a write finds out.
+func writeError(err error) error {
+	if errors.Is(err, syscall.EPIPE) {
+		return fmt.Errorf("%w: %w", ErrPeerClosed, err)
+	}
+	return fmt.Errorf("write: %w", err)
 }
 
 // take returns all that waits, for the writer goroutine, nil if nothing does.

@@ -56,6 +56,11 @@ func (p snapshot) touched(br *lab.Bridge) []string {
 	return list
 }
 
+// gone lists the flows of a bridge that were there and are not any more, or are younger than the snapshot.
+func (p snapshot) gone(br *lab.Bridge) []string {
+	return slices.DeleteFunc(p.touched(br), func(line string) bool { return strings.HasPrefix(line, "new: ") })
+}
+
 // TestReloadDiff: a reload that changes one port touches only the flows of that port and its host, on all switches; a broken
 // config changes nothing and is counted.
 func TestReloadDiff(t *testing.T) {

@@ -72,12 +72,17 @@ func (c *Controller) Start() {
 	c.lab.progress(since, "eosin: serves %s", c.URL)
 }
 
-// Reload replaces the config file and sends SIGHUP. It does not wait: a metric says when and how the reload ended.
-func (c *Controller) Reload(config string) {
+// Configure replaces the config file; the controller reads it when it starts.
+func (c *Controller) Configure(config string) {
 	if c.path == "" {
-		c.lab.fatal("reload of a controller that was started without a config")
+		c.lab.fatal("a config for a controller that was started without one")
 	}
 	c.lab.check(os.WriteFile(c.path, []byte(config), 0o644), "write config")
+}
+
+// Reload is Configure and SIGHUP. It does not wait: a metric says when and how the reload ended.
+func (c *Controller) Reload(config string) {
+	c.Configure(config)
 	c.Signal(syscall.SIGHUP)
 }
 
