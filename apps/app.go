@@ -50,6 +50,7 @@ const (
 	HostIP                         // a host uses an address
 	HelloSent                      // a discovery frame was sent on a port that is a link
 	HelloSeen                      // a discovery frame of ours came in
+	Answered                       // the switch has answered what was asked after its discovery frames
 	ProbeReply                     // a coloured reply was swallowed
 	Notice                         // something an operator wants to read
 )

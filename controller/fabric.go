@@ -214,6 +214,8 @@ func (f *fabric) takeFact(now time.Time, sw openflow.DatapathID, fact *apps.Fact
 	switch fact.Kind {
 	case apps.HelloSent:
 		f.graph.Sent(here, fact.Seq, fact.At)
+	case apps.Answered:
+		f.graph.Answered(sw, fact.At)
 	case apps.HelloSeen:
 		kind := topology.Wire
 		if fact.Tunnel {

@@ -79,7 +79,9 @@ func (m *Machine) Receive(now time.Time, msg []byte) error {
 			return nil
 		}
 		m.role, m.roleXid = r.Role, 0
-	case openflow.TypeEchoReply, openflow.TypeHello, openflow.TypeGetConfigReply:
+	case openflow.TypeEchoReply:
+		m.echoReply(now, head.Xid)
+	case openflow.TypeHello, openflow.TypeGetConfigReply:
 	case openflow.TypeFeaturesReply:
 		m.Unsolicited++
 	default:

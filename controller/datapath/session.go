@@ -2,6 +2,7 @@ package datapath
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/eosin-sdn/eosin/apps"
@@ -15,6 +16,9 @@ type session struct {
 	since time.Time // of the connection
 	last  time.Time // when the switch last said anything
 	asked time.Time // when an echo was sent that is not answered yet
+
+	verifyXid uint32    // of the echo that followed discovery frames and is not answered yet; 0: none
+	verifyAt  time.Time // when it was sent
 
 	features openflow.FeaturesReply
 	desc     openflow.SwitchDesc
@@ -226,12 +230,14 @@ func (m *Machine) described(now time.Time) {
 // Tick is called when the time asked for with Out.WakeAt has come, or earlier. An error ends the session.
 func (m *Machine) Tick(now time.Time) error {
 	m.Out.TakeWake()
+	facts := len(m.Out.Facts)
 	for _, a := range m.order {
 		a.Tick(now, &m.Out)
 	}
 	if m.phase == Offline {
 		return nil
 	}
+	m.verify(now, m.Out.Facts[facts:])
 	for _, r := range m.waiting {
 		if !now.Before(r.until) {
 			return fmt.Errorf("no complete reply to a multipart request within %s", replyWithin)
@@ -318,4 +324,24 @@ func (m *Machine) appendBarrier(done chan<- struct{}) {
 	m.barrier = append(m.barrier, barrier{xid: xid, bytes: m.unbarriered, done: done})
 	m.inflight += m.unbarriered
 	m.unbarriered = 0
+}
+
+// verify asks the switch for an answer after discovery frames were sent on links: without one, that they do not arrive says nothing
+// of the links. One question at a time is enough.
+func (m *Machine) verify(now time.Time, facts []apps.Fact) {
+	sent := slices.ContainsFunc(facts, func(f apps.Fact) bool { return f.Kind == apps.HelloSent })
+	if !sent || m.verifyXid != 0 {
+		return
+	}
+	m.verifyXid, m.verifyAt = m.xid(), now
+	m.Out.Wire = openflow.AppendEchoRequest(m.Out.Wire, m.verifyXid, nil)
+}
+
+// echoReply takes the answer.
+func (m *Machine) echoReply(now time.Time, xid uint32) {
+	if xid != m.verifyXid || xid == 0 {
+		return // to the question whether it still lives: m.last says so
+	}
+	m.Out.Facts = append(m.Out.Facts, apps.Fact{Kind: apps.Answered, At: m.verifyAt})
+	m.verifyXid = 0
 }

@@ -1,6 +1,8 @@
 package datapath
 
 import (
+	"bytes"
+	"encoding/binary"
 	"flag"
 	"os"
 	"strings"
@@ -11,6 +13,7 @@ import (
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
 	"github.com/eosin-sdn/eosin/openflow/packet"
+	"github.com/eosin-sdn/eosin/topology"
 )
 
 var update = flag.Bool("update", false, "write what is sent into testdata")
@@ -388,5 +391,62 @@ func TestDumpBomb(t *testing.T) {
 	p.pass(suspectAfter + time.Millisecond)
 	if got := p.sent(); !strings.Contains(got, "ask flow") {
 		t.Errorf("the rest is not looked at soon; sent:\n%.2000s", got)
+	}
+}
+
+// After discovery frames on a link the switch is asked for an answer, one question at a time, and the answer is told: it is as true
+// as when the question was sent.
+func TestAnswered(t *testing.T) {
+	p := newPeer(t)
+	p.ready()
+	g := topology.NewGraph()
+	here, there := p.m.sw.Ref(1), topology.PortRef{Switch: p.m.sw.ID + 1, Port: 1}
+	for _, end := range []topology.PortRef{here, there} {
+		g.SetSwitch(end.Switch, true)
+		g.SetPort(end, topology.PortInfo{Up: true, VLANs: topology.AllVLANs()})
+	}
+	g.LinkSeen(there, here, topology.Wire, 1, p.now)
+	p.m.DeliverGraph(g.Snapshot())
+	p.m.TakeFacts()
+
+	told := func() (hellos int, answered []time.Time) {
+		for _, f := range p.m.TakeFacts() {
+			switch f.Kind {
+			case apps.HelloSent:
+				hellos++
+			case apps.Answered:
+				answered = append(answered, f.At)
+			}
+		}
+		return hellos, answered
+	}
+	from := p.now
+	p.pass(2 * time.Second)
+	hellos, answered := told()
+	if hellos < 4 || len(answered) != hellos || answered[0].Before(from) {
+		t.Errorf("%d hellos on the link, answers %v", hellos, answered)
+	}
+
+	var question []byte
+	p.silent = func(msg []byte) bool {
+		if openflow.Type(msg[1]) == openflow.TypeEchoRequest {
+			question = bytes.Clone(msg)
+			return true
+		}
+		return false
+	}
+	asked := p.now
+	p.log = nil
+	p.pass(2 * time.Second)
+	if got := strings.Count(p.sent(), "echo_request"); got != 1 {
+		t.Errorf("%d questions to a switch that does not answer, want 1", got)
+	}
+	if hellos, answered := told(); hellos < 4 || len(answered) > 0 {
+		t.Errorf("%d hellos on the link; nothing was answered, and this was told: %v", hellos, answered)
+	}
+	p.silent = nil
+	p.recv(openflow.AppendEchoReply(nil, binary.BigEndian.Uint32(question[4:]), nil))
+	if _, answered := told(); len(answered) != 1 || answered[0].Before(asked) || !answered[0].Before(asked.Add(time.Second)) {
+		t.Errorf("answered late: %v, asked at %v", answered, asked)
 	}
 }
