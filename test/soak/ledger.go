@@ -19,6 +19,7 @@ type ledger struct {
 	across                                   int // pings across networks that must not be answered, all of them
 	doubles                                  int
 	drifts                                   int
+	stoodFor                                 time.Duration  // the machine was too busy to run this
 	stages                                   map[string]int // lost probes by stage
 
 	violations []string
@@ -57,6 +58,14 @@ func (l *ledger) end(w *window) {
 	w.ended = time.Now()
 }
 
+// stood records that nothing of this process ran between two times: then nobody else was sure to, and what is lost says nothing.
+func (l *ledger) stood(from, to time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.windows = append(l.windows, &window{step: step{kind: machineBusy}, began: from, ended: to, traffic: scope{all: true}})
+	l.stoodFor += to.Sub(from)
+}
+
 // pinged takes the result of a round of pings between two guests of one network.
 func (l *ledger) pinged(p pair, from, to time.Time, sent, doubles int, lost []time.Time) {
 	l.mu.Lock()
@@ -77,7 +86,7 @@ func (l *ledger) pinged(p pair, from, to time.Time, sent, doubles int, lost []ti
 	}
 	if doubles > 0 {
 		l.doubles += doubles
-		if explainProbe(l.windows, p, from, to) == nil {
+		if explainProbe(l.windows, p, from, to, 0) == nil {
 			l.violateLocked("%s: %d pings answered twice", p, doubles)
 		}
 	}
@@ -86,7 +95,7 @@ func (l *ledger) pinged(p pair, from, to time.Time, sent, doubles int, lost []ti
 // nearest names the last disturbance before a loss, for whoever looks into it.
 func (l *ledger) nearest(p pair, lost []time.Time) string {
 	for _, w := range slices.Backward(l.windows) {
-		if w.began.After(lost[len(lost)-1]) {
+		if w.began.After(lost[len(lost)-1]) || w.kind == machineBusy {
 			continue
 		}
 		text := fmt.Sprintf("; the disturbance before: %s, begun at %s", w.step, clock(w.began.Sub(l.began)))
@@ -117,7 +126,7 @@ func (l *ledger) oneOffProbe(p pair, from, to time.Time, ok bool, said string) {
 		return
 	}
 	l.oneOffLost++
-	if explainProbe(l.windows, p, from, to) == nil {
+	if explainProbe(l.windows, p, from, to, 1) == nil {
 		l.violateLocked("eosin probe %s %s between %s and %s: %s", p.from, p.to, clock(from.Sub(l.began)), clock(to.Sub(l.began)), said)
 	}
 }
@@ -161,7 +170,7 @@ func (l *ledger) polled(p poll, meshes []string) {
 		l.stages[m["stage"]] += int(by)
 		of := pair{m["source"], m["destination"]}
 		// The loss may be told only after an inquiry into it.
-		if explainProbe(l.windows, of, p.from.Add(-probeTimeout-longestDecision), p.to) == nil {
+		if explainProbe(l.windows, of, p.from.Add(-probeTimeout-longestDecision), p.to, int(by)) == nil {
 			l.violateLocked("probe %s, %s: %.0f lost that nothing explains (%s), told at %s%s", m["probe"], of, by, m["stage"], clock(p.to.Sub(l.began)), l.nearest(of, []time.Time{p.to}))
 		}
 	})

@@ -74,7 +74,7 @@ type scraper struct {
 }
 
 func newScraper(url string) *scraper {
-	return &scraper{url, &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{MaxConnsPerHost: 1}}}
+	return &scraper{url, &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{MaxConnsPerHost: 1}}}
 }
 
 func (s *scraper) read(ctx context.Context) (scrape, error) {

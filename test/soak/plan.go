@@ -25,6 +25,8 @@ const (
 	controllerFreeze  kind = "controller freeze"  // SIGSTOP, SIGCONT
 	controllerRestart kind = "controller restart" // SIGTERM
 	controllerKill    kind = "controller kill -9"
+
+	machineBusy kind = "busy machine" // nobody planned it: all of this stood still
 )
 
 // nature says how a kind of disturbance is planned.

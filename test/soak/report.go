@@ -33,23 +33,27 @@ func (s *soak) report(interrupted bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	type tally struct {
-		n, lost int
-		slowest time.Duration
+		n, lost, probes int
+		slowest         time.Duration
 	}
 	kinds := map[kind]tally{}
 	for _, w := range l.windows {
 		k := kinds[w.kind]
-		kinds[w.kind] = tally{k.n + 1, k.lost + w.lost, max(k.slowest, w.slowest)}
+		kinds[w.kind] = tally{k.n + 1, k.lost + w.lost, k.probes + w.probesLost, max(k.slowest, w.slowest)}
 	}
-	fmt.Fprintln(t, "\nDISTURBANCE\tTIMES\tPINGS LOST\tLAST LOST AFTER ITS END\t\t\t")
+	fmt.Fprintln(t, "\nDISTURBANCE\tTIMES\tPINGS LOST\tPROBES LOST\tLAST PING LOST AFTER ITS END\t\t")
 	for _, k := range slices.Sorted(maps.Keys(kinds)) {
-		fmt.Fprintf(t, "%s\t%d\t%d\t%.1f s\t\t\t\n", k, kinds[k].n, kinds[k].lost, kinds[k].slowest.Seconds())
+		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%.1f s\t\t\n", k, kinds[k].n, kinds[k].lost, kinds[k].probes, kinds[k].slowest.Seconds())
 	}
 	_ = t.Flush() // to memory
 	fmt.Fprintf(&b, "\npings: %d sent, %d lost, of which %d unexplained, %d answered twice; %d across networks, none may be answered\n",
 		l.pings, l.pingsLost, l.unexplained, l.doubles, l.across)
 	fmt.Fprintf(&b, "probes: %d sent, %d lost %s; %d by the command line, %d not as wanted\n", l.probes, l.probesLost, stagesText(l.stages), l.oneOff, l.oneOffLost)
 	fmt.Fprintf(&b, "drifts found: %d; HTTP requests: %d; tables compared in %d states\n", l.drifts, s.asked.Load(), len(s.homes))
+	if l.stoodFor > 0 {
+		fmt.Fprintf(&b, "the machine was busy with other things: this stood still for %.1f s in %d pieces; what is lost then and 2 s after is told above, and not judged\n",
+			l.stoodFor.Seconds(), kinds[machineBusy].n)
+	}
 	if interrupted {
 		fmt.Fprintln(&b, "interrupted: only what was seen until then is judged")
 	}

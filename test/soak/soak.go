@@ -108,6 +108,7 @@ func (s *soak) play(ctx context.Context, l *lab.Lab) error {
 	}
 	wg.Go(func() { s.poll(background) })
 	wg.Go(func() { s.progress(background) })
+	wg.Go(func() { watchStalls(background, s.led) })
 
 	began := time.Now()
 	for i, steps := range s.planned {
@@ -207,7 +208,7 @@ func (s *soak) act(d step, open map[step]*window, begin bool) {
 // becomeCalm waits until all that was disturbed is as it should be, takes a sample, and compares the tables with those of the
 // same state before. It reports whether it became calm in time; if not that is a violation.
 func (s *soak) becomeCalm(ctx context.Context, first bool) bool {
-	const patience = 30 * time.Second
+	const patience = 40 * time.Second
 	s.fleet.settle()
 	deadline := time.Now().Add(patience)
 	for {
@@ -218,6 +219,9 @@ func (s *soak) becomeCalm(ctx context.Context, first bool) bool {
 			problem = err.Error()
 		} else {
 			problem = s.unrest(m)
+		}
+		if problem == "" {
+			problem = s.wrongView(ctx)
 		}
 		if problem == "" {
 			break
@@ -235,9 +239,6 @@ func (s *soak) becomeCalm(ctx context.Context, first bool) bool {
 	}
 	if !sleep(ctx, time.Second) {
 		return false
-	}
-	if problem := s.wrongView(ctx); problem != "" && ctx.Err() == nil {
-		s.led.violate("eosin get: %s", problem)
 	}
 	v, err := s.sample(ctx)
 	if err != nil {
@@ -285,26 +286,26 @@ func (s *soak) wrongView(ctx context.Context) string {
 	for kind, into := range map[string]any{"hosts": &hosts, "links": &links, "mesh": &mesh} {
 		out, exit := s.command.run(ctx, "get", kind, "-o", "json")
 		if exit != 0 {
-			return fmt.Sprintf("%s: exit %d: %s", kind, exit, out)
+			return fmt.Sprintf("eosin get %s: exit %d: %s", kind, exit, out)
 		}
 		if err := json.Unmarshal([]byte(out), into); err != nil {
-			return fmt.Sprintf("%s: %v", kind, err)
+			return fmt.Sprintf("eosin get %s: %v", kind, err)
 		}
 	}
 	for _, v := range s.site.VMs() {
 		want := v.Bridge.Host.Name + ":" + v.Port
 		if !slices.ContainsFunc(hosts, func(h api.Host) bool { return h.Name == v.Name && h.Switch+":"+h.Port == want }) {
-			return fmt.Sprintf("hosts: %s is not said to be at %s", v.Name, want)
+			return fmt.Sprintf("eosin get hosts: %s is not said to be at %s", v.Name, want)
 		}
 	}
 	for _, t := range tunnels {
 		if !slices.ContainsFunc(links, func(k api.Link) bool { return k.Up && k.A.Port == t[2] && k.B.Port == t[2] }) {
-			return fmt.Sprintf("links: %s is not said to be up", t[2])
+			return fmt.Sprintf("eosin get links: %s is not said to be up", t[2])
 		}
 	}
 	for _, m := range mesh {
 		if !m.OK {
-			return fmt.Sprintf("mesh: %s, %s > %s: %s, want %s", m.Probe, m.Source, m.Destination, m.Verdict, m.Expect)
+			return fmt.Sprintf("eosin get mesh: %s, %s > %s: %s, want %s", m.Probe, m.Source, m.Destination, m.Verdict, m.Expect)
 		}
 	}
 	return ""
@@ -387,6 +388,17 @@ func (s *soak) poll(ctx context.Context) {
 	}
 }
 
+// watchStalls notes when this process does not run although it could: on a machine that others keep busy the daemons under test do
+// not run either, and time out.
+func watchStalls(ctx context.Context, led *ledger) {
+	const every, much = 50 * time.Millisecond, 250 * time.Millisecond
+	for from := time.Now(); sleep(ctx, every); from = time.Now() {
+		if now := time.Now(); now.Sub(from) > every+much {
+			led.stood(from, now)
+		}
+	}
+}
+
 // progress prints a line from time to time.
 func (s *soak) progress(ctx context.Context) {
 	for sleep(ctx, s.every) {
@@ -399,8 +411,11 @@ func (s *soak) progress(ctx context.Context) {
 		s.led.mu.Lock()
 		l := s.led
 		doing := "calm"
-		if n := len(l.windows); n > 0 && (l.windows[n-1].ended.IsZero() || time.Since(l.windows[n-1].ended) < pause) {
-			doing = l.windows[n-1].String()
+		for w := range latest(l.windows) {
+			if w.kind != machineBusy && (w.ended.IsZero() || time.Since(w.ended) < pause) {
+				doing = w.String()
+			}
+			break
 		}
 		line := fmt.Sprintf("%s  rss %s  heap %s  goroutines %.0f  files %.0f  switches %.0f  hosts %.0f  pings %d lost %d (%d unexplained)  probes %d lost %d  %s",
 			clock(time.Since(l.began)), figures[0].number(m["process_resident_memory_bytes"]), figures[1].number(m.liveHeap()),

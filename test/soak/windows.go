@@ -1,6 +1,7 @@
 package main
 
 import (
+	"iter"
 	"maps"
 	"slices"
 	"time"
@@ -20,6 +21,7 @@ var heal = map[kind]time.Duration{
 	underlayCut:     5 * time.Second,
 	tunnelCut:       5 * time.Second,
 	flowsDeleted:    3 * time.Second,
+	machineBusy:     2 * time.Second,
 }
 
 // A scope says which pairs of guests a disturbance explains losses of.
@@ -46,8 +48,9 @@ type window struct {
 	// drift is the switch whose flows it changes behind the controller's back.
 	drift string
 	// lost counts the packets that it explains, and slowest is how long after its end the last of them was sent.
-	lost    int
-	slowest time.Duration
+	lost       int
+	probesLost int
+	slowest    time.Duration
 }
 
 // covers reports whether something that was sent between two times may have been lost by the window.
@@ -66,7 +69,7 @@ func (p pair) String() string { return p.from + " > " + p.to }
 // explainPing finds the window that explains the loss of a packet, and counts it there; nil if there is none. Where several do, it
 // is the latest: it needs the shortest delay.
 func explainPing(windows []*window, p pair, sent time.Time) *window {
-	for _, w := range slices.Backward(windows) {
+	for w := range latest(windows) {
 		if w.traffic.has(p.from, p.to) && w.covers(sent, sent) {
 			w.lost++
 			if !w.ended.IsZero() {
@@ -78,10 +81,24 @@ func explainPing(windows []*window, p pair, sent time.Time) *window {
 	return nil
 }
 
-// explainProbe is the same for a probe that was sent some time between two times. What loses packets loses probes.
-func explainProbe(windows []*window, p pair, from, to time.Time) *window {
-	for _, w := range slices.Backward(windows) {
+// latest yields the windows from the last to the first, then those of the busy machine, which explain only what nothing else does.
+func latest(windows []*window) iter.Seq[*window] {
+	return func(yield func(*window) bool) {
+		for _, busy := range [...]bool{false, true} {
+			for _, w := range slices.Backward(windows) {
+				if (w.kind == machineBusy) == busy && !yield(w) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// explainProbe is the same for probes that were sent some time between two times. What loses packets loses probes.
+func explainProbe(windows []*window, p pair, from, to time.Time, probes int) *window {
+	for w := range latest(windows) {
 		if (w.traffic.has(p.from, p.to) || w.probes.has(p.from, p.to)) && w.coversProbe(from, to) {
+			w.probesLost += probes
 			return w
 		}
 	}
