@@ -405,6 +405,7 @@ func TestAnswered(t *testing.T) {
 		g.SetSwitch(end.Switch, true)
 		g.SetPort(end, topology.PortInfo{Up: true, VLANs: topology.AllVLANs()})
 	}
+	g.Snapshot() // versions tell graphs apart: this one is not the first
 	g.LinkSeen(there, here, topology.Wire, 1, p.now)
 	p.m.DeliverGraph(g.Snapshot())
 	p.facts = nil
