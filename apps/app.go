@@ -67,7 +67,7 @@ type Fact struct {
 
 	Peer    topology.PortRef // HelloSeen: the port that sent it
 	Seq     uint64           // HelloSent, HelloSeen
-	Latency time.Duration    // HelloSeen: from sending to here
+	Latency time.Duration    // HelloSeen: from sending to here; Answered: from the question at At to the answer
 	Tunnel  bool             // HelloSeen: it came through a tunnel
 
 	Frame []byte // ProbeReply: the frame, owned by the receiver

@@ -215,7 +215,7 @@ func (f *fabric) takeFact(now time.Time, sw openflow.DatapathID, fact *apps.Fact
 	case apps.HelloSent:
 		f.graph.Sent(here, fact.Seq, fact.At)
 	case apps.Answered:
-		f.graph.Answered(sw, fact.At)
+		f.graph.Answered(sw, fact.At, fact.Latency)
 	case apps.HelloSeen:
 		kind := topology.Wire
 		if fact.Tunnel {

@@ -112,7 +112,6 @@ func (g *Graph) LinkSeen(src, dst PortRef, kind Kind, seq uint64, now time.Time)
 	l.kind = max(l.kind, kind)
 	l.silent = false
 	l.from(src).received(seq, now)
-	g.Answered(dst.Switch, now)
 	if before != alive || l.kind != kindBefore {
 		g.changed = true
 	}
@@ -135,10 +134,23 @@ func (g *Graph) Sent(src PortRef, seq uint64, now time.Time) {
 	}
 }
 
-// Answered records that a switch has answered what it was asked at this time or later, as Sent and LinkSeen say it: its control channel
-// works in both directions. As long as nothing is recorded of a switch, it is taken to answer.
-func (g *Graph) Answered(dpid openflow.DatapathID, at time.Time) {
-	if g.switches[dpid] && at.After(g.answered[dpid]) {
+// answerWithin is how long an answer may take that says that hellos have passed the control channel in good time.
+const answerWithin = time.Second
+
+// Answered records that a switch has answered after so long what it was asked at a time, as [Graph.Sent] has it: the hellos until
+// then have gone out, and those that arrived until then were told. A control channel that stood still may deliver hellos when they
+// are too old to be accepted, so that those of before say nothing. As long as nothing is recorded of a switch, it is taken to answer.
+func (g *Graph) Answered(dpid openflow.DatapathID, at time.Time, after time.Duration) {
+	if !g.switches[dpid] {
+		return
+	}
+	if after > answerWithin {
+		for _, l := range g.bySwitch[dpid] {
+			l.ab.forgive()
+			l.ba.forgive()
+		}
+	}
+	if at.After(g.answered[dpid]) {
 		g.answered[dpid] = at
 	}
 }

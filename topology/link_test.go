@@ -17,8 +17,8 @@ func hellos(g *Graph, from time.Time, seq uint64, n int, interval time.Duration,
 		now := from.Add(time.Duration(i) * interval)
 		g.Sent(endA, seq+uint64(i), now)
 		g.Sent(endB, seq+uint64(i), now)
-		g.Answered(endA.Switch, now)
-		g.Answered(endB.Switch, now)
+		g.Answered(endA.Switch, now, 0)
+		g.Answered(endB.Switch, now, 0)
 		if ab {
 			g.LinkSeen(endA, endB, Wire, seq+uint64(i), now)
 		}
@@ -100,14 +100,24 @@ func TestExpireUnanswered(t *testing.T) {
 			now = t0.Add(time.Duration(2+i) * 400 * time.Millisecond)
 			g.Sent(endA, 12+i, now)
 			g.Sent(endB, 12+i, now)
-			g.Answered(endA.Switch+endB.Switch-silent, now)
+			g.Answered(endA.Switch+endB.Switch-silent, now, 0)
 			if down := g.Expire(now); len(down) != 0 {
 				t.Fatalf("switch %d does not answer, and after %v this is down: %v", silent, now.Sub(t0), down)
 			}
 		}
-		g.Answered(silent, now)
-		if down := g.Expire(now); len(down) != 1 {
-			t.Errorf("switch %d answers again, hellos are lost, and this is down: %v", silent, down)
+		// What it told before it fell silent arrives when it can be heard again, and says nothing of the time between.
+		g.LinkSeen(endB, endA, Wire, 11, now)
+		g.LinkSeen(endA, endB, Wire, 11, now)
+		if down := g.Expire(now); len(down) != 0 {
+			t.Errorf("switch %d is heard again, and this is down: %v", silent, down)
+		}
+		// The answer comes late: what was sent meanwhile may have arrived too old to be accepted.
+		g.Answered(silent, now, 2*time.Second)
+		if down := g.Expire(now); len(down) != 0 {
+			t.Errorf("switch %d answers again, and this is down: %v", silent, down)
+		}
+		if down := g.Expire(hellos(g, now, 40, 5, 400*time.Millisecond, false, false)); len(down) != 1 {
+			t.Errorf("switch %d answers in time, hellos are lost, and this is down: %v", silent, down)
 		}
 	}
 }

@@ -342,6 +342,6 @@ func (m *Machine) echoReply(now time.Time, xid uint32) {
 	if xid != m.verifyXid || xid == 0 {
 		return // to the question whether it still lives: m.last says so
 	}
-	m.Out.Facts = append(m.Out.Facts, apps.Fact{Kind: apps.Answered, At: m.verifyAt})
+	m.Out.Facts = append(m.Out.Facts, apps.Fact{Kind: apps.Answered, At: m.verifyAt, Latency: now.Sub(m.verifyAt)})
 	m.verifyXid = 0
 }

@@ -448,6 +448,9 @@ func TestAnswered(t *testing.T) {
 	}
 	p.silent = nil
 	p.recv(openflow.AppendEchoReply(nil, binary.BigEndian.Uint32(question[4:]), nil))
+	if late := p.facts[len(p.facts)-1]; late.Latency < time.Second || !late.At.Add(late.Latency).Equal(p.now.Add(-time.Microsecond)) && !late.At.Add(late.Latency).Equal(p.now) {
+		t.Errorf("at %v: %+v", p.now, late)
+	}
 	if _, answered := told(); len(answered) != 1 || answered[0].Before(asked) || !answered[0].Before(asked.Add(time.Second)) {
 		t.Errorf("answered late: %v, asked at %v", answered, asked)
 	}

@@ -10,6 +10,9 @@ func (l *Lab) Dump() string {
 	var b strings.Builder
 	section := func(title, text string) { fmt.Fprintf(&b, "===== %s\n%s\n", title, strings.TrimRight(text, "\n")) }
 	for _, c := range l.controllers {
+		if c.Process == nil {
+			continue // it could not be started
+		}
 		section("controller log, last 60 lines", tail(c.Log(), 60))
 	}
 	for _, h := range l.hosts {

@@ -23,6 +23,7 @@ type ledger struct {
 	stages                                   map[string]int // lost probes by stage
 
 	violations []string
+	timed      int          // of the violations: losses, which a busy machine may cause as well
 	told       func(string) // prints a violation as it is found
 }
 
@@ -41,6 +42,12 @@ func (l *ledger) violateLocked(format string, args ...any) {
 	text := fmt.Sprintf("%s %s", clock(time.Since(l.began)), fmt.Sprintf(format, args...))
 	l.violations = append(l.violations, text)
 	l.told("VIOLATION: " + text)
+}
+
+// unexplain records a loss that nothing explains.
+func (l *ledger) unexplain(format string, args ...any) {
+	l.timed++
+	l.violateLocked(format, args...)
 }
 
 // begin opens the window of a disturbance that is about to begin.
@@ -82,12 +89,12 @@ func (l *ledger) pinged(p pair, from, to time.Time, sent, doubles int, lost []ti
 		strays = append(strays, clock(at.Sub(l.began)))
 	}
 	if len(strays) > 0 {
-		l.violateLocked("%s: %d pings lost that nothing explains, sent at %s%s", p, len(strays), strings.Join(strays[:min(5, len(strays))], " "), l.nearest(p, lost))
+		l.unexplain("%s: %d pings lost that nothing explains, sent at %s%s", p, len(strays), strings.Join(strays[:min(5, len(strays))], " "), l.nearest(p, lost))
 	}
 	if doubles > 0 {
 		l.doubles += doubles
 		if explainProbe(l.windows, p, from, to, 0) == nil {
-			l.violateLocked("%s: %d pings answered twice", p, doubles)
+			l.unexplain("%s: %d pings answered twice", p, doubles)
 		}
 	}
 }
@@ -127,7 +134,7 @@ func (l *ledger) oneOffProbe(p pair, from, to time.Time, ok bool, said string) {
 	}
 	l.oneOffLost++
 	if explainProbe(l.windows, p, from, to, 1) == nil {
-		l.violateLocked("eosin probe %s %s between %s and %s: %s", p.from, p.to, clock(from.Sub(l.began)), clock(to.Sub(l.began)), said)
+		l.unexplain("eosin probe %s %s between %s and %s: %s", p.from, p.to, clock(from.Sub(l.began)), clock(to.Sub(l.began)), said)
 	}
 }
 
@@ -171,7 +178,7 @@ func (l *ledger) polled(p poll, meshes []string) {
 		of := pair{m["source"], m["destination"]}
 		// The loss may be told only after an inquiry into it.
 		if explainProbe(l.windows, of, p.from.Add(-probeTimeout-longestDecision), p.to, int(by)) == nil {
-			l.violateLocked("probe %s, %s: %.0f lost that nothing explains (%s), told at %s%s", m["probe"], of, by, m["stage"], clock(p.to.Sub(l.began)), l.nearest(of, []time.Time{p.to}))
+			l.unexplain("probe %s, %s: %.0f lost that nothing explains (%s), told at %s%s", m["probe"], of, by, m["stage"], clock(p.to.Sub(l.began)), l.nearest(of, []time.Time{p.to}))
 		}
 	})
 	p.grown("eosin_isolation_violations_total", func(m map[string]string, by float64) {

@@ -27,6 +27,8 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -41,6 +43,15 @@ func main() {
 	flag.IntVar(&o.switches, "switches", 200, "fake switches")
 	flag.IntVar(&o.visitors, "visitors", 8, "clients of the HTTP API")
 	verbose := flag.Bool("v", false, "print the schedule and what the lab does")
+	flag.Func("only", "disturbances to draw, as the report names them, separated by commas (to look into one); default all", func(list string) error {
+		for name := range strings.SplitSeq(list, ",") {
+			if _, known := restarts[kind(name)]; !known && !slices.ContainsFunc(natures, func(n nature) bool { return n.kind == kind(name) }) {
+				return fmt.Errorf("there is no %q", name)
+			}
+			o.only = append(o.only, kind(name))
+		}
+		return nil
+	})
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
@@ -83,7 +94,8 @@ func soakLab(ctx context.Context, o options, verbose bool) (ok bool, err error) 
 		}
 		err = errors.Join(err, l.Destroy())
 	}()
-	return run(ctx, l, o, os.Stdout)
+	led, err := run(ctx, l, o, os.Stdout)
+	return len(led.violations) == 0, err
 }
 
 // saveLog keeps the controller's log of a run that failed: the lab takes its files with it.

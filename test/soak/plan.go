@@ -72,6 +72,7 @@ type shape struct {
 	movers map[string]string // guests that move, and their homes
 	cycle  time.Duration     // from one calm to the next
 	calm   time.Duration     // of which so long without disturbances
+	only   []kind            // what is drawn; empty: all
 }
 
 // step is one disturbance.
@@ -170,6 +171,9 @@ func (p *planner) draw(first bool, left time.Duration) (nature, bool) {
 		}
 		var more []nature
 		for _, n := range natures {
+			if len(p.only) > 0 && !slices.Contains(p.only, n.kind) {
+				continue
+			}
 			for range n.perDeck {
 				more = append(more, n)
 			}

@@ -27,6 +27,7 @@ type options struct {
 	cycle    time.Duration
 	calm     time.Duration // of a cycle, without disturbances
 	every    time.Duration // between two lines of progress
+	only     []kind        // disturbances; empty: all
 }
 
 // A soak is one run.
@@ -52,8 +53,9 @@ type soak struct {
 	planned [][]step
 }
 
-// run soaks a controller in an empty lab and reports whether all went well. An error means that it could not be run to its end.
-func run(ctx context.Context, l *lab.Lab, o options, out io.Writer) (ok bool, err error) {
+// run soaks a controller in an empty lab, prints a report, and returns what it has found. An error means that it could not be run to
+// its end.
+func run(ctx context.Context, l *lab.Lab, o options, out io.Writer) (*ledger, error) {
 	s := &soak{options: o, out: out, lives: make([][]sample, 1), homes: map[string][]string{}}
 	s.led = newLedger(time.Now(), s.say)
 	movers := map[string]string{}
@@ -64,15 +66,18 @@ func run(ctx context.Context, l *lab.Lab, o options, out io.Writer) (ok bool, er
 			movers[g.name] = g.home
 		}
 	}
-	s.planned = plan(o.seed, o.total, shape{hosts: hostNames, guests: names, movers: movers, cycle: o.cycle, calm: o.calm})
+	s.planned = plan(o.seed, o.total, shape{hosts: hostNames, guests: names, movers: movers, cycle: o.cycle, calm: o.calm, only: o.only})
 	s.say(fmt.Sprintf("seed %d: %v in %d cycles, %d hosts, %d guests, %d fake switches, %d HTTP clients",
 		o.seed, o.total, len(s.planned), len(hostNames), len(guests), o.switches, o.visitors))
-	err = l.Try(func() { err = s.play(ctx, l) })
-	if err != nil {
-		return false, err
+	var played error
+	if err := l.Try(func() { played = s.play(ctx, l) }); err != nil {
+		return s.led, err
+	}
+	if played != nil {
+		return s.led, played
 	}
 	s.report(ctx.Err() != nil)
-	return len(s.led.violations) == 0, nil
+	return s.led, nil
 }
 
 func (s *soak) say(text string) {
