@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -96,6 +97,7 @@ func (c command) run(ctx context.Context, args ...string) (out string, exit int)
 	cmd := exec.CommandContext(ctx, c.binary, args...)
 	cmd.Env = append(os.Environ(), "EOSIN_SERVER="+c.server)
 	cmd.Dir = c.dir
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for this program, which then ends the command
 	text, err := cmd.CombinedOutput()
 	var status *exec.ExitError
 	switch {

@@ -59,8 +59,11 @@ func main() {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "soak:", err)
 	}
-	if err != nil || !ok {
+	switch {
+	case err != nil || !ok:
 		os.Exit(1)
+	case ctx.Err() != nil:
+		os.Exit(130) // as a shell says it of what Ctrl-C has ended
 	}
 }
 

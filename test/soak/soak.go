@@ -125,7 +125,7 @@ func (s *soak) play(ctx context.Context, l *lab.Lab) error {
 			break
 		}
 		s.disturb(ctx, steps)
-		if ctx.Err() == nil && i == len(s.planned)-1 || time.Since(began) > s.total-s.cycle/2 {
+		if last := i == len(s.planned)-1 || time.Since(began) > s.total-s.cycle/2; last && ctx.Err() == nil {
 			s.goHome()
 		}
 		s.becomeCalm(ctx, false)
