@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -138,9 +139,13 @@ func (fl *fleet) close() {
 
 // dump is what the switches hold.
 func (fl *fleet) dump() []string {
-	dumps := make([]string, len(fl.fakes))
-	fl.each(func(f *fake) { dumps[f.number] = f.Dump() + f.DumpGroups() })
-	return dumps
+	dumps := make([][]string, len(fl.fakes))
+	fl.each(func(f *fake) {
+		for line := range strings.Lines(f.Dump() + "\n" + f.DumpGroups()) {
+			dumps[f.number] = append(dumps[f.number], fmt.Sprintf("switch %d %s", f.number, strings.TrimSpace(line)))
+		}
+	})
+	return slices.Concat(dumps...)
 }
 
 // connected is how many have a session.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -28,14 +27,6 @@ func program(t *testing.T) string {
 		t.Fatalf("build eosin: %v\n%s", err, out)
 	}
 	return path
-}
-
-// logWriter writes lines to the test's log.
-type logWriter struct{ t *testing.T }
-
-func (w logWriter) Write(b []byte) (int, error) {
-	w.t.Log(strings.TrimSuffix(string(b), "\n"))
-	return len(b), nil
 }
 
 // TestSmoke: some seconds of a soak, so that it cannot rot. It is too short to tell a trend.
@@ -78,6 +69,6 @@ func TestInterrupted(t *testing.T) {
 		t.Error(err)
 	}
 	if !strings.Contains(b.String(), "interrupted") {
-		t.Error(fmt.Sprintf("not interrupted:\n%s", b.String()))
+		t.Errorf("not interrupted:\n%s", b.String())
 	}
 }

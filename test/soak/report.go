@@ -49,7 +49,7 @@ func (s *soak) report(interrupted bool) {
 	fmt.Fprintf(&b, "\npings: %d sent, %d lost, of which %d unexplained, %d answered twice; %d across networks, none may be answered\n",
 		l.pings, l.pingsLost, l.unexplained, l.doubles, l.across)
 	fmt.Fprintf(&b, "probes: %d sent, %d lost %s; %d by the command line, %d not as wanted\n", l.probes, l.probesLost, stagesText(l.stages), l.oneOff, l.oneOffLost)
-	fmt.Fprintf(&b, "drifts found: %d; HTTP requests: %d; tables compared in %d states\n", l.drifts, s.asked.Load(), len(s.homes))
+	fmt.Fprintf(&b, "drifts found: %d; HTTP requests: %d; tables compared in %d states\n", l.drifts, s.asked.Load(), len(s.tables)-1)
 	if l.stoodFor > 0 {
 		fmt.Fprintf(&b, "the machine was busy with other things: this stood still for %.1f s in %d pieces; what is lost then and 2 s after is told above, and not judged\n",
 			l.stoodFor.Seconds(), kinds[machineBusy].n)

@@ -260,13 +260,17 @@ func (s *site) dump() (lines []string) {
 
 // difference is what two dumps do not share: lines that went (-) and came (+).
 func difference(before, after []string) (d []string) {
+	count := map[string]int{}
+	for _, line := range after {
+		count[line]++
+	}
 	for _, line := range before {
-		if !slices.Contains(after, line) {
+		if count[line]--; count[line] < 0 {
 			d = append(d, "- "+line)
 		}
 	}
 	for _, line := range after {
-		if !slices.Contains(before, line) {
+		if count[line]--; count[line] >= 0 {
 			d = append(d, "+ "+line)
 		}
 	}

@@ -46,17 +46,16 @@ type soak struct {
 	latest scrape    // of the poller
 	seen   time.Time // when
 
-	life    int         // of the controller, from 0
-	lives   [][]sample  // samples of each life; the director's
-	tables  [2][]string // first dump of the fakes is 0
-	homes   map[string][]string
+	life    int                 // of the controller, from 0
+	lives   [][]sample          // samples of each life
+	tables  map[string][]string // the first dumps, by where the guests were
 	planned [][]step
 }
 
 // run soaks a controller in an empty lab, prints a report, and returns what it has found. An error means that it could not be run to
 // its end.
 func run(ctx context.Context, l *lab.Lab, o options, out io.Writer) (*ledger, error) {
-	s := &soak{options: o, out: out, lives: make([][]sample, 1), homes: map[string][]string{}}
+	s := &soak{options: o, out: out, lives: make([][]sample, 1), tables: map[string][]string{}}
 	s.led = newLedger(time.Now(), s.say)
 	movers := map[string]string{}
 	var names []string
@@ -253,7 +252,7 @@ func (s *soak) becomeCalm(ctx context.Context, first bool) bool {
 		return false
 	}
 	s.lives[s.life] = append(s.lives[s.life], v)
-	s.compareTables()
+	s.compareTables(ctx)
 	return true
 }
 
@@ -343,27 +342,33 @@ func (s *soak) sample(ctx context.Context) (sample, error) {
 	return v, nil
 }
 
-// compareTables compares what all switches hold with what they held when the guests were last at the same places.
-func (s *soak) compareTables() {
+// compareTables compares what all switches hold with what they held when the guests were first at the same places. An inquiry into
+// a lost probe has rules of its own for as long as it lasts, so that a difference counts only if it stays.
+func (s *soak) compareTables(ctx context.Context) {
 	place := s.site.placement()
-	now := s.site.dump()
-	if before, known := s.homes[place]; !known {
-		s.homes[place] = now
-	} else if d := difference(before, now); len(d) > 0 {
-		s.led.violate("with %s the tables are not what they were:\n  %s", place, strings.Join(d[:min(len(d), 10)], "\n  "))
-	}
-	fakes := s.fleet.dump()
-	if s.tables[0] == nil {
-		s.tables[0] = fakes
-		return
-	}
-	for i, before := range s.tables[0] {
-		if before != fakes[i] {
-			d := difference(strings.Split(before, "\n"), strings.Split(fakes[i], "\n"))
-			s.led.violate("fake switch %d: the tables are not what they were:\n  %s", i, strings.Join(d[:min(len(d), 10)], "\n  "))
-			return
+	compare := func(key string, dump func() []string) {
+		for deadline := time.Now().Add(15 * time.Second); ; {
+			now := dump()
+			before, known := s.tables[key]
+			if !known {
+				s.tables[key] = now
+				return
+			}
+			d := difference(before, now)
+			if len(d) == 0 {
+				return
+			}
+			if time.Now().After(deadline) {
+				s.led.violate("%s: the tables are not what they were:\n  %s", key, strings.Join(d[:min(len(d), 10)], "\n  "))
+				return
+			}
+			if !sleep(ctx, 500*time.Millisecond) {
+				return
+			}
 		}
 	}
+	compare(place, s.site.dump)
+	compare("fake switches", s.fleet.dump)
 }
 
 // poll reads the metrics as a Prometheus server does, and has the ledger judge what they say.

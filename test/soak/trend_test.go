@@ -3,6 +3,7 @@ package main
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -49,6 +50,19 @@ func TestTrend(t *testing.T) {
 	}
 	if !math.IsNaN(medianOf(nil)) || medianOf([]float64{3, 1}) != 2 || medianOf([]float64{3, 1, 2}) != 2 {
 		t.Error("median")
+	}
+}
+
+func TestDifference(t *testing.T) {
+	t.Parallel()
+	if d := difference([]string{"a", "b", "c"}, []string{"c", "d", "a"}); !slices.Equal(d, []string{"- b", "+ d"}) {
+		t.Errorf("%q", d)
+	}
+	if d := difference([]string{"a", "b"}, []string{"b", "a"}); d != nil {
+		t.Errorf("equal but for the order: %q", d)
+	}
+	if d := difference([]string{"a"}, []string{"a", "a"}); len(d) != 1 {
+		t.Errorf("one line more: %q", d)
 	}
 }
 
