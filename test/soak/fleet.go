@@ -168,7 +168,7 @@ func (f *fake) act(ctx context.Context) {
 	switch f.rand.IntN(12) {
 	case 0, 1, 2: // visitors
 		for range 1 + f.rand.IntN(8) {
-			f.Inject(visitorsPort, f.frame(100+f.rand.IntN(1000)))
+			f.Inject(visitorsPort, f.frame(100+f.rand.IntN(100)))
 		}
 	case 3, 4: // residents
 		for h := range residents {

@@ -73,8 +73,9 @@ func (l *ledger) stood(from, to time.Time) {
 	l.stoodFor += to.Sub(from)
 }
 
-// pinged takes the result of a round of pings between two guests of one network.
-func (l *ledger) pinged(p pair, from, to time.Time, sent, doubles int, lost []time.Time) {
+// pinged takes the result of a round of pings between two guests of one network, and reports whether something explains all that was
+// lost.
+func (l *ledger) pinged(p pair, from, to time.Time, sent, doubles int, lost []time.Time) (explained bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.pings += sent
@@ -97,6 +98,7 @@ func (l *ledger) pinged(p pair, from, to time.Time, sent, doubles int, lost []ti
 			l.unexplain("%s: %d pings answered twice", p, doubles)
 		}
 	}
+	return len(strays) == 0
 }
 
 // nearest names the last disturbance before a loss, for whoever looks into it.

@@ -42,6 +42,7 @@ func main() {
 	flag.Uint64Var(&o.seed, "seed", 0, "of the schedule; 0: a new one")
 	flag.IntVar(&o.switches, "switches", 200, "fake switches")
 	flag.IntVar(&o.visitors, "visitors", 8, "clients of the HTTP API")
+	flag.StringVar(&o.lab, "lab", "soak", "name of the lab, of which there is one at a time")
 	verbose := flag.Bool("v", false, "print the schedule and what the lab does")
 	flag.Func("only", "disturbances to draw, as the report names them, separated by commas (to look into one); default all", func(list string) error {
 		for name := range strings.SplitSeq(list, ",") {
@@ -75,6 +76,10 @@ func soakLab(ctx context.Context, o options, verbose bool) (ok bool, err error) 
 	if _, err := os.Stat(o.binary); err != nil {
 		return false, fmt.Errorf("the controller is not there (make build): %w", err)
 	}
+	o.evidence = filepath.Join(os.TempDir(), "eosin-"+o.lab+"-evidence.txt")
+	if err := os.Remove(o.evidence); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return false, err
+	}
 	if o.seed == 0 {
 		o.seed = uint64(time.Now().UnixNano())
 	}
@@ -85,7 +90,7 @@ func soakLab(ctx context.Context, o options, verbose bool) (ok bool, err error) 
 	if verbose {
 		progress = os.Stdout
 	}
-	l, err := lab.New("soak", lab.Options{Progress: progress})
+	l, err := lab.New(o.lab, lab.Options{Progress: progress})
 	if err != nil {
 		return false, err
 	}
@@ -111,6 +116,6 @@ func saveLog(l *lab.Lab) (path string, err error) {
 	if err != nil {
 		return "", err
 	}
-	path = filepath.Join(os.TempDir(), "eosin-soak.log")
+	path = filepath.Join(os.TempDir(), "eosin-"+l.Name+".log")
 	return path, os.WriteFile(path, text, 0o600)
 }

@@ -74,7 +74,9 @@ func newSite(l *lab.Lab, binary string, led *ledger) *site {
 func siteConfig(moreNetworks, moreProbes string) string {
 	var b strings.Builder
 	b.WriteString("networks:\n  blue: {vlan: 10, vni: 5010}\n  red: {vlan: 11, vni: 5011}\n  lobby: {vlan: 99}\n" + moreNetworks)
-	b.WriteString("defaults: {network: lobby}\nswitches:\n")
+	// Hosts that have left are remembered for the timeout, so that what they take is at its height after as long: when a life of the
+	// controller has warmed up.
+	b.WriteString("learning: {timeout: 45s}\ndefaults: {network: lobby}\nswitches:\n")
 	for i, h := range hostNames {
 		fmt.Fprintf(&b, "  %s:\n    datapath_id: \"%016x\"\n    ports:\n", h, i+1)
 		for _, g := range guests {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -28,6 +29,8 @@ type options struct {
 	calm     time.Duration // of a cycle, without disturbances
 	every    time.Duration // between two lines of progress
 	only     []kind        // disturbances; empty: all
+	lab      string        // its name
+	evidence string        // file for what switches hold while packets are lost; empty: none
 }
 
 // A soak is one run.
@@ -50,12 +53,13 @@ type soak struct {
 	lives   [][]sample          // samples of each life
 	tables  map[string][]string // the first dumps, by where the guests were
 	planned [][]step
+	looked  map[pair]bool // whose losses were looked into; guarded by mu
 }
 
 // run soaks a controller in an empty lab, prints a report, and returns what it has found. An error means that it could not be run to
 // its end.
 func run(ctx context.Context, l *lab.Lab, o options, out io.Writer) (*ledger, error) {
-	s := &soak{options: o, out: out, lives: make([][]sample, 1), tables: map[string][]string{}}
+	s := &soak{options: o, out: out, lives: make([][]sample, 1), tables: map[string][]string{}, looked: map[pair]bool{}}
 	s.led = newLedger(time.Now(), s.say)
 	movers := map[string]string{}
 	var names []string
@@ -108,7 +112,7 @@ func (s *soak) play(ctx context.Context, l *lab.Lab) error {
 	defer wg.Wait()
 	defer stop()
 	for _, t := range slices.Concat(s.site.talks(false), s.site.talks(true)) {
-		wg.Go(func() { t.run(background, s.led) })
+		wg.Go(func() { t.run(background, s.led, s.look) })
 	}
 	wg.Go(func() { s.poll(background) })
 	wg.Go(func() { s.progress(background) })
@@ -369,6 +373,49 @@ func (s *soak) compareTables(ctx context.Context) {
 	}
 	compare(place, s.site.dump)
 	compare("fake switches", s.fleet.dump)
+}
+
+// look writes down what guests and switches hold while packets of a pair are being lost that nothing explains, once for a pair.
+func (s *soak) look(p pair) {
+	s.mu.Lock()
+	done := s.looked[p]
+	s.looked[p] = true
+	s.mu.Unlock()
+	if done || s.evidence == "" {
+		return
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "##### %s %s: what was seen after pings were lost\n", clock(time.Since(s.led.began)), p)
+	note := func(n *lab.Namespace, args ...string) {
+		out, err := n.Exec(args...)
+		if err != nil {
+			out = err.Error()
+		}
+		fmt.Fprintf(&b, "=== %s: %s\n%s", n.Name, strings.Join(args, " "), out)
+	}
+	for _, guest := range []string{p.from, p.to} {
+		note(s.site.VM(guest).Namespace, "ip", "-s", "neigh")
+		note(s.site.VM(guest).Namespace, "ip", "-s", "link", "show", "eth0")
+	}
+	for _, h := range s.site.Hosts() {
+		for _, args := range [][]string{
+			{"ovs-ofctl", "-O", "OpenFlow13", "dump-groups", "br0"},
+			{"ovs-ofctl", "-O", "OpenFlow13", "dump-flows", "br0"},
+			{"ovs-appctl", "-t", h.RunDir() + "/ovs-vswitchd.ctl", "dpif/dump-flows", "br0"},
+		} {
+			note(h.Namespace, args...)
+		}
+	}
+	s.outMu.Lock()
+	defer s.outMu.Unlock()
+	f, err := os.OpenFile(s.evidence, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		fmt.Fprintln(s.out, "evidence:", err)
+		return
+	}
+	_, _ = f.WriteString(b.String())
+	_ = f.Close()
+	fmt.Fprintf(s.out, "what guests and switches held then is in %s\n", s.evidence)
 }
 
 // poll reads the metrics as a Prometheus server does, and has the ledger judge what they say.

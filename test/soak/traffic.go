@@ -23,8 +23,8 @@ type talk struct {
 	across bool // the other is in another network: no answer may come
 }
 
-// run pings until the context ends and hands the results to the ledger.
-func (t talk) run(ctx context.Context, led *ledger) {
+// run pings until the context ends and hands the results to the ledger. What nothing explains is looked into at once.
+func (t talk) run(ctx context.Context, led *ledger, look func(pair)) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	for next := time.Now(); ; {
@@ -49,7 +49,9 @@ func (t talk) run(ctx context.Context, led *ledger) {
 			case t.across:
 				led.crossed(t.pair, r.Sent, r.Received)
 			default:
-				led.pinged(t.pair, begin, time.Now(), r.Sent, r.Duplicates, r.Lost)
+				if !led.pinged(t.pair, begin, time.Now(), r.Sent, r.Duplicates, r.Lost) {
+					look(t.pair)
+				}
 			}
 		})
 		next = next.Add(roundPings * pingEvery)
