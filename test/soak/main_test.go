@@ -38,6 +38,8 @@ func TestSmoke(t *testing.T) {
 	led, err := run(ctx, lab.Start(t), options{
 		binary: program(t), total: 14 * time.Second, seed: 3, switches: 12, visitors: 3,
 		cycle: 7 * time.Second, calm: 2 * time.Second, every: 3 * time.Second,
+		// Not all: after a move Open vSwitch itself loses a packet now and then (docs/performance.md).
+		only: []kind{portFlap, vswitchdRestart, vswitchdKill, flowsDeleted, configReload, configBroken, managementCut},
 	}, &b)
 	t.Log(b.String())
 	if err != nil {
