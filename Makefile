@@ -55,6 +55,11 @@ bench-load: build ## Compare with other controllers under load (LOAD=flags of te
 	@go build -o bin/load ./test/load
 	@bin/load -eosin $(BIN) -ancestor bin/ancestor $(LOAD)
 
+.PHONY: soak
+soak: root deps build ## Soak it on real and fake switches for FOR (default 10m), a schedule of disturbances by SEED; needs root
+	@go build -o bin/soak ./test/soak
+	@bin/soak -eosin $(BIN) -for $(or $(FOR),10m) -seed $(or $(SEED),0) $(SOAK)
+
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME each (default 30s)
 	@for package in $(UNIT); do \

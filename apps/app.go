@@ -50,6 +50,7 @@ const (
 	HostIP                         // a host uses an address
 	HelloSent                      // a discovery frame was sent on a port that is a link
 	HelloSeen                      // a discovery frame of ours came in
+	Answered                       // the switch has answered what was asked after its discovery frames
 	ProbeReply                     // a coloured reply was swallowed
 	Notice                         // something an operator wants to read
 )
@@ -66,7 +67,7 @@ type Fact struct {
 
 	Peer    topology.PortRef // HelloSeen: the port that sent it
 	Seq     uint64           // HelloSent, HelloSeen
-	Latency time.Duration    // HelloSeen: from sending to here
+	Latency time.Duration    // HelloSeen: from sending to here; Answered: from the question at At to the answer
 	Tunnel  bool             // HelloSeen: it came through a tunnel
 
 	Frame []byte // ProbeReply: the frame, owned by the receiver

@@ -158,7 +158,7 @@ func (f *fabric) run(ctx context.Context) error {
 		for i := range taken {
 			f.take(now, &taken[i])
 		}
-		f.graph.Expire(now, f.silent(now))
+		f.graph.Expire(now)
 		if time.Since(told) >= snapshotEvery {
 			told, soon = now, false
 			f.tellGraph()
@@ -175,19 +175,6 @@ func (f *fabric) run(ctx context.Context) error {
 			f.mu.Unlock()
 			f.c.forgetStrangers(now)
 		}
-	}
-}
-
-// silentAfter is how long a switch with links answers nothing only if it cannot: it is asked for an echo all the time. It is less than
-// it takes for a link to be lost, which the same silence would else bring about.
-const silentAfter = time.Second
-
-// silent returns what tells whether a switch has not answered for so long that nothing can be said of its links: the way there or back
-// may be cut, or the controller itself may have stood still.
-func (f *fabric) silent(now time.Time) func(openflow.DatapathID) bool {
-	return func(id openflow.DatapathID) bool {
-		s := f.c.lookup(id)
-		return s != nil && s.quiet(now) >= silentAfter
 	}
 }
 
@@ -227,6 +214,8 @@ func (f *fabric) takeFact(now time.Time, sw openflow.DatapathID, fact *apps.Fact
 	switch fact.Kind {
 	case apps.HelloSent:
 		f.graph.Sent(here, fact.Seq, fact.At)
+	case apps.Answered:
+		f.graph.Answered(sw, fact.At, fact.Latency)
 	case apps.HelloSeen:
 		kind := topology.Wire
 		if fact.Tunnel {

@@ -54,16 +54,6 @@ func (s *datapathSwitch) name() string {
 	return s.machine.Name()
 }
 
-// quiet returns how long ago a connected switch was asked something that it has answered; 0 for one that is not connected.
-func (s *datapathSwitch) quiet(now time.Time) time.Duration {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.conn == nil {
-		return 0
-	}
-	return s.machine.Quiet(now)
-}
-
 // step runs f as one step of the machine and sends what it brought about. It is how everything but the session's own reader
 // touches a switch. A switch that was forgotten takes no step: the fabric, which has forgotten it too, would hear of it again.
 func (s *datapathSwitch) step(f func(now time.Time, m *datapath.Machine) error) error {

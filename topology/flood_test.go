@@ -114,7 +114,7 @@ func TestHalfLink(t *testing.T) {
 		g.Sent(PortRef{2, 1}, 10+i, t0)
 	}
 	g.LinkSeen(PortRef{2, 1}, PortRef{1, 1}, Wire, 13, t0)
-	if down := g.Expire(t0.Add(LostAfter), nil); !slices.Equal(down, []LinkRef{{PortRef{1, 1}, PortRef{2, 1}}}) {
+	if down := g.Expire(t0.Add(LostAfter)); !slices.Equal(down, []LinkRef{{PortRef{1, 1}, PortRef{2, 1}}}) {
 		t.Fatalf("down: %v", down)
 	}
 	s := g.Snapshot()

@@ -1,6 +1,8 @@
 package topology
 
 import (
+	"time"
+
 	"github.com/eosin-sdn/eosin/openflow"
 )
 
@@ -26,6 +28,7 @@ func (p PortInfo) equal(o PortInfo) bool {
 // Facts may come in any order: a link whose switch or port is not described yet waits, as a link that is down.
 type Graph struct {
 	switches map[openflow.DatapathID]bool // value: connected
+	answered map[openflow.DatapathID]time.Time
 	ports    map[PortRef]PortInfo
 	links    map[LinkRef]*link
 	byPort   map[PortRef][]*link
@@ -43,6 +46,7 @@ type Graph struct {
 func NewGraph() *Graph {
 	return &Graph{
 		switches: map[openflow.DatapathID]bool{},
+		answered: map[openflow.DatapathID]time.Time{},
 		ports:    map[PortRef]PortInfo{},
 		links:    map[LinkRef]*link{},
 		byPort:   map[PortRef][]*link{},
@@ -58,6 +62,7 @@ func (g *Graph) SetSwitch(dpid openflow.DatapathID, connected bool) {
 		return
 	}
 	g.switches[dpid] = connected
+	delete(g.answered, dpid)
 	g.changed = true
 	for _, l := range g.bySwitch[dpid] {
 		// Hellos sent around the change say nothing: the other end of the control channel was not there to report them.
@@ -70,6 +75,7 @@ func (g *Graph) SetSwitch(dpid openflow.DatapathID, connected bool) {
 func (g *Graph) RemoveSwitch(dpid openflow.DatapathID) {
 	if _, known := g.switches[dpid]; known {
 		delete(g.switches, dpid)
+		delete(g.answered, dpid)
 		g.changed = true
 	}
 	for len(g.bySwitch[dpid]) > 0 {

@@ -7,9 +7,10 @@ import (
 	"github.com/eosin-sdn/eosin/openflow"
 )
 
-// A direction of a link is lost when as many hellos as LostHellos in a row were sent and not received, and the first of them
-// was sent at least LostAfter ago. Both are needed: a controller that stood still sends and receives nothing, and loses
-// nothing.
+// A direction of a link is lost when as many hellos as LostHellos in a row were sent and not received, the first of them was sent
+// at least LostAfter ago, and both switches have answered since the last of them was sent. All are needed: a controller that stood
+// still sends and receives nothing, and loses nothing; nor does a link whose switch cannot be asked, since what is sent to it
+// stays unsent, and what it hears untold.
 const (
 	LostHellos = 4
 	LostAfter  = 1400 * time.Millisecond
@@ -32,6 +33,7 @@ type direction struct {
 	pending int                // hellos sent and not yet received, at most LostHellos
 	sent    [LostHellos]uint64 // their sequence numbers, ascending
 	since   time.Time          // when the wait for the first of them began
+	last    time.Time          // when the last of them was sent
 }
 
 func (d *direction) forgive() { d.pending = 0 }
@@ -44,10 +46,9 @@ func (d *direction) hello(seq uint64, now time.Time) {
 		d.since = now
 	}
 	if d.pending == LostHellos {
-		copy(d.sent[:], d.sent[1:])
-		d.pending--
+		return // those that wait are enough
 	}
-	d.sent[d.pending] = seq
+	d.sent[d.pending], d.last = seq, now
 	d.pending++
 }
 
@@ -64,8 +65,9 @@ func (d *direction) received(seq uint64, now time.Time) {
 	}
 }
 
-func (d *direction) overdue(now time.Time) bool {
-	return d.state == alive && d.pending == LostHellos && now.Sub(d.since) >= LostAfter
+// overdue reports whether the direction is lost; asked is when the switches at its ends were both known to answer.
+func (d *direction) overdue(now, asked time.Time) bool {
+	return d.state == alive && d.pending == LostHellos && now.Sub(d.since) >= LostAfter && !asked.Before(d.last)
 }
 
 // link is a pair of ports that heard one another at some time.
@@ -74,6 +76,8 @@ type link struct {
 	kind    Kind
 	ab, ba  direction
 	latency float64 // seconds; 0 = not measured
+	// silent means that it went down because nothing is heard any more, and not because a port went down.
+	silent bool
 }
 
 func (l *link) from(src PortRef) *direction {
@@ -89,7 +93,7 @@ func (l *link) heard() bool { return l.ab.state == alive || l.ba.state == alive 
 // whole reports whether frames arrive and no direction is known to fail.
 func (l *link) whole() bool { return l.heard() && l.ab.state != lost && l.ba.state != lost }
 
-func (l *link) reset() { l.ab, l.ba = direction{}, direction{} }
+func (l *link) reset() { l.ab, l.ba, l.silent = direction{}, direction{}, false }
 
 // LinkSeen records that a discovery frame sent from src was received at dst; seq is the number that [Graph.Sent] was given for
 // it, growing with each frame of a port. The first frame creates the link. A port that hears itself makes no link. If the
@@ -106,6 +110,7 @@ func (g *Graph) LinkSeen(src, dst PortRef, kind Kind, seq uint64, now time.Time)
 	}
 	before, kindBefore := l.from(src).state, l.kind
 	l.kind = max(l.kind, kind)
+	l.silent = false
 	l.from(src).received(seq, now)
 	if before != alive || l.kind != kindBefore {
 		g.changed = true
@@ -129,29 +134,53 @@ func (g *Graph) Sent(src PortRef, seq uint64, now time.Time) {
 	}
 }
 
+// answerWithin is how long an answer may take that says that hellos have passed the control channel in good time.
+const answerWithin = time.Second
+
+// Answered records that a switch has answered after so long what it was asked at a time, as [Graph.Sent] has it: the hellos until
+// then have gone out, and those that arrived until then were told. A control channel that stood still may deliver hellos when they
+// are too old to be accepted, so that those of before say nothing. As long as nothing is recorded of a switch, it is taken to answer.
+func (g *Graph) Answered(dpid openflow.DatapathID, at time.Time, after time.Duration) {
+	if !g.switches[dpid] {
+		return
+	}
+	if after > answerWithin {
+		for _, l := range g.bySwitch[dpid] {
+			l.ab.forgive()
+			l.ba.forgive()
+		}
+	}
+	if at.After(g.answered[dpid]) {
+		g.answered[dpid] = at
+	}
+}
+
+// bothAnswered returns since when not both ends of a link are known to answer.
+func (g *Graph) bothAnswered(l *link, now time.Time) time.Time {
+	at := now
+	for _, end := range [...]PortRef{l.ref.A, l.ref.B} {
+		if t, known := g.answered[end.Switch]; known && t.Before(at) {
+			at = t
+		}
+	}
+	return at
+}
+
 // Expire marks what is lost (see [LostHellos]) and returns the links that went down by it, sorted. Call it shortly after
-// hellos were sent, when those that arrive had time to arrive. silent says whether a switch has not answered for a while:
-// a link is not judged while that is so of one of its ends, which may neither send hellos nor report them. nil: none is.
-func (g *Graph) Expire(now time.Time, silent func(openflow.DatapathID) bool) []LinkRef {
+// hellos were sent, when those that arrive had time to arrive.
+func (g *Graph) Expire(now time.Time) []LinkRef {
 	var down []LinkRef
 	for ref, l := range g.links {
-		was := l.whole()
-		judged := true
-		if silent != nil && (l.ab.overdue(now) || l.ba.overdue(now)) {
-			judged = !silent(ref.A.Switch) && !silent(ref.B.Switch)
-		}
+		was, heard, asked := l.whole(), l.heard(), g.bothAnswered(l, now)
 		for _, d := range [...]*direction{&l.ab, &l.ba} {
-			switch {
-			case !d.overdue(now):
-			case !judged:
-				d.forgive()
-			default:
+			if d.overdue(now, asked) {
 				d.state, d.pending = lost, 0
 				g.changed = true
 			}
 		}
-		if !l.heard() {
+		if heard && !l.heard() {
 			l.reset()
+			l.silent = true
 		}
 		if was && !l.whole() {
 			down = append(down, ref)
@@ -163,7 +192,7 @@ func (g *Graph) Expire(now time.Time, silent func(openflow.DatapathID) bool) []L
 
 // LinkDown takes a link down until a discovery frame is received over it again. The ends may be given in either order.
 func (g *Graph) LinkDown(a, b PortRef) {
-	if l := g.links[NewLinkRef(a, b)]; l != nil && l.ab.state|l.ba.state != never {
+	if l := g.links[NewLinkRef(a, b)]; l != nil && (l.silent || l.ab.state|l.ba.state != never) {
 		l.reset()
 		g.changed = true
 	}

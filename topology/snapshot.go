@@ -135,11 +135,14 @@ func (g *Graph) layout() *layout {
 	return s
 }
 
-// present reports whether frames can be exchanged over the link, in one direction at least.
+// present reports whether what comes in by a port of the link comes from the other: frames can be exchanged, in one direction at
+// least, or it is a tunnel that is silent for now. When that heals, guests' frames come before the first hello: a port that were
+// an edge until then would learn the guests of the other switch, and close a loop with the way that floods take meanwhile. A silent
+// wire may have other hosts on its way.
 func (g *Graph) present(l *link) bool {
 	_, a := g.switches[l.ref.A.Switch]
 	_, b := g.switches[l.ref.B.Switch]
-	return a && b && l.heard() && g.ports[l.ref.A].Up && g.ports[l.ref.B].Up
+	return a && b && (l.heard() || l.silent && l.kind == Tunnel) && g.ports[l.ref.A].Up && g.ports[l.ref.B].Up
 }
 
 // addPorts lists the transit ports with their peers.

@@ -37,10 +37,9 @@ func (p Phase) String() string {
 
 // Times of a session.
 const (
-	echoAfter   = 5 * time.Second        // of silence: ask whether the peer lives
-	echoLinked  = 400 * time.Millisecond // between echoes to a switch with links, which are judged by what both ends are told and report
-	deadAfter   = 10 * time.Second       // of silence: it does not
-	deadUnasked = 5 * time.Second        // how long it may take to answer at least: the controller may have stood still before
+	echoAfter   = 5 * time.Second  // of silence: ask whether the peer lives
+	deadAfter   = 10 * time.Second // of silence: it does not
+	deadUnasked = 5 * time.Second  // how long it may take to answer at least: the controller may have stood still before
 	settleTime  = 400 * time.Millisecond
 	settleStep  = 100 * time.Millisecond // between ports that settle after each other
 	adoptTime   = 1500 * time.Millisecond
@@ -198,6 +197,7 @@ func (m *Machine) DeliverGraph(g *topology.Snapshot) {
 	m.dirty = m.dirty || linked
 	switch alone := g.Alone(m.sw.ID); {
 	case was.Alone(m.sw.ID) && !alone:
+		m.echoXid = 0 // what it need not answer until now
 		m.l2.Announce(&m.Out)
 	case alone && !was.Alone(m.sw.ID):
 		m.l2.Isolated(&m.Out)

@@ -34,9 +34,6 @@ func (m *Machine) Receive(now time.Time, msg []byte) error {
 	}
 	m.last = now
 	m.In[head.Type&31]++
-	if head.Type == openflow.TypeEchoReply {
-		m.echoed(now)
-	}
 	switch head.Type {
 	case openflow.TypePacketIn:
 		return m.packetIn(now, msg)
@@ -72,7 +69,9 @@ func (m *Machine) Receive(now time.Time, msg []byte) error {
 			return err
 		}
 		m.roleReply(now, head.Xid, &r)
-	case openflow.TypeEchoReply, openflow.TypeHello, openflow.TypeGetConfigReply:
+	case openflow.TypeEchoReply:
+		m.echoReply(now, head.Xid)
+	case openflow.TypeHello, openflow.TypeGetConfigReply:
 	case openflow.TypeFeaturesReply:
 		m.Unsolicited++
 	default:

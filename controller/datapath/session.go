@@ -16,8 +16,8 @@ type session struct {
 	since time.Time // of the connection
 	last  time.Time // when the switch last said anything
 	asked time.Time // when the last echo was sent
-	// replied is when an echo was last answered, and proven when that one had been sent.
-	replied, proven time.Time
+	// echoXid is that of the last echo while it is not answered, 0 none.
+	echoXid uint32
 
 	features openflow.FeaturesReply
 	desc     openflow.SwitchDesc
@@ -114,7 +114,7 @@ var everything = openflow.AsyncConfig{PacketInMaster: 7, PortStatusMaster: 7, Po
 func (m *Machine) Attach(now time.Time, f openflow.FeaturesReply) {
 	m.Sessions++
 	m.session = session{
-		phase: Describing, since: now, last: now, replied: now, proven: now, features: f, actualMeters: map[uint32]flow.Meter{}, retry: retryFirst,
+		phase: Describing, since: now, last: now, features: f, actualMeters: map[uint32]flow.Meter{}, retry: retryFirst,
 	}
 	if errors.Is(m.err, errStandby) {
 		m.err = nil
@@ -252,6 +252,7 @@ func (m *Machine) described(now time.Time) {
 // Tick is called when the time asked for with Out.WakeAt has come, or earlier. An error ends the session.
 func (m *Machine) Tick(now time.Time) error {
 	m.Out.TakeWake()
+	facts := len(m.Out.Facts)
 	for _, a := range m.order {
 		a.Tick(now, &m.Out)
 	}
@@ -259,6 +260,7 @@ func (m *Machine) Tick(now time.Time) error {
 	if m.phase == Offline {
 		return nil
 	}
+	m.verify(now, m.Out.Facts[facts:])
 	for _, r := range m.waiting {
 		if !now.Before(r.until) {
 			return fmt.Errorf("no complete reply to a multipart request within %s", replyWithin)
@@ -275,8 +277,7 @@ func (m *Machine) Tick(now time.Time) error {
 	}
 	switch {
 	case !now.Before(m.echoAt()):
-		m.asked = now
-		m.Out.Wire = openflow.AppendEchoRequest(m.Out.Wire, m.xid(), nil)
+		m.askEcho(now)
 	case !now.Before(m.deadAt()):
 		if quiet := now.Sub(m.last); quiet < deadAfter {
 			return fmt.Errorf("it is heard, and has answered nothing for %s", deadUnasked)
@@ -326,67 +327,6 @@ func (m *Machine) schedule(now time.Time) {
 	for _, r := range m.waiting {
 		m.Out.WakeAt(r.until)
 	}
-}
-
-// never is later than anything.
-var never = time.Unix(1<<40, 0)
-
-// echoOpen reports whether an echo is under way. A switch without links need not answer it, if only it says anything.
-func (m *Machine) echoOpen() bool {
-	if m.Alone() {
-		return !m.asked.Before(m.last)
-	}
-	return !m.asked.Before(m.replied)
-}
-
-// echoAt is when the switch is to be asked whether it lives: never while such a question is open.
-func (m *Machine) echoAt() time.Time {
-	switch {
-	case m.echoOpen():
-		return never
-	case m.Alone():
-		return m.last.Add(echoAfter)
-	default:
-		return m.asked.Add(echoLinked)
-	}
-}
-
-// deadAt is when the switch is given up: never before it has been asked. One that is heard and answers nothing is at the other end of
-// a connection that has been cut and is whole in one direction only: TCP may take longer to find that out than to connect anew.
-func (m *Machine) deadAt() time.Time {
-	switch {
-	case !m.echoOpen():
-		return never
-	case !m.Alone() && m.last.Sub(m.asked) > time.Second:
-		return m.asked.Add(deadUnasked)
-	default:
-		return later(m.last.Add(deadAfter), m.asked.Add(deadUnasked))
-	}
-}
-
-// echoed takes the answer to an echo.
-func (m *Machine) echoed(now time.Time) {
-	if m.echoOpen() {
-		m.proven = m.asked
-	}
-	m.replied = now
-}
-
-// Quiet returns how long ago the switch was last asked something that it has answered.
-func (m *Machine) Quiet(now time.Time) time.Duration { return now.Sub(m.proven) }
-
-func earlier(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
-}
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }
 
 // Ask sends a barrier now and closes done when the switch has answered it, or the session has ended: it has then processed all

@@ -15,6 +15,9 @@ func (l *Lab) Dump() string {
 		fmt.Fprintf(&b, "===== %s\n%s\n", title, head(strings.TrimRight(text, "\n"), dumpLines))
 	}
 	for _, c := range l.controllers {
+		if c.Process == nil {
+			continue // it could not be started
+		}
 		section("controller log, last 60 lines", tail(c.Log(), 60))
 	}
 	for _, h := range l.hosts {

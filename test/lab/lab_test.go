@@ -572,7 +572,7 @@ func TestPing(t *testing.T) {
 	br.DelFlows("--strict", "priority=2,icmp,icmp_type=0")
 	seen := vm2.Capture("icmp")
 	r = vm1.Ping("10.0.3.2", Count(2), TOS(0x48), Identifier(4242), Size(100))
-	if !r.AllReceived() || r.RTTs[2] <= 0 || r.RTTs[2] > time.Second {
+	if !r.AllReceived() || r.RTTs[2] <= 0 || r.RTTs[2] > time.Second || len(r.Lost) > 0 {
 		t.Errorf("%v, round trips %v", r, r.RTTs)
 	}
 	seen.Stop()
@@ -582,6 +582,10 @@ func TestPing(t *testing.T) {
 		}
 	}
 	// Nobody answers ARP for .9: the kernel says so after 3 s.
+	vm2.SetSilent(true)
+	if r := vm1.Ping("10.0.3.2", Count(2), Timeout(0)); len(r.Lost) != 2 || !r.Lost[0].Before(r.Lost[1]) {
+		t.Errorf("a silent guest: %v, lost %v", r, r.Lost)
+	}
 	if r := vm1.Ping("10.0.3.9", Count(1), Timeout(5*time.Second)); !r.NoneReceived() || r.Errors != 1 {
 		t.Errorf("absent address: %v\n%s", r, r.Output)
 	}

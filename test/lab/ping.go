@@ -39,6 +39,7 @@ type PingResult struct {
 	Errors     int // requests that could not be sent or were reported undeliverable
 
 	RTTs   map[int]time.Duration // by sequence number from 1, first reply
+	Lost   []time.Time           // when the requests were sent that nobody answered, in order
 	Output string                // one line per event, for people
 	Err    error                 // the ping could not run at all
 }
@@ -108,6 +109,7 @@ func (n *Namespace) ping(ctx context.Context, dst string, opts []PingOption) Pin
 	}
 	defer unix.Close(p.fd)
 	p.run(ctx)
+	p.result.Lost = p.lost()
 	p.result.Output = p.log.String()
 	return p.result
 }

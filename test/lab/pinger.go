@@ -79,6 +79,16 @@ func (p *pinger) run(ctx context.Context) {
 	p.receive(time.Now().Add(duplicatesTime))
 }
 
+// lost lists when the requests without an answer were sent.
+func (p *pinger) lost() (times []time.Time) {
+	for seq := 1; seq <= p.result.Sent; seq++ {
+		if _, answered := p.result.RTTs[seq]; !answered {
+			times = append(times, p.sentAt[uint16(seq)])
+		}
+	}
+	return times
+}
+
 func earlier(a, b time.Time) time.Time {
 	if a.Before(b) {
 		return a
