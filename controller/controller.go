@@ -181,7 +181,7 @@ func (c *Controller) notice(kind, sw, text string) {
 	}
 	level := logrus.InfoLevel
 	switch kind {
-	case "drift", "host_frozen", "role_lost", "role_refused", "switch_refused", "isolation_violation", "probe_failing", "switch_disconnected",
+	case "drift", "host_frozen", "no_conntrack", "no_meters", "role_lost", "role_refused", "switch_refused", "isolation_violation", "probe_failing", "switch_disconnected",
 		"port_down", "link_down", "fail_mode", "bridge_protocols", "datapath_id_shared", "ovsdb_lost":
 		level = logrus.WarnLevel
 	case "switch_error":

@@ -260,6 +260,22 @@ func TestMetersRefused(t *testing.T) {
 	if got := p.sent(); strings.Contains(got, "meter 0x") || strings.Contains(got, "bundle") {
 		t.Errorf("sent:\n%s", got)
 	}
+
+	// The next session tries again: with the same outcome, and then at a switch that takes them.
+	for _, refuses := range []bool{true, false} {
+		if !refuses {
+			p.refuse = nil
+		}
+		p.m.Detach(p.now)
+		p.attach()
+		p.pass(2 * time.Second)
+		if got := p.dump(); p.m.Phase() != Ready || strings.Contains(got, "meter_id") == refuses {
+			t.Errorf("refuses %v: phase %s, flows:\n%s", refuses, p.m.Phase(), got)
+		}
+		if err := p.m.Status().Err; (err != nil) != refuses {
+			t.Errorf("refuses %v: status says %v", refuses, err)
+		}
+	}
 }
 
 // A switch that has no bundles is told so in words.

@@ -119,6 +119,9 @@ func (m *Machine) Attach(now time.Time, f openflow.FeaturesReply) {
 	if errors.Is(m.err, errStandby) {
 		m.err = nil
 	}
+	if m.sw.NoMeters { // it may be another one by now, or have room for them again
+		m.sw.NoMeters, m.dirty = false, true
+	}
 	m.limit(m.sw.Settings)
 	m.Out.Wire, m.Out.Unconfirmed = m.Out.Wire[:0], 0
 	m.Out.Wire = openflow.AppendSetConfig(m.Out.Wire, m.xid(), 0, 0xffff)
