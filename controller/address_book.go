@@ -67,3 +67,36 @@ func (b *addressBook) drop(a netip.Addr, r hostRef) {
 	}
 	b.hosts[a] = l
 }
+
+// sweepAtOnce is how many addresses one sweep looks at.
+const sweepAtOnce = 1 << 14
+
+// sweep drops what is true no more: guests come and go, and nobody may ever ask for their addresses. It looks at some addresses, which
+// ones is left to chance: those that stay have been looked at by a later sweep.
+func (b *addressBook) sweep(uses func(netip.Addr, hostRef) bool) {
+	type entry struct {
+		addr netip.Addr
+		ref  hostRef
+	}
+	var some []entry
+	b.mu.RLock()
+	n := 0
+	for a, l := range b.hosts {
+		for _, r := range l {
+			some = append(some, entry{a, r})
+		}
+		if n++; n == sweepAtOnce {
+			break
+		}
+	}
+	b.mu.RUnlock()
+	for _, e := range some {
+		if uses(e.addr, e.ref) {
+			continue
+		}
+		b.drop(e.addr, e.ref)
+		if uses(e.addr, e.ref) { // said again at this moment, which is told once only
+			b.add(e.addr, e.ref)
+		}
+	}
+}

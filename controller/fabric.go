@@ -174,6 +174,7 @@ func (f *fabric) run(ctx context.Context) error {
 			f.gone = 0
 			f.mu.Unlock()
 			f.c.forgetStrangers(now)
+			f.c.book.sweep(f.c.uses)
 		}
 	}
 }

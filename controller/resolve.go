@@ -194,6 +194,19 @@ func (r *reach) byMAC(cfg *config.Config, mac packet.MAC) []prober.Endpoint {
 	return es
 }
 
+// uses reports whether a host is there, or was until its port went down, and has an address.
+func (c *Controller) uses(ip netip.Addr, ref hostRef) bool {
+	s := c.lookup(ref.sw)
+	if s == nil {
+		return false
+	}
+	p, ok := s.find(l2.Key(ref.key))
+	if !ok {
+		p, ok = s.findUnplugged(l2.Key(ref.key))
+	}
+	return ok && slices.Contains(p.host.IPs, ip)
+}
+
 // byAddress finds hosts with an IP address: those that were seen to use it, and those of the config. network may be "".
 func (r *reach) byAddress(cfg *config.Config, network string, ip netip.Addr) []prober.Endpoint {
 	var es, unplugged []prober.Endpoint

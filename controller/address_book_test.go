@@ -1,0 +1,41 @@
+package controller
+
+import (
+	"net/netip"
+	"testing"
+)
+
+// A sweep drops what is true no more and keeps the rest, also what becomes true again while it is looked at.
+func TestSweepAddresses(t *testing.T) {
+	b := newAddressBook()
+	addr := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}) }
+	const n = 3 * sweepAtOnce
+	for i := range n {
+		b.add(addr(i), hostRef{1, uint64(i)})
+	}
+	shared := addr(1)
+	b.add(shared, hostRef{2, 1})
+	asked := map[hostRef]int{}
+	uses := func(a netip.Addr, r hostRef) bool {
+		asked[r]++
+		return r.sw == 2 || r.key%2 == 0 || r.key == 3 && asked[r]%2 == 0
+	}
+	b.sweep(uses)
+	if len(asked) > sweepAtOnce+1 {
+		t.Errorf("one sweep looked at %d", len(asked))
+	}
+	for range 200 { // chance looks at all of them
+		b.sweep(uses)
+	}
+	for i := range n {
+		want := i%2 == 0 || i == 3
+		got := len(b.users(addr(i)))
+		if addr(i) == shared {
+			if got != 1 || b.users(shared)[0].sw != 2 {
+				t.Errorf("the shared address is used by %v", b.users(shared))
+			}
+		} else if (got == 1) != want {
+			t.Fatalf("address %d has %d users, want one: %v", i, got, want)
+		}
+	}
+}
