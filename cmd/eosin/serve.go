@@ -72,7 +72,7 @@ reload. SIGTERM and SIGINT end the program; the switches go on forwarding.`,
 	}
 	f := cmd.Flags()
 	f.StringVarP(&o.file, "config", "c", "", "config file (YAML)")
-	f.StringSliceVar(&o.openflowListen, "openflow-listen", nil, "where to listen for switches, instead of openflow.listen: tcp:ADDRESS:PORT or unix:PATH")
+	f.StringSliceVar(&o.openflowListen, "openflow-listen", nil, "where to listen for switches, instead of openflow.listen: tcp:ADDRESS:PORT, ssl:ADDRESS:PORT (with openflow.tls in the file) or unix:PATH")
 	f.StringVar(&o.httpListen, "http-listen", "", "where to serve HTTP, instead of http.listen: ADDRESS:PORT")
 	f.StringVar(&o.logFormat, "log-format", "text", "form of the log: text or json")
 	f.StringVar(&o.logLevel, "log-level", "info", "least level that is logged: debug, info, warning or error")
