@@ -53,7 +53,7 @@ func (s *Server) check(r *http.Request) *Problem {
 	}
 	if r.URL.Path != healthPath && !s.authorized(r) {
 		if r.Header.Get("Authorization") != "" {
-			return newProblem(http.StatusUnauthorized, CodeUnauthorized, "what the header Authorization holds is not \"Bearer TOKEN\" with the controller's token")
+			return newProblem(http.StatusUnauthorized, CodeUnauthorized, "the token shown is not the controller's: send the header \"Authorization: Bearer TOKEN\"")
 		}
 		return newProblem(http.StatusUnauthorized, CodeUnauthorized, "this needs the controller's token: send the header \"Authorization: Bearer TOKEN\"")
 	}
