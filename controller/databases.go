@@ -3,13 +3,18 @@ package controller
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
+	"fmt"
+	"io"
 	"net"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -18,6 +23,7 @@ import (
 	"github.com/eosin-sdn/eosin/config"
 	"github.com/eosin-sdn/eosin/controller/ovsdb"
 	"github.com/eosin-sdn/eosin/openflow"
+	"github.com/eosin-sdn/eosin/openflow/ofconn"
 )
 
 // databases reads the OVSDB servers of the config and tells what is wrong with bridges of ours. One goroutine decides and tells; one
@@ -51,7 +57,7 @@ func newDatabases(c *Controller) *databases {
 	return d
 }
 
-// dialDatabase connects to a server.
+// dialDatabase connects to a server, and does the handshake of TLS with one of ssl:, all within a deadline.
 func (c *Controller) dialDatabase(ctx context.Context, e config.Endpoint) (net.Conn, error) {
 	files := c.tls.Load()
 	if e.Kind == config.SSL && files == nil {
@@ -61,10 +67,32 @@ func (c *Controller) dialDatabase(ctx context.Context, e config.Endpoint) (net.C
 	defer cancel()
 	var d net.Dialer
 	nc, err := d.DialContext(ctx, e.Network(), e.Address)
-	if err == nil && e.Kind == config.SSL {
-		nc = files.Connect(nc)
+	if err != nil || e.Kind != config.SSL {
+		return nc, err
 	}
-	return nc, err
+	t := files.Connect(nc)
+	if err := t.HandshakeContext(ctx); err != nil { // it has closed the connection
+		return nil, databaseTLSReason(err)
+	}
+	return t, nil
+}
+
+// databaseTLSReason turns what ended a handshake with a server into what an operator can act on.
+func databaseTLSReason(err error) error {
+	var record tls.RecordHeaderError
+	switch {
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
+		return fmt.Errorf("no handshake of TLS within %s", redialMost)
+	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
+		return errors.New("it ended the handshake of TLS; if it listens without TLS (ptcp:, not pssl:), write tcp: here")
+	case errors.As(err, &record):
+		what := ofconn.Protocol(record.RecordHeader[:])
+		if what == "" {
+			what = "something else"
+		}
+		return fmt.Errorf("it speaks %s where TLS is spoken", what)
+	}
+	return err
 }
 
 // poke has run look at the config and the servers.

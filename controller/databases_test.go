@@ -16,9 +16,12 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/sirupsen/logrus"
 
 	"github.com/eosin-sdn/eosin/config"
 	"github.com/eosin-sdn/eosin/controller/api"
+	"github.com/eosin-sdn/eosin/controller/pki"
+	"github.com/eosin-sdn/eosin/controller/pki/pkitest"
 )
 
 // server plays an OVSDB server: each connection is served by talk, in virtual time.
@@ -382,5 +385,59 @@ func TestVsctl(t *testing.T) {
 		if got := strings.Join(vsctl(cfg, cfg.OVSDB.Connect[i]), " "); got != want {
 			t.Errorf("%s: %s, want %s", cfg.OVSDB.Connect[i], got, want)
 		}
+	}
+}
+
+// TestDialDatabase connects to servers that should speak TLS, and do not.
+func TestDialDatabase(t *testing.T) {
+	t.Parallel()
+	ca := pkitest.New(t, "CA")
+	files := pkitest.NewFiles(t)
+	files.Write(ca.Issue("controller", pkitest.Tomorrow()), ca)
+	log := logrus.New()
+	log.SetOutput(io.Discard)
+	opened, err := pki.Open(pki.Paths{Section: "openflow.tls", Cert: files.Cert(), Key: files.Key(), CA: files.CA()}, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &Controller{}
+	c.tls.Store(opened)
+	for name, s := range map[string]struct {
+		serve func(net.Conn)
+		says  string
+	}{
+		"is silent":   {func(nc net.Conn) { _, _ = io.Copy(io.Discard, nc) }, "no handshake of TLS within 5s"},
+		"hangs up":    {func(nc net.Conn) { _, _ = nc.Read(make([]byte, 4096)); _ = nc.Close() }, "write tcp: here"},
+		"speaks HTTP": {func(nc net.Conn) { fmt.Fprint(nc, "HTTP/1.1 400 Bad Request\r\n\r\n") }, "it speaks HTTP where TLS is spoken"},
+		"speaks OVSDB": {
+			func(nc net.Conn) { fmt.Fprint(nc, `{"id":"echo","method":"echo","params":[]}`) }, "it speaks JSON, as OVSDB does, where TLS is spoken",
+		},
+		"speaks OpenFlow": {func(nc net.Conn) { _, _ = nc.Write([]byte{4, 0, 0, 8, 0, 0, 0, 1}) }, "it speaks something else where TLS is spoken"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			go func() { // ends with the connection, or the listener
+				nc, err := l.Accept()
+				if err != nil {
+					return
+				}
+				s.serve(nc)
+				_, _ = io.Copy(io.Discard, io.LimitReader(nc, 1)) // what was sent arrives before the end
+				_ = nc.Close()
+			}()
+			nc, err := c.dialDatabase(t.Context(), config.Endpoint{Kind: config.SSL, Address: l.Addr().String()})
+			if err == nil {
+				nc.Close()
+				t.Fatal("connected")
+			}
+			if !strings.Contains(err.Error(), s.says) {
+				t.Errorf("%v, want %q", err, s.says)
+			}
+		})
 	}
 }

@@ -26,6 +26,7 @@ type place struct {
 	sw        *datapathSwitch
 	swName    string
 	connected bool
+	standby   bool // not connected, because another controller is the switch's master
 	port      apps.Port
 	host      l2.Host
 }
@@ -71,12 +72,17 @@ func (s *datapathSwitch) findUnplugged(k l2.Key) (place, bool) {
 // place describes a host of the switch. The lock is held.
 func (s *datapathSwitch) place(h l2.Host) place {
 	port, _ := s.machine.Port(h.Port)
-	return place{sw: s, swName: s.machine.Name(), connected: s.usable(), port: port, host: h}
+	return place{sw: s, swName: s.machine.Name(), connected: s.usable(), standby: s.standsBy(), port: port, host: h}
 }
 
 // usable reports whether the switch can be asked to send. The lock is held.
 func (s *datapathSwitch) usable() bool {
 	return s.conn != nil && s.machine.Phase() >= datapath.Adopting
+}
+
+// standsBy reports whether the switch has a session, and obeys another controller. The lock is held.
+func (s *datapathSwitch) standsBy() bool {
+	return s.conn != nil && s.machine.Phase() == datapath.Standby
 }
 
 // reach lets the probe engine see and use the network.
@@ -319,7 +325,7 @@ func (r *reach) atPort(cfg *config.Config, s *datapathSwitch, swName, portName s
 			})
 		}
 	}
-	connected := s.usable()
+	connected, standby := s.usable(), s.standsBy()
 	s.mu.Unlock()
 	if at == nil {
 		return prober.Endpoint{}, &prober.UnknownError{Ref: ref, Candidates: r.near(ref, ports)}
@@ -332,7 +338,8 @@ func (r *reach) atPort(cfg *config.Config, s *datapathSwitch, swName, portName s
 		return r.one(ref, es)
 	}
 	e := prober.Endpoint{
-		Name: ref, Switch: s.id, SwitchName: swName, Port: at.No, PortName: at.Name, PortUp: at.Up, Connected: connected, Located: true,
+		Name: ref, Switch: s.id, SwitchName: swName, Port: at.No, PortName: at.Name, PortUp: at.Up, Connected: connected,
+		Standby: standby, Located: true,
 	}
 	if n, ok := cfg.Networks.ByVLAN(at.Native); ok {
 		e.Network, e.VLAN, e.Gateway, e.Subnet = n.Name, n.VLAN, n.Gateway, n.Subnet
@@ -345,7 +352,7 @@ func endpoint(cfg *config.Config, p place) prober.Endpoint {
 	vlan, mac := p.host.Key.VLAN(), p.host.Key.MAC()
 	e := prober.Endpoint{
 		Switch: p.sw.id, SwitchName: p.swName, Port: p.port.No, PortName: p.port.Name, PortUp: p.port.Up, Connected: p.connected,
-		Located: true, Tagged: p.port.Mode == apps.Trunk && p.port.Native != vlan, VLAN: vlan, MAC: mac, IPs: p.host.IPs,
+		Standby: p.standby, Located: true, Tagged: p.port.Mode == apps.Trunk && p.port.Native != vlan, VLAN: vlan, MAC: mac, IPs: p.host.IPs,
 	}
 	if n, ok := cfg.Networks.ByVLAN(vlan); ok {
 		e.Network, e.Gateway, e.Subnet = n.Name, n.Gateway, n.Subnet
@@ -390,7 +397,7 @@ func (s *datapathSwitch) appendHosts(all []place) []place {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	all = slices.Grow(all, s.machine.HostCount())
-	ports, at := map[openflow.PortNo]apps.Port{}, place{sw: s, swName: s.machine.Name(), connected: s.usable()}
+	ports, at := map[openflow.PortNo]apps.Port{}, place{sw: s, swName: s.machine.Name(), connected: s.usable(), standby: s.standsBy()}
 	s.machine.Hosts(func(h l2.Host) {
 		port, ok := ports[h.Port]
 		if !ok {

@@ -84,7 +84,7 @@ func (s *datapathSwitch) finish(now time.Time) {
 // report tells the fabric whether it can count on the switch. One that obeys another controller is like one that has none: it
 // goes on forwarding by tables that are not ours to change. The lock is held.
 func (s *datapathSwitch) report(m *datapath.Machine) {
-	serves := s.conn != nil && m.Phase() != datapath.Standby
+	serves := s.conn != nil && !s.standsBy()
 	if serves == s.served {
 		return
 	}

@@ -183,6 +183,9 @@ func TestCheckFiles(t *testing.T) {
 		"authority ends soon": {
 			"openflow: {tls: " + made(ca.Issue("eosin", month), lasting).YAML(true) + "}", []found{{1, hint, "openflow.tls.ca: "}},
 		},
+		"not an authority": {
+			"openflow: {tls: {cert: " + good.Cert() + ", key: " + good.Key() + ", ca: " + other.Cert() + "}}", []found{{1, hint, `"other" (serial`}},
+		},
 		"expired": {
 			"http: {tls: " + made(ca.Issue("eosin", pkitest.Yesterday(), "h")).YAML(false) + "}", []found{{1, outdated, `certificate "eosin" (serial `}},
 		},

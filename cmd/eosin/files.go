@@ -112,6 +112,9 @@ func (c *fileCheck) tls(p pki.Paths) *pki.Material {
 	}
 	for _, cert := range m.Authorities {
 		c.dates(p.Section+".ca", p.CA, cert, len(m.Authorities) == 1)
+		if v3 := cert.Version == 3 || cert.BasicConstraintsValid; v3 && !cert.IsCA { // older versions do not say
+			c.add(hint, p.Section+".ca", "%s: %s is not that of an authority: no other certificate can come from it", p.CA, pki.Name(cert))
+		}
 	}
 	return m
 }

@@ -72,7 +72,7 @@ reload. SIGTERM and SIGINT end the program; the switches go on forwarding.`,
 	}
 	f := cmd.Flags()
 	f.StringVarP(&o.file, "config", "c", "", "config file (YAML)")
-	f.StringSliceVar(&o.openflowListen, "openflow-listen", nil, "where to listen for switches, instead of openflow.listen: tcp:ADDRESS:PORT or unix:PATH")
+	f.StringSliceVar(&o.openflowListen, "openflow-listen", nil, "where to listen for switches, instead of openflow.listen: tcp:ADDRESS:PORT, ssl:ADDRESS:PORT or unix:PATH")
 	f.StringVar(&o.httpListen, "http-listen", "", "where to serve HTTP, instead of http.listen: ADDRESS:PORT")
 	f.StringVar(&o.logFormat, "log-format", "text", "form of the log: text or json")
 	f.StringVar(&o.logLevel, "log-level", "info", "least level that is logged: debug, info, warning or error")
@@ -176,7 +176,7 @@ func serve(ctx context.Context, cfg *config.Config, reload func() (*config.Confi
 			case <-ctx.Done():
 				return nil
 			case <-hup:
-				reloadConfig(c, server, cfg.HTTP, reload, log)
+				reloadConfig(c, server, cfg, reload, log)
 			}
 		}
 	})
@@ -187,8 +187,8 @@ func serve(ctx context.Context, cfg *config.Config, reload func() (*config.Confi
 	return nil
 }
 
-// reloadConfig makes a changed config the running one, or keeps what runs. started is how HTTP is served since the start.
-func reloadConfig(c *controller.Controller, server *api.Server, started config.HTTP, reload func() (*config.Config, error), log *logrus.Logger) {
+// reloadConfig makes a changed config the running one, or keeps what runs. started is the config of the start, by which it listens.
+func reloadConfig(c *controller.Controller, server *api.Server, started *config.Config, reload func() (*config.Config, error), log *logrus.Logger) {
 	next, err := reload()
 	var token string
 	if err == nil {
@@ -197,7 +197,7 @@ func reloadConfig(c *controller.Controller, server *api.Server, started config.H
 		}
 	}
 	if err == nil {
-		err = stillGuarded(next, started)
+		err = stillGuarded(next, started.HTTP)
 	}
 	if err != nil {
 		c.ReloadFailed(err)
@@ -206,12 +206,25 @@ func reloadConfig(c *controller.Controller, server *api.Server, started config.H
 	for _, w := range next.Warnings {
 		log.Warn(w)
 	}
-	if was := c.Config(); fmt.Sprint(was.OpenFlow) != fmt.Sprint(next.OpenFlow) || was.HTTP.Listen != next.HTTP.Listen || was.HTTP.TLS != next.HTTP.TLS {
-		log.Warn("changed listeners and connections take effect when eosin is started again")
+	for _, w := range later(started, c.Config(), next) {
+		log.Warn(w)
 	}
 	server.SetToken(token)
 	c.Configure(next)
 	log.Info("the config is reloaded")
+}
+
+// later says what of the next config takes effect only later, beside that of the start and the one that runs.
+func later(started, running, next *config.Config) (list []string) {
+	if running.OpenFlow.Role != next.OpenFlow.Role {
+		list = append(list, "the changed openflow.role takes effect at each switch when it connects anew")
+	}
+	before, after := started.OpenFlow, next.OpenFlow
+	before.Role = after.Role
+	if fmt.Sprint(before) != fmt.Sprint(after) || started.HTTP.Listen != next.HTTP.Listen || started.HTTP.TLS != next.HTTP.TLS {
+		list = append(list, "changed listeners and connections take effect when eosin is started again")
+	}
+	return list
 }
 
 // stillGuarded refuses a config that would leave the API open to everybody, since HTTP goes on listening where it did at the start

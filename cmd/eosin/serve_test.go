@@ -41,3 +41,41 @@ func TestStillGuarded(t *testing.T) {
 		}
 	}
 }
+
+// What a reload does not apply at once is told: listeners for as long as they differ from those of the start, the role when it changes.
+func TestLater(t *testing.T) {
+	parse := func(text string) *config.Config {
+		c, err := config.Parse("eosin.yaml", []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	const plain, elsewhere, equal = "", "openflow: {listen: ['tcp:127.0.0.1:1']}\n", "openflow: {role: equal}\n"
+	const web = "http: {listen: '127.0.0.1:1'}\n"
+	const listeners, role = "listeners", "openflow.role"
+	for name, c := range map[string]struct {
+		started, running, next string
+		want                   []string
+	}{
+		"nothing":                     {plain, plain, "audit: {interval: 1s}\n", nil},
+		"a listener":                  {plain, plain, elsewhere, []string{listeners}},
+		"a listener, a second time":   {plain, elsewhere, elsewhere, []string{listeners}},
+		"a listener, as at the start": {plain, elsewhere, plain, nil},
+		"where HTTP listens":          {plain, plain, web, []string{listeners}},
+		"the role":                    {plain, plain, equal, []string{role}},
+		"the role, a second time":     {plain, equal, equal, nil},
+		"both":                        {equal, equal, elsewhere, []string{role, listeners}},
+	} {
+		got := later(parse(c.started), parse(c.running), parse(c.next))
+		if len(got) != len(c.want) {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+			continue
+		}
+		for i, w := range c.want {
+			if !strings.Contains(got[i], w) {
+				t.Errorf("%s: %q, want %q", name, got, c.want)
+			}
+		}
+	}
+}

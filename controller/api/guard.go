@@ -52,6 +52,9 @@ func (s *Server) check(r *http.Request) *Problem {
 		return newProblem(http.StatusRequestHeaderFieldsTooLarge, CodeTooLarge, "the headers have %d bytes, at most %d are allowed", size, s.Limits.Header)
 	}
 	if r.URL.Path != healthPath && !s.authorized(r) {
+		if r.Header.Get("Authorization") != "" {
+			return newProblem(http.StatusUnauthorized, CodeUnauthorized, "the token shown is not the controller's: send the header \"Authorization: Bearer TOKEN\"")
+		}
 		return newProblem(http.StatusUnauthorized, CodeUnauthorized, "this needs the controller's token: send the header \"Authorization: Bearer TOKEN\"")
 	}
 	if _, err := url.ParseQuery(r.URL.RawQuery); err != nil {

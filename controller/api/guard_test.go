@@ -86,7 +86,10 @@ func TestToken(t *testing.T) {
 	for _, path := range []string{"/", "/readyz", "/metrics", "/api/v1/hosts", "/api/v1/openapi.json", "/api/v1/events", "/probe?source=vm1&target=vm2", "/nope", "/healthz/", "//healthz"} {
 		for _, header := range []string{"X-None: 1", "Authorization: Bearer", "Authorization: Bearer wrong", "Authorization: Basic " + token, "Authorization: " + token, "Authorization: Bearer " + token + "x"} {
 			a := ask(t, "GET", url+path, "", header)
-			wantProblem(t, a, 401, api.CodeUnauthorized)
+			p := wantProblem(t, a, 401, api.CodeUnauthorized)
+			if shown := strings.HasPrefix(header, "Authorization"); strings.Contains(p.Detail, "is not") != shown {
+				t.Errorf("%s: %q", header, p.Detail)
+			}
 			if a.Header.Get("WWW-Authenticate") == "" {
 				t.Error("no WWW-Authenticate")
 			}

@@ -60,7 +60,7 @@ func (c *lossCase) plain() (loss *Loss, ask bool) {
 		case !c.dst.Located:
 			loss.Evidence = append(loss.Evidence, fmt.Sprintf("the port of %s is not known", c.dst.Name))
 		case !c.dst.Connected:
-			loss.Evidence = append(loss.Evidence, fmt.Sprintf("switch %s, where %s is, is not connected", c.dst.SwitchName, c.dst.Name))
+			loss.Evidence = append(loss.Evidence, fmt.Sprintf("%s, where %s is", c.dst.away(), c.dst.Name))
 		default:
 			loss.Evidence = append(loss.Evidence, fmt.Sprintf("port %v of %s is up", c.dst.place(), c.dst.Name))
 		}

@@ -22,6 +22,7 @@ type Endpoint struct {
 	PortName   string
 	PortUp     bool // the port's link is up, or cannot be observed
 	Connected  bool // the switch has a session and its tables are as they should be
+	Standby    bool // not Connected, because another controller is the switch's master
 	Located    bool // the port is known
 	Tagged     bool // the host sends its network's frames with a VLAN tag
 	Network    string
@@ -44,6 +45,14 @@ func (e *Endpoint) place() *Place {
 		return nil
 	}
 	return &Place{e.SwitchName, e.PortName}
+}
+
+// away says why the switch of e, which is not Connected, cannot be used.
+func (e *Endpoint) away() string {
+	if e.Standby {
+		return fmt.Sprintf("another controller is the master of switch %s", e.SwitchName)
+	}
+	return fmt.Sprintf("switch %s is not connected", e.SwitchName)
 }
 
 // Fabric is what the engine asks of the controller. Its methods are called by several goroutines at once, and never from

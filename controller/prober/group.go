@@ -155,8 +155,8 @@ func sameEnd(x, y *Endpoint) bool {
 		return x == y
 	}
 	return x.Name == y.Name && x.Switch == y.Switch && x.SwitchName == y.SwitchName && x.Port == y.Port &&
-		x.PortName == y.PortName && x.PortUp == y.PortUp && x.Connected == y.Connected && x.Located == y.Located &&
-		x.Tagged == y.Tagged && x.Network == y.Network && x.VLAN == y.VLAN && x.MAC == y.MAC &&
+		x.PortName == y.PortName && x.PortUp == y.PortUp && x.Connected == y.Connected && x.Standby == y.Standby &&
+		x.Located == y.Located && x.Tagged == y.Tagged && x.Network == y.Network && x.VLAN == y.VLAN && x.MAC == y.MAC &&
 		slices.Equal(x.IPs, y.IPs) && x.Gateway == y.Gateway && x.Subnet == y.Subnet
 }
 

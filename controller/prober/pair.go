@@ -143,7 +143,7 @@ func (p *pair) unproven() *CannotRunError {
 	case !ep.Connected:
 		return &CannotRunError{
 			Stage:  DestinationPortDown,
-			Reason: fmt.Sprintf("switch %s of %s is not connected: its silence would not prove that it is isolated", ep.SwitchName, ep.Name),
+			Reason: fmt.Sprintf("%s, where %s is: its silence would not prove that it is isolated", ep.away(), ep.Name),
 		}
 	case !ep.PortUp:
 		return &CannotRunError{

@@ -108,7 +108,7 @@ func down(src *Endpoint) *CannotRunError {
 		}
 	case !src.Connected:
 		return &CannotRunError{
-			Stage: SourceDown, Reason: fmt.Sprintf("switch %s is not connected, where %s is", src.SwitchName, src.Name),
+			Stage: SourceDown, Reason: fmt.Sprintf("%s, where %s is", src.away(), src.Name),
 			Evidence: []string{fmt.Sprintf("%s is at %v", src.Name, src.place())},
 		}
 	case !src.PortUp:

@@ -272,6 +272,7 @@ func TestCannotRun(t *testing.T) {
 		"never seen":           {func(g *guest) { g.Located = false }, Request{}, "the port of vm1 is not known: it has not been seen on any switch", SourceDown},
 		"port down":            {func(g *guest) { g.PortUp = false }, Request{}, "port host1:vif-vm1 is down, where vm1 is", SourceDown},
 		"switch not connected": {func(g *guest) { g.Connected = false }, Request{}, "switch host1 is not connected, where vm1 is", SourceDown},
+		"switch of another":    {func(g *guest) { g.Connected, g.Standby = false, true }, Request{}, "another controller is the master of switch host1, where vm1 is", SourceDown},
 		"no MAC":               {func(g *guest) { g.MAC = packet.MAC{} }, Request{}, "no host is known at vm1", SourceDown},
 		"no address":           {func(g *guest) { g.IPs = nil }, Request{}, "no IPv4 address of vm1 is known", SourceDown},
 		"closed":               {func(g *guest) { g.VLAN = 0 }, Request{}, "vm1 is in no network", SourceDown},

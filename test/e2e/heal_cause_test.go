@@ -42,11 +42,7 @@ func TestHealFreeze(t *testing.T) {
 	if again := p.state(p.b).ConnectedSince; again == nil || !again.Equal(since) {
 		t.Errorf("the session that its switch kept began at %v, now at %v", since, again)
 	}
-	for br, snapshot := range old {
-		if list := snapshot.gone(br); len(list) > 0 {
-			t.Errorf("flows of %s were touched:\n%s", br, strings.Join(list, "\n"))
-		}
-	}
+	p.untouched(old)
 }
 
 // TestHealCut: the network between two switches and the controller is cut for 20 s; what joins them to the third, a tunnel and a
@@ -105,11 +101,7 @@ func TestHealCut(t *testing.T) {
 	p.healed("a cut management network", time.Now(), false) // b knows one guest more
 	time.Sleep(2 * time.Second)
 	p.lossless("a cut management network", pings...)
-	for br, snapshot := range old {
-		if list := snapshot.gone(br); len(list) > 0 {
-			t.Errorf("flows of %s were touched:\n%s", br, strings.Join(list, "\n"))
-		}
-	}
+	p.untouched(old)
 }
 
 // TestHealShortCuts: the network to the controller is cut for less than it takes either side to give the connection up. When it is
@@ -131,11 +123,7 @@ func TestHealShortCuts(t *testing.T) {
 		time.Sleep(time.Until(end.Add(healWithin)))
 	}
 	p.lossless("short cuts", ping)
-	for br, snapshot := range old {
-		if list := snapshot.gone(br); len(list) > 0 {
-			t.Errorf("flows of %s were touched:\n%s", br, strings.Join(list, "\n"))
-		}
-	}
+	p.untouched(old)
 }
 
 // TestHealVswitchd: ovs-vswitchd is restarted, and crashes; its tables are empty then.

@@ -118,6 +118,16 @@ func (p *patient) healed(what string, end time.Time, same bool) {
 	p.t.Logf("%s: %s", what, strings.Join(times, ", "))
 }
 
+// untouched checks that no flow of before has gone or was made anew.
+func (p *patient) untouched(before map[*lab.Bridge]snapshot) {
+	p.t.Helper()
+	for br, snapshot := range before {
+		if list := snapshot.gone(br); len(list) > 0 {
+			p.t.Errorf("flows of %s were touched:\n%s", br, strings.Join(list, "\n"))
+		}
+	}
+}
+
 // lossless ends pings that ran through a disturbance and checks that nothing was lost.
 func (p *patient) lossless(what string, pings ...*lab.RunningPing) {
 	p.t.Helper()

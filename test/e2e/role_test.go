@@ -72,7 +72,7 @@ func TestRoles(t *testing.T) {
 		p, ok := s.port(br, vm3.Port)
 		return ok && p.Up
 	})
-	if r := s.ctl.Eosin("probe", vm1.MAC, vm2.MAC, "-c", "1"); r.Exit != 3 {
+	if r := s.ctl.Eosin("probe", vm1.MAC, vm2.MAC, "-c", "1"); r.Exit != 3 || !strings.Contains(r.Stderr, "another controller is the master of switch sw1") {
 		t.Errorf("a probe at a switch that is not ours: %v", r)
 	}
 	served := s.steady(br)
