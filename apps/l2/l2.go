@@ -53,6 +53,7 @@ type App struct {
 
 	timeout  uint16 // idle timeout of learn rules, seconds
 	graph    *topology.Snapshot
+	mixes    bool      // Switch.MixesMegaflows
 	networks string    // see tagging
 	egress   string    // see tagging
 	rule     flow.Rule // scratch, so that stating a rule allocates nothing
@@ -225,7 +226,7 @@ func (a *App) putForward(k Key, port openflow.PortNo, out *apps.Output) {
 		a.dropForward(k, out)
 		return
 	}
-	a.actions = p.Egress(a.actions[:0], n)
+	a.actions = p.Egress(a.sw.Consult(a.actions[:0], port), n)
 	r := &a.rule
 	r.Table, r.Priority, r.Cookie = apps.TableForward, prioHost, hostCookie(k)
 	r.IdleTimeout, r.Flags = 0, 0

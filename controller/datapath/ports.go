@@ -69,6 +69,9 @@ func (m *Machine) setPort(now time.Time, d *openflow.PortDesc) {
 		m.Unsolicited++
 		return
 	}
+	if d.No == openflow.PortLocal {
+		m.tap = d.Curr != 0
+	}
 	name := printable(d.Name)
 	if p := m.sw.Ports[d.No]; p != nil && p.Name != name {
 		m.removePort(d.No)

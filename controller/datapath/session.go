@@ -21,6 +21,7 @@ type session struct {
 
 	features openflow.FeaturesReply
 	desc     openflow.SwitchDesc
+	tap      bool // the bridge's own port has a speed
 	role     uint32
 	roleXid  uint32    // of the role request under way, 0 none
 	roleBy   time.Time // when it must have been answered
@@ -237,6 +238,7 @@ func (m *Machine) describe(now time.Time) {
 // described begins to bring the desired state about. After a restart of the controller that takes a moment: the flows that
 // are there forward by themselves, and the links that explain some of them have to be found again first.
 func (m *Machine) described(now time.Time) {
+	m.sw.MixesMegaflows = m.mixesMegaflows()
 	m.sendMeters()
 	m.phase = Adopting
 	m.dirty = true

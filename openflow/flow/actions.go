@@ -16,6 +16,7 @@ const (
 	actVendor   = 0xffff
 
 	vendorNicira  = 0x00002320
+	nxRegMove     = 6
 	nxCT          = 35
 	nxController2 = 37
 
@@ -94,6 +95,17 @@ func (a Actions) ct(flags, zone uint16, table uint8, length uint16) Actions {
 	a = binary.BigEndian.AppendUint32(a, 0) // zone is an immediate
 	a = binary.BigEndian.AppendUint16(a, zone)
 	return append(a, table, 0, 0, 0, 0, 0)
+}
+
+// ConsultMark has the datapath's cached flow of a frame depend on one bit of pkt_mark, which is 0 in whatever came in by a port: it
+// copies the bit to a register that nothing reads, and changes nothing. bit is below 32.
+func (a Actions) ConsultMark(bit uint8) Actions {
+	a = a.nicira(nxRegMove, 24)
+	a = binary.BigEndian.AppendUint16(a, 1)
+	a = binary.BigEndian.AppendUint16(a, uint16(bit))
+	a = binary.BigEndian.AppendUint16(a, 0)
+	a = binary.BigEndian.AppendUint32(a, fieldPktMark|4)
+	return binary.BigEndian.AppendUint32(a, fieldReg1|4)
 }
 
 // nicira appends the header of a Nicira extension action of length bytes.

@@ -30,6 +30,10 @@ func TestRulesAsLibOpenflow(t *testing.T) {
 	states.SetTrk()
 	untracked := lib.NewCTStates()
 	untracked.UnsetTrk()
+	pktMark, err := lib.FindFieldHeaderByName("NXM_NX_PKT_MARK", false)
+	if err != nil {
+		t.Fatal(err)
+	}
 
 	for _, c := range []struct {
 		name    string
@@ -73,6 +77,14 @@ func TestRulesAsLibOpenflow(t *testing.T) {
 			},
 			fields:  []*lib.MatchField{lib.NewInPortField(3), lib.NewTunnelIdField(5010)},
 			actions: []lib.Action{lib.NewActionPushVlan(0x8100), lib.NewActionSetField(*lib.NewVlanIdField(10, nil))},
+		},
+		{
+			name: "consulting a mark", next: 7,
+			rule: Rule{Match: Match{}.VLAN(10), Instructions: Instructions(nil).Apply(Actions(nil).ConsultMark(11))},
+			fields: []*lib.MatchField{
+				lib.NewVlanIdField(10, nil),
+			},
+			actions: []lib.Action{lib.NewNXActionRegMove(1, 11, 0, pktMark, lib.NewRegMatchField(1, 0, nil))},
 		},
 		{
 			name: "flood",

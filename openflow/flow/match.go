@@ -38,6 +38,8 @@ const (
 	fieldTunnelID   = classBasic<<16 | 38<<9
 
 	fieldReg0    = classNXM1<<16 | 0<<9
+	fieldReg1    = classNXM1<<16 | 1<<9
+	fieldPktMark = classNXM1<<16 | 33<<9
 	fieldCTState = classNXM1<<16 | 105<<9
 	fieldCTMark  = classNXM1<<16 | 107<<9
 )

@@ -176,7 +176,7 @@ func bitRange(header uint32, from, n int) string {
 
 var nxmNames = map[Field]string{
 	InPort: "NXM_OF_IN_PORT", EthDst: "NXM_OF_ETH_DST", EthSrc: "NXM_OF_ETH_SRC", TunnelID: "NXM_NX_TUN_ID",
-	CTMark: "NXM_NX_CT_MARK", CTZone: "NXM_NX_CT_ZONE", Metadata: "OXM_OF_METADATA", VLANVID: "OXM_OF_VLAN_VID",
+	CTMark: "NXM_NX_CT_MARK", PktMark: "NXM_NX_PKT_MARK", CTZone: "NXM_NX_CT_ZONE", Metadata: "OXM_OF_METADATA", VLANVID: "OXM_OF_VLAN_VID",
 }
 
 // controller is the content of both of Nicira's controller actions.

@@ -66,6 +66,7 @@ const (
 	TunDst  Field = classNXM1<<7 | 32
 	CTState Field = classNXM1<<7 | 105
 	CTZone  Field = classNXM1<<7 | 106
+	PktMark Field = classNXM1<<7 | 33
 	CTMark  Field = classNXM1<<7 | 107
 )
 
@@ -128,6 +129,7 @@ var fields = map[Field]fieldInfo{
 	TunDst:     {"tun_dst", "", 4, ipv4},
 	CTState:    {"ct_state", "", 4, ctState},
 	CTZone:     {"ct_zone", "", 2, decimal},
+	PktMark:    {"pkt_mark", "", 4, hexadecimal},
 	CTMark:     {"ct_mark", "", 4, hexadecimal},
 }
 

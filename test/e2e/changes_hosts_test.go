@@ -16,6 +16,12 @@ func meshPort(to int) string { return fmt.Sprintf("vx%d", to) }
 // mesh makes n hosts with a VXLAN tunnel between any two, and ports vif1 to vif9 of each host in blue.
 func mesh(t *testing.T, n int) (*site, []*lab.Bridge) {
 	t.Helper()
+	return meshWith(t, n, "")
+}
+
+// meshWith is mesh with more in the config.
+func meshWith(t *testing.T, n int, more string) (*site, []*lab.Bridge) {
+	t.Helper()
 	var switches []string
 	for i := 1; i <= n; i++ {
 		var ports []string
@@ -29,7 +35,7 @@ func mesh(t *testing.T, n int) (*site, []*lab.Bridge) {
 		}
 		switches = append(switches, bridgeConf(i, ports...))
 	}
-	s := newSite(t, conf(switches...))
+	s := newSite(t, conf(switches...)+more)
 	var bridges []*lab.Bridge
 	for i := 1; i <= n; i++ {
 		bridges = append(bridges, s.bridge(fmt.Sprintf("host%d", i)))

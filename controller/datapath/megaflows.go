@@ -1,0 +1,35 @@
+package datapath
+
+import (
+	"strconv"
+	"strings"
+)
+
+// mixesMegaflows reports whether the switch is an Open vSwitch whose userspace datapath changes the wrong one of two megaflows that
+// overlap, see [apps.Switch.Consult]. Open vSwitch does not say which datapath it has; but with the one in userspace the bridge's own
+// port is a tap device, which has a speed, and with the kernel's it is a device without one.
+func (m *Machine) mixesMegaflows() bool {
+	return m.desc.Hardware == "Open vSwitch" && m.tap && mixesMegaflows(m.desc.Software)
+}
+
+// mixesMegaflows reports whether a version of Open vSwitch, as it describes itself, is older than "dpif-netdev: Fix
+// dpif_netdev_flow_put". What is no version is taken to be newer.
+func mixesMegaflows(version string) bool {
+	var v [3]int // major, minor, patch
+	for i, part := range strings.SplitN(version, ".", 3) {
+		n, err := strconv.Atoi(part[:len(part)-len(strings.TrimLeft(part, "0123456789"))]) // "0-2+deb12u1"
+		if err != nil {
+			return false
+		}
+		v[i] = n
+	}
+	switch {
+	case v[0] == 2 && v[1] == 17:
+		return v[2] < 8
+	case v[0] == 3 && v[1] == 0:
+		return v[2] < 5
+	case v[0] == 3 && v[1] == 1:
+		return v[2] < 3
+	}
+	return v[0] < 3 && v[1] < 17
+}
