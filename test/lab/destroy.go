@@ -84,7 +84,7 @@ func destroyLocked(name string) error {
 		errs = append(errs, deleteLink(link))
 	}
 	for _, ns := range namespaces {
-		if err := netns.DeleteNamed(ns); err != nil {
+		if err := deleteNamespace(ns); err != nil {
 			errs = append(errs, fmt.Errorf("delete namespace %s: %w", ns, err))
 		}
 	}
@@ -92,9 +92,21 @@ func destroyLocked(name string) error {
 	return errors.Join(errs...)
 }
 
+// namespaceDir is where the ip tool and others keep the names of namespaces.
+const namespaceDir = "/run/netns/"
+
+// deleteNamespace deletes a namespace, or what is left of one whose making was interrupted: a name for nothing.
+func deleteNamespace(name string) error {
+	err := netns.DeleteNamed(name)
+	if errors.Is(err, unix.EINVAL) { // not mounted
+		return os.Remove(namespaceDir + name)
+	}
+	return err
+}
+
 // namespacesOf lists the namespaces with the lab's prefix. Since a lab's name has no hyphen, they are no other lab's.
 func namespacesOf(name string) ([]string, error) {
-	entries, err := os.ReadDir("/run/netns")
+	entries, err := os.ReadDir(namespaceDir)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}
@@ -112,7 +124,7 @@ func inhabitants(namespaces []string) []processRecord {
 	inodes := map[string]bool{}
 	for _, ns := range namespaces {
 		var st unix.Stat_t
-		if unix.Stat("/run/netns/"+ns, &st) == nil {
+		if unix.Stat(namespaceDir+ns, &st) == nil {
 			inodes[fmt.Sprintf("net:[%d]", st.Ino)] = true
 		}
 	}
