@@ -224,6 +224,7 @@ func (m *Machine) refused(now time.Time, e *openflow.Error) {
 		m.sw.NoMeters, m.dirty = true, true
 		m.Out.Notice(now, "no_meters", fmt.Sprintf("switch %s: %v", m.sw.Name, errNoMeters))
 	}
+	m.failed = m.failed || m.phase == Auditing // what the audit will miss is no drift
 	if m.phase == Committing {
 		m.apart = m.apart || what.owner == apps.OwnerHosts
 		m.Out.Wire = openflow.AppendBundleControl(m.Out.Wire, m.xid(), m.bundle, bundleDiscardRequest, bundleAtomicOrdered)

@@ -129,16 +129,19 @@ func TestCommitUnanswered(t *testing.T) {
 	}
 }
 
+// tableFull refuses every rule that does not come in a bundle.
+func tableFull(msg []byte) (typ, code uint16) {
+	if openflow.Type(msg[1]) == openflow.TypeFlowMod {
+		return openflow.ErrorTypeFlowModFailed, openflow.FlowModFailedTableFull
+	}
+	return 0, 0
+}
+
 // An error after that: what the switch has is looked at again after the pause, and repaired.
 func TestRefusedWhenReady(t *testing.T) {
 	p := newPeer(t)
 	p.ready()
-	p.refuse = func(msg []byte) (uint16, uint16) {
-		if openflow.Type(msg[1]) == openflow.TypeFlowMod {
-			return openflow.ErrorTypeFlowModFailed, openflow.FlowModFailedTableFull
-		}
-		return 0, 0
-	}
+	p.refuse = tableFull
 	p.recv(packetIn(learnCookie, 1, macA))
 	p.refuse = nil
 	p.wantNotice("switch_error", "table_full", "table forward")

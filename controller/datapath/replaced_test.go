@@ -1,6 +1,8 @@
 package datapath
 
 import (
+	"bytes"
+	"strings"
 	"testing"
 	"time"
 
@@ -62,18 +64,44 @@ func TestPortReplacedWhileDisconnected(t *testing.T) {
 func TestRefusedIsNoDrift(t *testing.T) {
 	p := newPeer(t)
 	p.ready()
-	p.refuse = func(msg []byte) (uint16, uint16) {
-		if openflow.Type(msg[1]) == openflow.TypeFlowMod {
-			return openflow.ErrorTypeFlowModFailed, openflow.FlowModFailedTableFull
-		}
-		return 0, 0
-	}
+	p.refuse = tableFull
 	p.recv(packetIn(learnCookie, 1, macA))
 	p.refuse = nil
 	p.notices = nil
 	p.pass(retryFirst + time.Millisecond)
 	if p.m.Drifts != 0 || len(p.notices) != 0 || p.m.Phase() != Ready {
 		t.Errorf("%d drifts, phase %s, notices %q", p.m.Drifts, p.m.Phase(), p.notices)
+	}
+}
+
+// Nor is anybody when the refusal arrives while an audit is under way.
+func TestRefusedDuringAuditIsNoDrift(t *testing.T) {
+	p := newPeer(t)
+	p.ready()
+	var refused []byte
+	p.silent = func(msg []byte) bool { // its refusal is still on the way
+		if openflow.Type(msg[1]) != openflow.TypeFlowMod {
+			return false
+		}
+		refused = bytes.Clone(msg)
+		return true
+	}
+	p.recv(packetIn(learnCookie, 1, macA))
+	p.silent, p.notices = nil, nil
+	p.refuse = func(msg []byte) (uint16, uint16) {
+		if openflow.Type(msg[1]) == openflow.TypeMultipartRequest && refused != nil { // and overtakes the dump
+			if p.m.Phase() != Auditing {
+				t.Errorf("phase %s", p.m.Phase())
+			}
+			p.receive(openflow.AppendError(nil, 1, openflow.ErrorTypeFlowModFailed, openflow.FlowModFailedTableFull, refused[:64]))
+			refused = nil
+		}
+		return 0, 0
+	}
+	p.pass(31 * time.Second)
+	p.wantNotice("switch_error", "table_full")
+	if p.m.Drifts != 0 || p.m.Phase() != Ready || !strings.Contains(p.dump(), macA.String()) {
+		t.Errorf("%d drifts, phase %s, flows:\n%s", p.m.Drifts, p.m.Phase(), p.dump())
 	}
 }
 

@@ -270,7 +270,7 @@ func TestBarriers(t *testing.T) {
 		for _, d := range done {
 			select {
 			case <-d:
-				s += "x"
+				s += "+"
 			default:
 				s += "-"
 			}
@@ -282,11 +282,11 @@ func TestBarriers(t *testing.T) {
 		t.Errorf("%s, %d unsolicited", got, p.m.Unsolicited)
 	}
 	p.recv(openflow.AppendBarrierReply(nil, xids[0]))
-	if got := closed(); got != "x---" {
+	if got := closed(); got != "+---" {
 		t.Errorf("after the first %s", got)
 	}
 	p.recv(openflow.AppendBarrierReply(nil, xids[2])) // answers all before it
-	if got := closed(); got != "xxx-" {
+	if got := closed(); got != "+++-" {
 		t.Errorf("after the third %s", got)
 	}
 	p.recv(openflow.AppendBarrierReply(nil, xids[1]))
@@ -294,7 +294,7 @@ func TestBarriers(t *testing.T) {
 		t.Errorf("%d unsolicited", p.m.Unsolicited)
 	}
 	p.m.Detach(p.now)
-	if got := closed(); got != "xxxx" {
+	if got := closed(); got != "++++" {
 		t.Errorf("after the end %s", got)
 	}
 }

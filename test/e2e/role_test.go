@@ -34,23 +34,32 @@ func (s *site) writes() (sum float64) {
 	return sum
 }
 
+// roleConf is the config of both controllers: a rival that has it finds everything as it should be.
+var roleConf = conf(bridgeConf(1, "vif1: {access: blue}", "vif2: {access: blue}", "vif3: {access: blue}"))
+
+// twoGuests makes a bridge with two guests that reach each other.
+func (s *site) twoGuests() (br *lab.Bridge, vm1, vm2 *lab.VM) {
+	s.t.Helper()
+	br = s.bridge("host1")
+	vm1, vm2 = s.vm(br, "vm1"), s.vm(br, "vm2")
+	s.reachAll(vm1, vm2)
+	return br, vm1, vm2
+}
+
 // TestRoles: the controller is the master of its bridges. Another one that claims a bridge later is obeyed, and the first writes
 // nothing from then on, says so, and sees its ports; when the bridge connects to it anew, it takes the bridge back with all that
 // the other has learned, and no frame is lost on the way.
 func TestRoles(t *testing.T) {
 	t.Parallel()
-	config := conf(bridgeConf(1, "vif1: {access: blue}", "vif2: {access: blue}", "vif3: {access: blue}"))
-	s := newSite(t, config)
-	br := s.bridge("host1")
-	vm1, vm2 := s.vm(br, "vm1"), s.vm(br, "vm2")
-	s.reachAll(vm1, vm2)
+	s := newSite(t, roleConf)
+	br, vm1, vm2 := s.twoGuests()
 	if r := role(t, s.ctl, br); r != "master" {
 		t.Fatalf("role %q", r)
 	}
 	before := s.steady(br)
 
-	// The rival comes: same config, so that it finds everything as it should be.
-	rival := s.StartRival(program, config)
+	// The rival comes.
+	rival := s.StartRival(program, roleConf)
 	pinger := vm1.StartPing(vm2.IP(), lab.Count(100_000), lab.Interval(10*time.Millisecond))
 	br.SetController(s.ControllerTarget(), s.RivalTarget())
 	s.eventually(patience, "the rival is the master", func() bool { return role(t, rival, br) == "master" })
@@ -103,12 +112,9 @@ func TestRoles(t *testing.T) {
 // bridge holds by then.
 func TestTakeBack(t *testing.T) {
 	t.Parallel()
-	config := conf(bridgeConf(1, "vif1: {access: blue}", "vif2: {access: blue}", "vif3: {access: blue}"))
-	s := newSite(t, config)
-	br := s.bridge("host1")
-	vm1, vm2 := s.vm(br, "vm1"), s.vm(br, "vm2")
-	s.reachAll(vm1, vm2)
-	rival := s.StartRival(program, config)
+	s := newSite(t, roleConf)
+	br, vm1, vm2 := s.twoGuests()
+	rival := s.StartRival(program, roleConf)
 	br.SetController(s.RivalTarget())
 	s.eventually(patience, "the rival is the master", func() bool { return role(t, rival, br) == "master" })
 	vm3 := s.vm(br, "vm3")
