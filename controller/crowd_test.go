@@ -81,6 +81,8 @@ func (t *tape) answer(msg []byte) {
 		if binary.BigEndian.Uint64(msg[8:])>>48&0xf == uint64(apps.OwnerHosts) && msg[25] == openflow.FlowAdd {
 			t.rules++
 		}
+	case openflow.TypeRoleRequest:
+		t.reply = openflow.AppendRoleReply(t.reply, xid, openflow.RoleMaster, 1)
 	case openflow.TypeBarrierRequest:
 		t.reply = openflow.AppendBarrierReply(t.reply, xid)
 	case openflow.TypeEchoReply:
@@ -210,7 +212,7 @@ type tapes struct {
 	stop  func()
 }
 
-func newTapes(b *testing.B, n int) *tapes {
+func newTapes(b testing.TB, n int) *tapes {
 	st := newStar(b, 0, false)
 	ts := &tapes{}
 	ended := make(chan struct{}, n)
@@ -235,6 +237,21 @@ func newTapes(b *testing.B, n int) *tapes {
 		})
 	}
 	return ts
+}
+
+// TestTapes: the switches of the benchmarks join and get the rules of their hosts, so that the benchmarks cannot rot unseen.
+func TestTapes(t *testing.T) {
+	st := newTapes(t, 2)
+	defer st.stop()
+	for _, tape := range st.tapes {
+		tape.start(crowdOf(10, 1), 2*10)
+	}
+	for _, tape := range st.tapes {
+		tape.await()
+		if tape.rules != 2*10 {
+			t.Errorf("switch %s has %d rules of hosts", tape.id, tape.rules)
+		}
+	}
 }
 
 // BenchmarkCrowd is the flash crowd without a network: 16 switches, 8,000 new hosts each. Run it with -cpu 1,2 to see how it
