@@ -10,8 +10,9 @@ BIN      := bin/eosin
 FUZZTIME ?= 30s
 BENCH    ?= .
 
-# The packages under test/ need root and real Open vSwitch; the others need neither.
-UNIT = $$(go list ./... | grep -v /test/)
+# The lab and the packages under test/ need root and real Open vSwitch; the others need neither.
+REAL = ./lab ./test/...
+UNIT = $$(go list ./... | grep -vE '/(lab|test/[a-z0-9]+)$$')
 
 .PHONY: help
 help: ## List the targets
@@ -30,7 +31,7 @@ build: ## Build bin/eosin
 .PHONY: test
 test: root deps lint build ## Run every test: unit with the race detector, on real Open vSwitch, hostile peers; needs root
 	go test -race -shuffle=on $(UNIT)
-	EOSIN_BIN=$(CURDIR)/$(BIN) go test -p 1 -count=1 -timeout 20m ./test/...
+	EOSIN_BIN=$(CURDIR)/$(BIN) go test -p 1 -count=1 -timeout 20m $(REAL)
 	go build -race -o $(BIN)-race ./cmd/eosin
 	EOSIN_BIN=$(CURDIR)/$(BIN)-race go test -count=1 ./test/hostile
 

@@ -36,6 +36,9 @@ const (
 	logrus     = "github.com/sirupsen/logrus"
 	xsync      = "golang.org/x/sync/*"
 	xtime      = "golang.org/x/time/*"
+	xsys       = "golang.org/x/sys/unix"
+	netlink    = "github.com/vishvananda/netlink"
+	netns      = "github.com/vishvananda/netns"
 	anything   = "*"
 )
 
@@ -62,13 +65,14 @@ var rules = []rule{
 		"apps", "apps/*", "config", "controller/api", "controller/datapath", "controller/ovsdb", "controller/pki", "controller/prober", "topology",
 		"openflow", "openflow/packet", "openflow/flow", "openflow/ofconn", "openflow/oftext", prometheus, logrus, xsync, xtime,
 	}},
+	{packages: "lab", imports: []string{netlink, netns, xsys}},
 	{packages: "cmd/*", imports: []string{anything}},
 	{packages: "test/*", imports: []string{anything}},
 	{packages: "."}, // this test
 }
 
 // goroutines are the packages that may start some; each has a comment that says how it ends.
-var goroutines = []string{"controller", "controller/prober", "controller/api", "openflow/ofconn", "openflow/oftest", "cmd/*", "test/*"}
+var goroutines = []string{"controller", "controller/prober", "controller/api", "openflow/ofconn", "openflow/oftest", "lab", "cmd/*", "test/*"}
 
 // impure are the packages of the standard library that reach out of the process. net/netip does not.
 var impure = []string{
@@ -154,8 +158,8 @@ func (r rule) complaints(rel string, imports []string) (list []string) {
 			if to, ok := ruleFor(name); own && r.pure && ok && !to.pure {
 				complain("%s is pure and must not import %s, which is not", rel, name)
 			}
-			if forTests := []string{"test/*", "openflow/oftest", "controller/api/apitest", "controller/pki/pkitest"}; own && fits(forTests, name) && !fits([]string{"cmd/*", "test/*"}, rel) {
-				complain("%s must not import %s, which is for tests", rel, name)
+			if forTests := []string{"lab", "test/*", "openflow/oftest", "controller/api/apitest", "controller/pki/pkitest"}; own && fits(forTests, name) && !fits([]string{"cmd/*", "test/*"}, rel) {
+				complain("%s must not import %s, which is for labs and tests", rel, name)
 			}
 		case r.pure && path != "net/netip" && fits(impure, path) && !slices.Contains(r.std, path):
 			complain("%s is pure and must not import %s", rel, path)
@@ -266,7 +270,9 @@ func TestRulesCatch(t *testing.T) {
 		{"controller/ovsdb", "net", true},
 		{"controller/ovsdb", "github.com/ovn-kubernetes/libovsdb/client", true},
 		{"controller", "github.com/ovn-kubernetes/libovsdb/ovsdb", true},
-		{"cmd/eosin", module + "/test/lab", false},
+		{"cmd/eosin", module + "/lab", false},
+		{"controller", module + "/lab", true},
+		{"lab", module + "/controller", true},
 		{"test/e2e", module + "/openflow/oftest", false},
 	} {
 		r, ok := ruleFor(c.pkg)

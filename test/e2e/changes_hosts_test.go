@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/eosin-sdn/eosin/controller/api"
-	"github.com/eosin-sdn/eosin/test/lab"
+	"github.com/eosin-sdn/eosin/lab"
 )
 
 // meshPort is the tunnel port of a host towards the host with a number.

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/eosin-sdn/eosin/test/lab"
+	"github.com/eosin-sdn/eosin/lab"
 )
 
 // TestConnect: the controller connects to bridges that listen, over TCP and at Open vSwitch's own management socket, and comes

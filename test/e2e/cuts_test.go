@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eosin-sdn/eosin/test/lab"
+	"github.com/eosin-sdn/eosin/lab"
 )
 
 // talking pings between guests, all at once, until done is called, which checks that nothing was lost.

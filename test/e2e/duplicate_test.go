@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/controller/api"
-	"github.com/eosin-sdn/eosin/test/lab"
+	"github.com/eosin-sdn/eosin/lab"
 )
 
 // TestDuplicateDatapathID: of two bridges with one datapath id the one that is served goes on being served, on another host or

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/controller/api"
-	"github.com/eosin-sdn/eosin/test/lab"
+	"github.com/eosin-sdn/eosin/lab"
 )
 
 // events are the events of a type, oldest first.

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/controller/api"
-	"github.com/eosin-sdn/eosin/test/lab"
+	"github.com/eosin-sdn/eosin/lab"
 )
 
 // away is how long the controller, or the way to it, is gone: longer than Open vSwitch waits before it gives a connection up, and

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/controller/api"
-	"github.com/eosin-sdn/eosin/test/lab"
+	"github.com/eosin-sdn/eosin/lab"
 )
 
 // foreign adds flows, a group and a meter of somebody else's to a bridge: in tables of ours and in others, with cookies that are

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/controller/api"
-	"github.com/eosin-sdn/eosin/test/lab"
+	"github.com/eosin-sdn/eosin/lab"
 )
 
 // TestHealRestart: 800 pings at 10 ms over VXLAN lose nothing while the controller is killed and started, then stopped and started

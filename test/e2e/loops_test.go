@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/eosin-sdn/eosin/test/lab"
+	"github.com/eosin-sdn/eosin/lab"
 )
 
 // TestTriangle: three bridges in a ring: every broadcast arrives exactly once everywhere, guests reach each other, the cut of

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eosin-sdn/eosin/test/lab"
+	"github.com/eosin-sdn/eosin/lab"
 )
 
 // TestNoStaleMegaflow: no megaflow of a host goes on sending frames to where a guest was that has moved between two others, also when

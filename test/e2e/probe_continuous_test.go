@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/eosin-sdn/eosin/controller/api"
-	"github.com/eosin-sdn/eosin/test/lab"
+	"github.com/eosin-sdn/eosin/lab"
 )
 
 // meshOf returns the pairs of a continuous probe by "source destination".

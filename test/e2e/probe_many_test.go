@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/controller/api"
-	"github.com/eosin-sdn/eosin/test/lab"
+	"github.com/eosin-sdn/eosin/lab"
 )
 
 // post sends a body to the API and returns status, headers and body of the answer. It may be called by several goroutines at once.

@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/controller/api"
-	"github.com/eosin-sdn/eosin/test/lab"
+	"github.com/eosin-sdn/eosin/lab"
 )
 
 // contractMetrics are those that every dashboard may rely on, with the labels of each beside le.

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/eosin-sdn/eosin/test/lab"
+	"github.com/eosin-sdn/eosin/lab"
 )
 
 // TestSingleHostFlat: one bridge, three internal ports moved into namespaces, no config file: all reach each other.

@@ -12,7 +12,7 @@ import (
 	"testing"
 
 	"github.com/eosin-sdn/eosin/controller/api"
-	"github.com/eosin-sdn/eosin/test/lab"
+	"github.com/eosin-sdn/eosin/lab"
 )
 
 // A pki is a pair of certificate authorities as ovs-pki makes them, with signed certificates.

@@ -32,7 +32,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/eosin-sdn/eosin/test/lab"
+	"github.com/eosin-sdn/eosin/lab"
 )
 
 func main() {

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eosin-sdn/eosin/test/lab"
+	"github.com/eosin-sdn/eosin/lab"
 )
 
 // program is what is soaked: $EOSIN_BIN, or one built from the sources as they are now.

@@ -7,7 +7,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/eosin-sdn/eosin/test/lab"
+	"github.com/eosin-sdn/eosin/lab"
 )
 
 // guest is one of the site's, at home.

@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/eosin-sdn/eosin/test/lab"
+	"github.com/eosin-sdn/eosin/lab"
 )
 
 // Guests ping each other all the time, in rounds that follow each other without a gap.

@@ -75,7 +75,7 @@ func scriptLine() string {
 	frames := runtime.CallersFrames(callers[:runtime.Callers(2, callers)])
 	for {
 		frame, more := frames.Next()
-		if !strings.Contains(frame.Function, "test/lab.") || strings.HasSuffix(frame.File, "_test.go") {
+		if !strings.Contains(frame.Function, "eosin/lab.") || strings.HasSuffix(frame.File, "_test.go") {
 			return fmt.Sprintf("%s:%d", filepath.Base(frame.File), frame.Line)
 		}
 		if !more {
