@@ -51,7 +51,7 @@ const (
 	HelloSent                      // a discovery frame was sent on a port that is a link
 	HelloSeen                      // a discovery frame of ours came in
 	Answered                       // the switch has answered what was asked after its discovery frames
-	ProbeReply                     // a coloured reply was swallowed
+	ProbeReply                     // a colored reply was swallowed
 	Notice                         // something an operator wants to read
 )
 

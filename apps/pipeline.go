@@ -24,7 +24,7 @@ const (
 	TableAdmit    uint8 = iota // drop what no bridge forwards, take discovery frames
 	TableClassify              // (port, tag) -> network: from here on every frame carries its VLAN
 	TableTrap                  // hand possible probe replies to the connection tracker
-	TableTrapped               // swallow those that are coloured
+	TableTrapped               // swallow those that are colored
 	TableSnoop                 // copy ARP, for the hosts' addresses
 	TableLearn                 // copy frames of unknown sources
 	TableForward               // known destination -> port

@@ -67,7 +67,7 @@ func (b *backend) Probe(ctx context.Context, req api.ProbeRequest, report func(a
 	}
 	r, err := b.c.prober.Probe(ctx, prober.Request{
 		Source: req.Source, Destination: req.Destination, Type: req.Type, Count: req.Count, Interval: time.Duration(req.Interval),
-		Timeout: time.Duration(req.Timeout), Colour: uint16(req.Color), Size: req.Size,
+		Timeout: time.Duration(req.Timeout), Color: uint16(req.Color), Size: req.Size,
 	}, onUpdate)
 	if err != nil {
 		return api.ProbeResult{}, problem(err, req)
@@ -80,7 +80,7 @@ func update(u prober.Update) api.ProbeUpdate {
 	switch u.Kind {
 	case prober.Started:
 		out.Event = api.UpdateStarted
-		out.Color, out.Size = int(u.Result.Colour), u.Result.Size
+		out.Color, out.Size = int(u.Result.Color), u.Result.Size
 		out.SourceEnd, out.DestinationEnd = end(u.Result.SourceEnd), end(u.Result.DestinationEnd)
 	case prober.Replied:
 		out.Event, out.RTTSeconds = api.UpdateReply, u.RTT.Seconds()
@@ -98,7 +98,7 @@ func end(e prober.End) *api.ProbeEnd {
 
 func result(r prober.Result) api.ProbeResult {
 	out := api.ProbeResult{
-		Source: r.Source, Destination: r.Destination, Type: r.Type, Color: int(r.Colour), Sent: r.Sent, Received: r.Received,
+		Source: r.Source, Destination: r.Destination, Type: r.Type, Color: int(r.Color), Sent: r.Sent, Received: r.Received,
 		Verdict: api.Verdict(r.Verdict), Replies: []api.Reply{}, Loss: loss(r.Loss), SourceEnd: end(r.SourceEnd), DestinationEnd: end(r.DestinationEnd),
 	}
 	for _, p := range r.Replies {
@@ -120,7 +120,7 @@ func problem(err error, req api.ProbeRequest) error {
 	var ambiguous *prober.AmbiguousError
 	var invalid *prober.InvalidError
 	var cannot *prober.CannotRunError
-	var colour *probe.ColourError
+	var color *probe.ColorError
 	var at *prober.EndError
 	what := "host"
 	if errors.As(err, &at) {
@@ -135,8 +135,8 @@ func problem(err error, req api.ProbeRequest) error {
 		return api.Invalid("body."+invalid.Field, "%s", invalid.Text)
 	case errors.As(err, &cannot):
 		return api.CannotRun(string(cannot.Stage), cannot.Reason, cannot.Evidence...)
-	case errors.As(err, &colour):
-		return api.ColorBusy(req.Color, int(colour.Wait/time.Second))
+	case errors.As(err, &color):
+		return api.ColorBusy(req.Color, int(color.Wait/time.Second))
 	case errors.Is(err, errOffline):
 		return api.CannotRun(string(prober.SourceDown), err.Error())
 	}

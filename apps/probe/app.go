@@ -1,4 +1,4 @@
-// Package probe owns the trap tables: it sends coloured probes in the name of hosts and takes their replies out of the stream
+// Package probe owns the trap tables: it sends colored probes in the name of hosts and takes their replies out of the stream
 // before the hosts see them. What is not verified as a reply of ours goes on as if the trap were not there.
 package probe
 
@@ -75,19 +75,19 @@ func (a *App) DSCP() uint8 {
 
 // Injection is a frame to be sent as if a port had sent it.
 type Injection struct {
-	Port   openflow.PortNo
-	VLAN   uint16 // the network that the port's frame will belong to
-	Frame  []byte // as the host itself would send it
-	Type   Type
-	Colour uint16
+	Port  openflow.PortNo
+	VLAN  uint16 // the network that the port's frame will belong to
+	Frame []byte // as the host itself would send it
+	Type  Type
+	Color uint16
 }
 
-// Inject sends a frame through the pipeline from the port on. An echo's connection gets the colour, by which its reply will be
+// Inject sends a frame through the pipeline from the port on. An echo's connection gets the color, by which its reply will be
 // known. A port that is missing or down gives no error: the caller has looked.
 func (a *App) Inject(_ time.Time, out *apps.Output, in Injection) {
 	actions := flow.Actions(make([]byte, 0, 80)).SetReg0(apps.Injected)
 	if in.Type != ARP && !a.sw.NoConntrack {
-		actions = actions.CTCommit(Zone(in.VLAN), markPrefix|uint32(in.Colour))
+		actions = actions.CTCommit(Zone(in.VLAN), markPrefix|uint32(in.Color))
 	}
 	out.PacketOut(in.Port, actions.Output(openflow.PortTable), in.Frame)
 }

@@ -52,11 +52,11 @@ func TestTrapsAreCounted(t *testing.T) {
 	}
 }
 
-func TestARPTrapsOfOneColourAreOne(t *testing.T) {
+func TestARPTrapsOfOneColorAreOne(t *testing.T) {
 	a, out := newApp(false)
-	one := Trap{VLAN: 10, Type: ARP, EthDst: ColouredMAC(0x8000, 1), Src: ipB}
+	one := Trap{VLAN: 10, Type: ARP, EthDst: ColoredMAC(0x8000, 1), Src: ipB}
 	two := one
-	two.EthDst, two.Dst = ColouredMAC(0x8000, 2), ipA
+	two.EthDst, two.Dst = ColoredMAC(0x8000, 2), ipA
 	a.Arm(one, out)
 	a.Arm(two, out)
 	if n := out.Store.TableLen(apps.TableTrap); n != 2 {
@@ -110,19 +110,19 @@ func packetOuts(t *testing.T, b []byte) (list []struct {
 func TestInject(t *testing.T) {
 	frame := []byte("frame")
 	table := func(a flow.Actions) flow.Actions { return a.Output(openflow.PortTable) }
-	colour := flow.Actions(nil).SetReg0(apps.Injected).CTCommit(0xe00a, 0xe0518001)
+	color := flow.Actions(nil).SetReg0(apps.Injected).CTCommit(0xe00a, 0xe0518001)
 	for name, c := range map[string]struct {
 		typ         Type
 		noConntrack bool
 		want        flow.Actions
 	}{
-		"icmp":     {ICMP, false, table(colour)},
-		"icmp6":    {ICMP6, false, table(colour)},
+		"icmp":     {ICMP, false, table(color)},
+		"icmp6":    {ICMP6, false, table(color)},
 		"arp":      {ARP, false, table(flow.Actions(nil).SetReg0(apps.Injected))},
 		"fallback": {ICMP, true, table(flow.Actions(nil).SetReg0(apps.Injected))},
 	} {
 		a, out := newApp(c.noConntrack)
-		a.Inject(time.Time{}, out, Injection{Port: 5, VLAN: 10, Frame: frame, Type: c.typ, Colour: 0x8001})
+		a.Inject(time.Time{}, out, Injection{Port: 5, VLAN: 10, Frame: frame, Type: c.typ, Color: 0x8001})
 		got := packetOuts(t, out.Wire)
 		if len(got) != 1 || got[0].in != 5 || !bytes.Equal(got[0].actions, c.want) || !bytes.Equal(got[0].frame, frame) {
 			t.Errorf("%s: %v", name, got)
@@ -136,7 +136,7 @@ func TestPacketRcvd(t *testing.T) {
 	users := append([]byte(nil), ours...)
 	users[18+20+8] = 'X'
 	forged := bounce(t, echo(ipA, ipB).Append(nil, &Key{9}), 10)
-	arp := packet.AppendEthernetVLAN(nil, ColouredMAC(1, 2), macB, 10, packet.EtherTypeARP)
+	arp := packet.AppendEthernetVLAN(nil, ColoredMAC(1, 2), macB, 10, packet.EtherTypeARP)
 	for name, c := range map[string]struct {
 		frame  []byte
 		tag    uint64

@@ -30,7 +30,7 @@ func (l *Link) append(b []byte, etherType uint16) []byte {
 type Echo struct {
 	Link
 	Src, Dst netip.Addr
-	Colour   uint16 // the Identifier
+	Color    uint16 // the Identifier
 	ID       uint32 // names the probe, so that its replies find it
 	Seq      uint32
 	Start    time.Time
@@ -49,7 +49,7 @@ func (e *Echo) Append(b []byte, key *Key) []byte {
 	b = e.append(b, etherType)
 	head := len(b)
 	b = packet.AppendEcho(b, packet.IP{Src: e.Src, Dst: e.Dst, DSCP: e.DSCP, TTL: 64, ID: uint16(e.Seq)}, packet.Echo{
-		ID: e.Colour, Seq: uint16(e.Seq), Payload: payload,
+		ID: e.Color, Seq: uint16(e.Seq), Payload: payload,
 	})
 	if len(b) == head {
 		return b[:start]
@@ -58,11 +58,11 @@ func (e *Echo) Append(b []byte, key *Key) []byte {
 }
 
 // ARPRequest is one ARP request of a probe. It carries no sender address, so that it changes nobody's neighbour table; a reply
-// comes back to the coloured MAC.
+// comes back to the colored MAC.
 type ARPRequest struct {
 	Link   // Src is ignored
 	Target netip.Addr
-	Colour uint16
+	Color  uint16
 	Seq    uint32
 }
 
@@ -75,7 +75,7 @@ func (r *ARPRequest) Append(b []byte) []byte {
 		return b
 	}
 	start := len(b)
-	r.Src = ColouredMAC(r.Colour, r.Seq)
+	r.Src = ColoredMAC(r.Color, r.Seq)
 	b = r.append(b, packet.EtherTypeARP)
 	b = packet.AppendARPRequest(b, r.Src, netip.IPv4Unspecified(), r.Target)
 	for len(b)-start < minFrame {
@@ -84,21 +84,21 @@ func (r *ARPRequest) Append(b []byte) []byte {
 	return b
 }
 
-// The MAC addresses that ARP probes send from are locally administered: 02:e0:51, the colour, and the lower 8 bits of the
+// The MAC addresses that ARP probes send from are locally administered: 02:e0:51, the color, and the lower 8 bits of the
 // sequence number. No host is ever learned at one.
 var (
-	colourMask = packet.MAC{0xff, 0xff, 0xff, 0xff, 0xff}
+	colorMask = packet.MAC{0xff, 0xff, 0xff, 0xff, 0xff}
 )
 
-// ColouredMAC returns the MAC address that an ARP probe sends from.
-func ColouredMAC(colour uint16, seq uint32) packet.MAC {
+// ColoredMAC returns the MAC address that an ARP probe sends from.
+func ColoredMAC(color uint16, seq uint32) packet.MAC {
 	m := apps.ProbeMAC
-	m[3], m[4], m[5] = byte(colour>>8), byte(colour), byte(seq)
+	m[3], m[4], m[5] = byte(color>>8), byte(color), byte(seq)
 	return m
 }
 
-// IsColoured reports whether m is the MAC address of an ARP probe.
-func IsColoured(m packet.MAC) bool { return [3]byte(m[:3]) == [3]byte(apps.ProbeMAC[:3]) }
+// IsColored reports whether m is the MAC address of an ARP probe.
+func IsColored(m packet.MAC) bool { return [3]byte(m[:3]) == [3]byte(apps.ProbeMAC[:3]) }
 
 // LinkLocal returns the IPv6 link-local address that a host with this MAC address gives itself unless told otherwise (RFC
 // 4291 appendix A).

@@ -21,7 +21,7 @@ var (
 
 func echo(src, dst netip.Addr) *Echo {
 	return &Echo{
-		Link: Link{Src: macA, Dst: macB}, Src: src, Dst: dst, Colour: 0x8001, ID: 7, Seq: 0x10005, Start: start,
+		Link: Link{Src: macA, Dst: macB}, Src: src, Dst: dst, Color: 0x8001, ID: 7, Seq: 0x10005, Start: start,
 	}
 }
 
@@ -110,7 +110,7 @@ func TestVerifyGenuine(t *testing.T) {
 			t.Fatalf("%v: %v", c.typ, reason)
 		}
 		want := Reply{
-			Type: c.typ, EthSrc: macB, EthDst: macA, Tagged: true, VLAN: 10, Src: c.dst, Dst: c.src, Colour: 0x8001, ID: 7,
+			Type: c.typ, EthSrc: macB, EthDst: macA, Tagged: true, VLAN: 10, Src: c.dst, Dst: c.src, Color: 0x8001, ID: 7,
 			Seq: 0x10005, Start: r.Start, Size: 56, echoSeq: 5,
 		}
 		if r != want || !r.Start.Equal(start) {
@@ -167,16 +167,16 @@ func TestVerifyReasons(t *testing.T) {
 }
 
 func TestARP(t *testing.T) {
-	request := (&ARPRequest{Link: Link{Dst: packet.Broadcast}, Target: ipB, Colour: 0x9abc, Seq: 0x1ff}).Append(nil)
+	request := (&ARPRequest{Link: Link{Dst: packet.Broadcast}, Target: ipB, Color: 0x9abc, Seq: 0x1ff}).Append(nil)
 	want := "ffffffffffff" + "02e0519abcff" + "0806" + "0001080006040001" + "02e0519abcff" + "00000000" + "000000000000" + "0a000302"
 	if got := hex.EncodeToString(request[:42]); got != want || len(request) != 60 {
 		t.Errorf("request of %d bytes\n got %s\nwant %s", len(request), got, want)
 	}
-	coloured := ColouredMAC(0x9abc, 0xff)
-	reply := packet.AppendEthernetVLAN(nil, coloured, macB, 10, packet.EtherTypeARP)
-	reply = packet.AppendARPReply(reply, macB, ipB, coloured, netip.IPv4Unspecified())
+	colored := ColoredMAC(0x9abc, 0xff)
+	reply := packet.AppendEthernetVLAN(nil, colored, macB, 10, packet.EtherTypeARP)
+	reply = packet.AppendARPReply(reply, macB, ipB, colored, netip.IPv4Unspecified())
 	r, reason := Verify(reply, &testKey)
-	if reason != Genuine || r.Type != ARP || r.Colour != 0x9abc || r.Seq != 0xff || r.Src != ipB || r.EthSrc != macB {
+	if reason != Genuine || r.Type != ARP || r.Color != 0x9abc || r.Seq != 0xff || r.Src != ipB || r.EthSrc != macB {
 		t.Errorf("%v %+v", reason, r)
 	}
 	request[5] = 0xfe
@@ -187,8 +187,8 @@ func TestARP(t *testing.T) {
 	if _, reason := Verify(reply, &testKey); reason != Altered {
 		t.Errorf("other target: %v", reason)
 	}
-	if !IsColoured(coloured) || IsColoured(macA) {
-		t.Error("IsColoured is wrong")
+	if !IsColored(colored) || IsColored(macA) {
+		t.Error("IsColored is wrong")
 	}
 	if b := (&ARPRequest{Target: ip6A}).Append(nil); b != nil {
 		t.Errorf("ARP for IPv6: %x", b)
@@ -212,7 +212,7 @@ func TestLinkLocal(t *testing.T) {
 
 func TestCheck(t *testing.T) {
 	x := Expectation{
-		Type: ICMP, Colour: 0x8001, Switch: 1, VLAN: 10, EthDst: macA, Src: ipB, Dst: ipA, Port: 2, NotPort: 1,
+		Type: ICMP, Color: 0x8001, Switch: 1, VLAN: 10, EthDst: macA, Src: ipB, Dst: ipA, Port: 2, NotPort: 1,
 	}
 	good, reason := Verify(bounce(t, echo(ipA, ipB).Append(nil, &testKey), 10), &testKey)
 	if reason != Genuine {
@@ -224,7 +224,7 @@ func TestCheck(t *testing.T) {
 	}{
 		"genuine":     {func(*Expectation) {}, Genuine},
 		"type":        {func(x *Expectation) { x.Type = ARP }, WrongType},
-		"colour":      {func(x *Expectation) { x.Colour++ }, WrongColour},
+		"color":       {func(x *Expectation) { x.Color++ }, WrongColor},
 		"switch":      {func(x *Expectation) { x.Switch = 2 }, WrongSwitch},
 		"vlan":        {func(x *Expectation) { x.VLAN = 11 }, WrongVLAN},
 		"source":      {func(x *Expectation) { x.Src = ipA }, WrongAddress},
@@ -255,7 +255,7 @@ func TestReasonNames(t *testing.T) {
 func FuzzVerify(f *testing.F) {
 	f.Add(bounce(f, echo(ipA, ipB).Append(nil, &testKey), 10))
 	f.Add(bounce(f, echo(ip6A, ip6B).Append(nil, &testKey), 10))
-	c := ColouredMAC(0x9abc, 1)
+	c := ColoredMAC(0x9abc, 1)
 	f.Add(packet.AppendARPReply(packet.AppendEthernetVLAN(nil, c, macB, 10, packet.EtherTypeARP), macB, ipB, c, ipA))
 	genuine := bounce(f, echo(ipA, ipB).Append(nil, &testKey), 10)
 	f.Fuzz(func(t *testing.T, frame []byte) {
@@ -268,7 +268,7 @@ func FuzzVerify(f *testing.F) {
 		}
 		// Nobody else has the key: what is genuine was derived from the seeds and says the same.
 		want, _ := Verify(genuine, &testKey)
-		if r.Colour != want.Colour || r.ID != want.ID || r.Seq != want.Seq || !r.Start.Equal(want.Start) {
+		if r.Color != want.Color || r.ID != want.ID || r.Seq != want.Seq || !r.Start.Equal(want.Start) {
 			t.Fatalf("forged: %+v", r)
 		}
 	})

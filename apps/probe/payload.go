@@ -46,13 +46,13 @@ const (
 )
 
 // hash returns the keyed hash of a payload's header for a request from src to dst.
-func (k *Key) hash(head []byte, src, dst netip.Addr, colour uint16) [hashLen]byte {
+func (k *Key) hash(head []byte, src, dst netip.Addr, color uint16) [hashLen]byte {
 	h := hmac.New(sha256.New, k[:])
 	var b [34]byte
 	s, d := src.As16(), dst.As16()
 	copy(b[:], s[:])
 	copy(b[16:], d[:])
-	binary.BigEndian.PutUint16(b[32:], colour)
+	binary.BigEndian.PutUint16(b[32:], color)
 	h.Write(b[:])
 	h.Write(head[:offHash])
 	var sum [sha256.Size]byte
@@ -69,7 +69,7 @@ func (e *Echo) appendPayload(b []byte, key *Key) []byte {
 	b = binary.BigEndian.AppendUint32(b, e.ID)
 	b = binary.BigEndian.AppendUint32(b, e.Seq)
 	b = binary.BigEndian.AppendUint64(b, uint64(e.Start.UnixNano()))
-	sum := key.hash(b[start:], e.Src, e.Dst, e.Colour)
+	sum := key.hash(b[start:], e.Src, e.Dst, e.Color)
 	b = append(b, sum[:]...)
 	for i := MinSize; i < size; i++ {
 		b = append(b, byte(i))
@@ -98,7 +98,7 @@ func (r *Reply) readPayload(p []byte, key *Key) Reason {
 	r.Seq = binary.BigEndian.Uint32(p[12:])
 	r.Start = time.Unix(0, int64(binary.BigEndian.Uint64(p[16:])))
 	r.Size = size
-	want := key.hash(p, r.Dst, r.Src, r.Colour) // the request went the other way
+	want := key.hash(p, r.Dst, r.Src, r.Color) // the request went the other way
 	switch {
 	case !hmac.Equal(want[:], p[offHash:MinSize]):
 		return Forged

@@ -12,7 +12,7 @@ import (
 type Trap struct {
 	VLAN uint16
 	Type Type
-	// EthDst is the source's MAC address, to which the reply comes; for ARP any MAC address of the probe's colour.
+	// EthDst is the source's MAC address, to which the reply comes; for ARP any MAC address of the probe's color.
 	EthDst packet.MAC
 	// Src and Dst are the reply's: Src is what was probed. Dst is not looked at for ARP.
 	Src, Dst netip.Addr
@@ -37,12 +37,12 @@ const (
 const (
 	tagFixed = iota
 	tagToTracker
-	tagTracked  // coloured by the connection tracker
-	tagFallback // coloured by DSCP
+	tagTracked  // colored by the connection tracker
+	tagFallback // colored by DSCP
 	tagARP
 )
 
-// Colours stand in the lower half of the connection's mark, below a prefix that no one else uses.
+// Colors stand in the lower half of the connection's mark, below a prefix that no one else uses.
 const (
 	markPrefix = 0xe0510000
 	markMask   = 0xffff0000
@@ -62,16 +62,16 @@ type ways struct {
 
 // rule returns the rule that traps.
 //
-//  1. Echo replies between the exact addresses go through the connection tracker, which knows the colour of the request that
-//     they answer. They go on in the next table, where the coloured ones are swallowed.
+//  1. Echo replies between the exact addresses go through the connection tracker, which knows the color of the request that
+//     they answer. They go on in the next table, where the colored ones are swallowed.
 //  2. Without a connection tracker they are told by DSCP. That swallows too much: PacketRcvd puts back what is not ours.
-//  3. ARP replies to a coloured MAC address are ours: no one else has it.
+//  3. ARP replies to a colored MAC address are ours: no one else has it.
 func (t Trap) rule(w ways) *flow.Rule {
 	m := flow.Match{}.VLAN(t.VLAN)
 	if t.Type == ARP {
 		return &flow.Rule{
 			Table: apps.TableTrap, Priority: prioTrap, Cookie: flow.Cookie(apps.OwnerProbe, tagARP),
-			Match:        m.EthDstMasked(t.EthDst, colourMask).EthType(packet.EtherTypeARP).ARPOp(packet.ARPReply).ARPSender(t.Src),
+			Match:        m.EthDstMasked(t.EthDst, colorMask).EthType(packet.EtherTypeARP).ARPOp(packet.ARPReply).ARPSender(t.Src),
 			Instructions: w.swallow(),
 		}
 	}

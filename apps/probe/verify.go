@@ -23,9 +23,9 @@ const (
 	Truncated         // the payload is not as long as it was sent
 	Altered           // padding or sequence number were changed
 
-	UnknownProbe  // no probe of that id, or of that colour and address, is running
+	UnknownProbe  // no probe of that id, or of that color and address, is running
 	WrongType     // ICMP where ARP was asked, or the like
-	WrongColour   // not the Identifier or the MAC that was sent
+	WrongColor    // not the Identifier or the MAC that was sent
 	WrongSwitch   // it came in at another switch
 	WrongVLAN     // it came in another network
 	WrongAddress  // not from the address that was probed, or not to the one that asked
@@ -51,14 +51,14 @@ func Reasons() []Reason {
 	return all
 }
 
-// Reply is what a reply says. For ARP only Type, Colour, Seq (its lower 8 bits), EthSrc, EthDst, Src and Tagged are set.
+// Reply is what a reply says. For ARP only Type, Color, Seq (its lower 8 bits), EthSrc, EthDst, Src and Tagged are set.
 type Reply struct {
 	Type           Type
 	EthSrc, EthDst packet.MAC
 	Tagged         bool
 	VLAN           uint16 // of the tag
 	Src, Dst       netip.Addr
-	Colour         uint16
+	Color          uint16
 	ID             uint32
 	Seq            uint32
 	Start          time.Time
@@ -68,7 +68,7 @@ type Reply struct {
 }
 
 // Verify reads a frame that a trap brought. Unless it returns Genuine, nothing in the reply can be relied on. An ARP reply has
-// no place for a hash: it is genuine when it is an ARP reply to a coloured MAC.
+// no place for a hash: it is genuine when it is an ARP reply to a colored MAC.
 func Verify(frame []byte, key *Key) (r Reply, reason Reason) {
 	f, ok := packet.Parse(frame)
 	if !ok {
@@ -110,7 +110,7 @@ func (r *Reply) readEcho(b []byte, typ uint8, key *Key) Reason {
 	case echo.Type() != typ || echo.Code() != 0:
 		return NotReply
 	}
-	r.Colour, r.echoSeq = echo.ID(), echo.Seq()
+	r.Color, r.echoSeq = echo.ID(), echo.Seq()
 	return r.readPayload(echo.Payload(), key)
 }
 
@@ -121,13 +121,13 @@ func (r *Reply) readARP(f packet.Frame) Reason {
 		return Malformed
 	case arp.Op() != packet.ARPReply:
 		return NotReply
-	case !IsColoured(f.Dst()):
+	case !IsColored(f.Dst()):
 		return NotOurs
 	case arp.TargetMAC() != f.Dst():
 		return Altered
 	}
 	m := f.Dst()
-	r.Type, r.Colour, r.Seq = ARP, uint16(m[3])<<8|uint16(m[4]), uint32(m[5])
+	r.Type, r.Color, r.Seq = ARP, uint16(m[3])<<8|uint16(m[4]), uint32(m[5])
 	r.Src, r.EthSrc = arp.SenderIP(), arp.SenderMAC()
 	return Genuine
 }
@@ -135,7 +135,7 @@ func (r *Reply) readARP(f packet.Frame) Reason {
 // Expectation is what the replies of a probe must be like.
 type Expectation struct {
 	Type     Type
-	Colour   uint16
+	Color    uint16
 	Switch   openflow.DatapathID // the source's
 	VLAN     uint16
 	EthDst   packet.MAC // the source's; not looked at for ARP
@@ -153,8 +153,8 @@ func (x *Expectation) Check(sw openflow.DatapathID, port openflow.PortNo, vlan u
 	switch {
 	case r.Type != x.Type:
 		return WrongType
-	case r.Colour != x.Colour:
-		return WrongColour
+	case r.Color != x.Color:
+		return WrongColor
 	case sw != x.Switch:
 		return WrongSwitch
 	case vlan != x.VLAN:

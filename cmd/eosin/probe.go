@@ -26,7 +26,7 @@ func (a *app) probeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "probe SOURCE DESTINATION",
 		Short: "Probe whether one host reaches another, without its help",
-		Long: `Probe whether one host reaches another: the controller sends coloured packets as if
+		Long: `Probe whether one host reaches another: the controller sends colored packets as if
 SOURCE had sent them and catches the replies, so neither guest has to do anything.
 
 SOURCE is a host's name, an IP, a MAC, or SWITCH:PORT. DESTINATION is the same, or any IP.

@@ -27,7 +27,7 @@ type Backend interface {
 
 	// Probe runs a probe to its end or until ctx is done. The request has its defaults and is valid. If report is not nil
 	// it is called with each piece of news, never by two goroutines at once, and never after Probe returned; it does not
-	// block. Unknown and ambiguous names, busy colours and sources that are down are problems and found before anything
+	// block. Unknown and ambiguous names, busy colors and sources that are down are problems and found before anything
 	// is sent; lost probes are no error. When ctx ends early, its error is returned.
 	Probe(ctx context.Context, request ProbeRequest, report func(ProbeUpdate)) (ProbeResult, error)
 

@@ -25,7 +25,7 @@ const (
 	CodeTimeout      Code = "request_timeout" // the body did not arrive in time
 	CodeUnknownName  Code = "unknown_name"    // no object of that name
 	CodeAmbiguous    Code = "ambiguous_name"  // several objects of that name
-	CodeColorBusy    Code = "color_busy"      // the probe colour asked for is in use
+	CodeColorBusy    Code = "color_busy"      // the probe color asked for is in use
 	CodeCannotRun    Code = "cannot_run"      // the probe cannot be run, Stage and Detail say why
 	CodeTooMany      Code = "too_many"        // concurrency or rate limit
 	CodeUnavailable  Code = "unavailable"     // not ready, or shutting down
@@ -102,7 +102,7 @@ func joinErrors(errs []FieldError) string {
 	return strings.Join(lines, "; ")
 }
 
-// ColorBusy says that the colour asked for is in use, or was so recently that replies could be mixed up. A colour becomes
+// ColorBusy says that the color asked for is in use, or was so recently that replies could be mixed up. A color becomes
 // free by itself after retryAfter seconds.
 func ColorBusy(color, retryAfter int) *Problem {
 	when := "while another probe runs"

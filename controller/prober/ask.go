@@ -37,8 +37,8 @@ func (q *question) route() *route {
 }
 
 // want returns what the answer must be like.
-func (q *question) want(colour uint16) probe.Expectation {
-	x := q.route().want(colour)
+func (q *question) want(color uint16) probe.Expectation {
+	x := q.route().want(color)
 	if q.deliver {
 		x.AnyPort, x.Port, x.NotPort = false, q.at.Port, 0
 	}
@@ -52,12 +52,12 @@ func (e *Engine) ask(ctx context.Context, wait time.Duration, stop <-chan struct
 	open, heard := 0, make(chan struct{}, 1)
 	for i := range qs {
 		q := &qs[i]
-		colour, err := e.takeColour(0, "looking for "+q.addr.String())
+		color, err := e.takeColor(0, "looking for "+q.addr.String())
 		if err != nil {
 			answers[i].err = err
 			continue
 		}
-		s := &stream{want: q.want(colour), timeout: wait}
+		s := &stream{want: q.want(color), timeout: wait}
 		s.heard = func(h hit) {
 			if h.kind == hitReply {
 				answers[i].ok, answers[i].mac, answers[i].rtt = true, h.from, h.rtt
@@ -72,11 +72,11 @@ func (e *Engine) ask(ctx context.Context, wait time.Duration, stop <-chan struct
 		e.register(s)
 		open++
 		e.mu.Unlock()
-		set, err := e.arm(ctx, q.at.Switch, q.route().trap(colour))
+		set, err := e.arm(ctx, q.at.Switch, q.route().trap(color))
 		defer func() {
 			e.mu.Lock()
 			e.unregister(s)
-			e.colours.Release(time.Now(), colour)
+			e.colors.Release(time.Now(), color)
 			e.mu.Unlock()
 			e.disarmIn(0, q.at.Switch, set)
 		}()

@@ -64,10 +64,10 @@ type Engine struct {
 
 	mu       sync.Mutex // not held while the fabric is called; taken within Exec
 	rate     int
-	colours  *probe.Colours
+	colors   *probe.Colors
 	lastID   uint32
 	streams  map[uint32]*stream // echoes by the id in their payload
-	arps     map[uint16]*stream // ARP by colour
+	arps     map[uint16]*stream // ARP by color
 	buckets  map[openflow.DatapathID]*bucket
 	lanes    map[openflow.DatapathID]*lane
 	start    func(*lane) // starts a lane's goroutine; nil while Run does not run
@@ -83,7 +83,7 @@ func New(f Fabric, o Options) *Engine {
 	e := &Engine{
 		fabric: f, key: o.Key, notice: o.Notice, rate: o.Rate,
 		poke: make(chan struct{}, 1), jobs: make(chan func(context.Context), inquiries), rtt: newRTTHistograms(),
-		colours: probe.NewColours(uint16(rand.Uint32())), lastID: rand.Uint32(),
+		colors: probe.NewColors(uint16(rand.Uint32())), lastID: rand.Uint32(),
 		streams: map[uint32]*stream{}, arps: map[uint16]*stream{},
 		buckets: map[openflow.DatapathID]*bucket{}, lanes: map[openflow.DatapathID]*lane{},
 		rejected: map[probe.Reason]uint64{},
@@ -202,11 +202,11 @@ func (e *Engine) submit(job func(context.Context)) bool {
 	}
 }
 
-// takeColour takes a colour for holder.
-func (e *Engine) takeColour(requested uint16, holder string) (uint16, error) {
+// takeColor takes a color for holder.
+func (e *Engine) takeColor(requested uint16, holder string) (uint16, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.colours.Take(time.Now(), requested, holder)
+	return e.colors.Take(time.Now(), requested, holder)
 }
 
 // grant takes up to n tokens of a switch. The engine's lock is held.
@@ -324,14 +324,14 @@ func (e *Engine) shoot(now time.Time, app *probe.App, out *apps.Output, x *shot)
 	if x.sent != nil {
 		x.sent(seq, start)
 	}
-	id, colour := x.s.id, x.s.want.Colour
+	id, color := x.s.id, x.s.want.Color
 	e.mu.Unlock()
 	var frame []byte
 	if x.r.typ == probe.ARP {
-		frame = (&probe.ARPRequest{Link: x.r.link, Target: x.r.to, Colour: colour, Seq: seq}).Append(nil)
+		frame = (&probe.ARPRequest{Link: x.r.link, Target: x.r.to, Color: color, Seq: seq}).Append(nil)
 	} else {
 		frame = (&probe.Echo{
-			Link: x.r.link, Src: x.r.from, Dst: x.r.to, Colour: colour, ID: id, Seq: seq, Start: start, Size: x.size,
+			Link: x.r.link, Src: x.r.from, Dst: x.r.to, Color: color, ID: id, Seq: seq, Start: start, Size: x.size,
 			DSCP: app.DSCP(),
 		}).Append(nil, e.key)
 	}
@@ -339,5 +339,5 @@ func (e *Engine) shoot(now time.Time, app *probe.App, out *apps.Output, x *shot)
 		app.Deliver(now, out, x.r.src.Port, frame)
 		return
 	}
-	app.Inject(now, out, probe.Injection{Port: x.r.src.Port, VLAN: x.r.link.VLAN, Frame: frame, Type: x.r.typ, Colour: colour})
+	app.Inject(now, out, probe.Injection{Port: x.r.src.Port, VLAN: x.r.link.VLAN, Frame: frame, Type: x.r.typ, Color: color})
 }

@@ -393,11 +393,11 @@ func (l *lab) left() string {
 	traps := l.traps(1) + l.traps(2)
 	l.e.mu.Lock()
 	defer l.e.mu.Unlock()
-	streams, colours := len(l.e.streams)+len(l.e.arps), l.e.colours.InUse()
-	if traps+streams+colours == 0 {
+	streams, colors := len(l.e.streams)+len(l.e.arps), l.e.colors.InUse()
+	if traps+streams+colors == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%d traps, %d streams, %d colours", traps, streams, colours)
+	return fmt.Sprintf("%d traps, %d streams, %d colors", traps, streams, colors)
 }
 
 // barriers returns how many barriers a switch has answered.

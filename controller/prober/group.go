@@ -12,23 +12,23 @@ import (
 
 // group is a continuous probe with its pairs. The engine's lock guards it.
 type group struct {
-	spec    Spec
-	typ     probe.Type
-	pairs   map[Pair]*pair
-	colours map[string]*colourHold // by source; for ARP, whose replies show nothing but the colour, by pair
-	seen    [2][]Endpoint          // the hosts from which the pairs were made
-	fresh   bool                   // the spec is new: look even if the hosts are the same
+	spec   Spec
+	typ    probe.Type
+	pairs  map[Pair]*pair
+	colors map[string]*colorHold // by source; for ARP, whose replies show nothing but the color, by pair
+	seen   [2][]Endpoint         // the hosts from which the pairs were made
+	fresh  bool                  // the spec is new: look even if the hosts are the same
 
 	late, doubles uint64 // answers after the timeout, and further answers to what was answered
 }
 
-// colourHold is a colour and how many pairs use it.
-type colourHold struct {
-	colour uint16
-	pairs  int
+// colorHold is a color and how many pairs use it.
+type colorHold struct {
+	color uint16
+	pairs int
 }
 
-// Configure sets the continuous probes. What stays the same keeps its state, colours and phase; what is new begins, what is
+// Configure sets the continuous probes. What stays the same keeps its state, colors and phase; what is new begins, what is
 // not in specs ends. Of several specs with one name the first counts, and one of an unknown type is left out.
 func (e *Engine) Configure(specs []Spec) {
 	e.mu.Lock()
@@ -51,7 +51,7 @@ func (e *Engine) Configure(specs []Spec) {
 			g.spec, g.fresh = s, true
 			delete(old, s.Name)
 		} else {
-			g = &group{spec: s, typ: typ, pairs: map[Pair]*pair{}, colours: map[string]*colourHold{}, fresh: true}
+			g = &group{spec: s, typ: typ, pairs: map[Pair]*pair{}, colors: map[string]*colorHold{}, fresh: true}
 		}
 		e.groups = append(e.groups, g)
 	}
@@ -208,27 +208,27 @@ func (s *Spec) phase(p Pair) time.Duration {
 	return time.Duration(x % uint64(s.Interval))
 }
 
-// colourFor takes or shares the colour of a pair. The engine's lock is held.
-func (e *Engine) colourFor(p *pair) (uint16, error) {
-	name := p.colourName()
-	hold := p.g.colours[name]
+// colorFor takes or shares the color of a pair. The engine's lock is held.
+func (e *Engine) colorFor(p *pair) (uint16, error) {
+	name := p.colorName()
+	hold := p.g.colors[name]
 	if hold == nil {
 		holder := p.g.spec.Name + ", " + p.key.Source
 		if p.g.typ == probe.ARP {
 			holder += " -> " + p.key.Destination
 		}
-		colour, err := e.colours.Take(time.Now(), 0, holder)
+		color, err := e.colors.Take(time.Now(), 0, holder)
 		if err != nil {
 			return 0, err
 		}
-		hold = &colourHold{colour: colour}
-		p.g.colours[name] = hold
+		hold = &colorHold{color: color}
+		p.g.colors[name] = hold
 	}
 	hold.pairs++
-	return hold.colour, nil
+	return hold.color, nil
 }
 
-func (p *pair) colourName() string {
+func (p *pair) colorName() string {
 	if p.g.typ == probe.ARP {
 		return p.key.Source + "\x00" + p.key.Destination
 	}
@@ -246,11 +246,11 @@ func (e *Engine) drop(p *pair) {
 	if p.set.app != nil {
 		e.lane(p.setAt).disarm(p.set)
 	}
-	name := p.colourName()
-	if hold := p.g.colours[name]; hold != nil {
+	name := p.colorName()
+	if hold := p.g.colors[name]; hold != nil {
 		if hold.pairs--; hold.pairs == 0 {
-			e.colours.Release(time.Now(), hold.colour)
-			delete(p.g.colours, name)
+			e.colors.Release(time.Now(), hold.color)
+			delete(p.g.colors, name)
 		}
 	}
 }

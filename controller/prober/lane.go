@@ -168,16 +168,16 @@ func (l *lane) arm(ctx context.Context, pairs []*pair) error {
 // armPair makes the pair's stream and trap what its route needs, and reports whether the switch has to be told.
 func (l *lane) armPair(p *pair, app *probe.App, out *apps.Output) bool {
 	if p.s == nil {
-		colour, err := l.e.colourFor(p)
+		color, err := l.e.colorFor(p)
 		if err != nil {
 			return false // see volley
 		}
-		p.s = &stream{want: p.r.want(colour), timeout: p.g.spec.Timeout, keep: pairKeeps, heard: p.heard}
+		p.s = &stream{want: p.r.want(color), timeout: p.g.spec.Timeout, keep: pairKeeps, heard: p.heard}
 		l.e.register(p.s)
 	}
-	colour := p.s.want.Colour
-	p.s.want = p.r.want(colour)
-	need := armed{app, p.r.trap(colour)}
+	color := p.s.want.Color
+	p.s.want = p.r.want(color)
+	need := armed{app, p.r.trap(color)}
 	if p.set == need && p.setAt == l.sw {
 		return false
 	}
@@ -207,7 +207,7 @@ func (l *lane) volley(ctx context.Context, pairs []*pair) (n int, err error) {
 		switch {
 		case p.gone:
 		case p.s == nil:
-			p.skip(&CannotRunError{Stage: NoReply, Reason: (&probe.ColourError{}).Error()})
+			p.skip(&CannotRunError{Stage: NoReply, Reason: (&probe.ColorError{}).Error()})
 		case need != nil && need != p.set.app:
 			l.e.mu.Unlock()
 			return 0, errOtherApp

@@ -30,7 +30,7 @@ var (
 		"Further answers to what was answered already, of configured probes.", []string{"probe"}, nil)
 	descRejected = prometheus.NewDesc("eosin_probe_replies_rejected_total",
 		"Frames that a trap brought and that are no answer to a running probe, by reason.", []string{"reason"}, nil)
-	descColours = prometheus.NewDesc("eosin_probe_colours_in_use", "Colours held by running probes.", nil, nil)
+	descColors = prometheus.NewDesc("eosin_probe_colours_in_use", "Colors held by running probes.", nil, nil)
 )
 
 // rttHistograms holds the round trip times of configured probes.
@@ -66,7 +66,7 @@ func (e *Engine) Collector() prometheus.Collector { return collector{e} }
 func (c collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		descSuccess, descReachable, descSent, descReceived, descLost, descViolations, descLate, descDuplicates, descRejected,
-		descColours,
+		descColors,
 	} {
 		ch <- d
 	}
@@ -102,7 +102,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	for _, r := range probe.Reasons() {
 		counter(descRejected, f.rejected[r], r.String())
 	}
-	gauge(descColours, float64(f.colours))
+	gauge(descColors, float64(f.colors))
 	c.e.rtt.vec.Collect(ch)
 }
 
@@ -111,7 +111,7 @@ type figures struct {
 	pairs    []pairFigures
 	groups   []groupFigures
 	rejected map[probe.Reason]uint64
-	colours  int
+	colors   int
 }
 
 type pairFigures struct {
@@ -130,7 +130,7 @@ type groupFigures struct {
 func (e *Engine) figures() figures {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	f := figures{rejected: maps.Clone(e.rejected), colours: e.colours.InUse()}
+	f := figures{rejected: maps.Clone(e.rejected), colors: e.colors.InUse()}
 	for _, g := range e.groups {
 		f.groups = append(f.groups, groupFigures{g.spec.Name, g.late, g.doubles})
 		for _, p := range g.pairs {

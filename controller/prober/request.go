@@ -15,7 +15,7 @@ type Request struct {
 	Count       int           // requests to be sent; 5
 	Interval    time.Duration // between two of them; 1 s
 	Timeout     time.Duration // for each reply; 1 s
-	Colour      uint16        // 0: any free one
+	Color       uint16        // 0: any free one
 	Size        int           // payload in bytes; 56 as ping sends. What is below probe.MinSize is raised to it
 }
 
@@ -109,7 +109,7 @@ type Result struct {
 	Source, Destination       string // as asked for
 	SourceEnd, DestinationEnd End
 	Type                      string
-	Colour                    uint16
+	Color                     uint16
 	Size                      int // payload in bytes
 	Sent, Received            int
 	Late                      int // answered after the timeout; they are lost
@@ -127,7 +127,7 @@ type UpdateKind uint8
 
 // The updates of a running probe.
 const (
-	Started UpdateKind = iota // about to send: Result holds the ends, colour, size
+	Started UpdateKind = iota // about to send: Result holds the ends, color, size
 	Replied                   // Seq, RTT
 	Lost                      // Seq: given up
 	Late                      // Seq, RTT: answered after it was given up

@@ -253,9 +253,9 @@ func neighbours(a, b netip.Addr, subnet netip.Prefix) bool {
 }
 
 // want returns what replies must be like.
-func (r *route) want(colour uint16) probe.Expectation {
+func (r *route) want(color uint16) probe.Expectation {
 	x := probe.Expectation{
-		Type: r.typ, Colour: colour, Switch: r.src.Switch, VLAN: r.link.VLAN, EthDst: r.link.Src, Src: r.to, Dst: r.from,
+		Type: r.typ, Color: color, Switch: r.src.Switch, VLAN: r.link.VLAN, EthDst: r.link.Src, Src: r.to, Dst: r.from,
 		AnyPort: true, NotPort: r.src.Port,
 	}
 	// What comes from another network has found a way that nobody knows of: it may come in anywhere.
@@ -266,10 +266,10 @@ func (r *route) want(colour uint16) probe.Expectation {
 }
 
 // trap returns what brings the replies.
-func (r *route) trap(colour uint16) probe.Trap {
+func (r *route) trap(color uint16) probe.Trap {
 	t := probe.Trap{VLAN: r.link.VLAN, Type: r.typ, EthDst: r.link.Src, Src: r.to, Dst: r.from}
 	if r.typ == probe.ARP {
-		t.EthDst, t.Dst = probe.ColouredMAC(colour, 0), netip.Addr{}
+		t.EthDst, t.Dst = probe.ColoredMAC(color, 0), netip.Addr{}
 	}
 	return t
 }

@@ -35,7 +35,7 @@ const arpTries = 3
 
 // Probe runs one probe to its end. report, if not nil, is told what happens, by the caller's goroutine; it must not block.
 //
-// Errors come before anything is sent: *InvalidError, *EndError (with *UnknownError or *AmbiguousError), *probe.ColourError,
+// Errors come before anything is sent: *InvalidError, *EndError (with *UnknownError or *AmbiguousError), *probe.ColorError,
 // *CannotRunError. Lost probes are no error. When ctx ends early the result holds what was until then, and the error is
 // ctx's. Run must be running, since it cleans up after it.
 func (e *Engine) Probe(ctx context.Context, req Request, report func(Update)) (Result, error) {
@@ -44,22 +44,22 @@ func (e *Engine) Probe(ctx context.Context, req Request, report func(Update)) (R
 	if err := p.prepare(); err != nil {
 		return p.res, err
 	}
-	colour, err := e.takeColour(req.Colour, req.Source+" -> "+req.Destination)
+	color, err := e.takeColor(req.Color, req.Source+" -> "+req.Destination)
 	if err != nil {
 		return p.res, err
 	}
-	p.res.Colour = colour
+	p.res.Color = color
 	defer func() {
 		e.mu.Lock()
 		defer e.mu.Unlock()
-		e.colours.Release(time.Now(), colour)
+		e.colors.Release(time.Now(), color)
 	}()
 	if p.r.ask.IsValid() {
 		if found, err := p.find(ctx); err != nil || !found {
 			return p.res, err
 		}
 	}
-	return p.res, p.run(ctx, colour)
+	return p.res, p.run(ctx, color)
 }
 
 // prepare resolves both ends.
@@ -135,9 +135,9 @@ func (p *single) cannotSend(err error) error {
 }
 
 // run sets the trap, sends, and waits for the replies.
-func (p *single) run(ctx context.Context, colour uint16) error {
+func (p *single) run(ctx context.Context, color uint16) error {
 	e := p.e
-	p.s = &stream{want: p.r.want(colour), timeout: p.req.Timeout, heard: p.heard}
+	p.s = &stream{want: p.r.want(color), timeout: p.req.Timeout, heard: p.heard}
 	e.mu.Lock()
 	e.register(p.s)
 	e.mu.Unlock()
@@ -147,7 +147,7 @@ func (p *single) run(ctx context.Context, colour uint16) error {
 		e.unregister(p.s)
 	}()
 	sw := p.src.ep.Switch
-	set, err := e.arm(ctx, sw, p.r.trap(colour))
+	set, err := e.arm(ctx, sw, p.r.trap(color))
 	defer func() { e.disarmIn(linger, sw, set) }()
 	if err == nil {
 		before := time.Now()

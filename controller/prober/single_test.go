@@ -227,28 +227,28 @@ func TestAnswersOfAnEndedProbe(t *testing.T) {
 	})
 }
 
-func TestColourOnRequest(t *testing.T) {
+func TestColorOnRequest(t *testing.T) {
 	inLab(t, Options{}, func(l *lab) {
 		l.add("vm1", 1, 1, 10)
 		l.add("vm2", 1, 2, 10)
 		var wg sync.WaitGroup
 		wg.Go(func() { // ends with its probe
-			l.probe(Request{Source: "vm1", Destination: "vm2", Count: 3, Colour: 111})
+			l.probe(Request{Source: "vm1", Destination: "vm2", Count: 3, Color: 111})
 		})
 		time.Sleep(time.Second)
-		_, err := l.e.Probe(l.t.Context(), Request{Source: "vm2", Destination: "vm1", Colour: 111}, nil)
-		if err == nil || err.Error() != "colour 111 is in use by the probe vm1 -> vm2" {
+		_, err := l.e.Probe(l.t.Context(), Request{Source: "vm2", Destination: "vm1", Color: 111}, nil)
+		if err == nil || err.Error() != "color 111 is in use by the probe vm1 -> vm2" {
 			t.Errorf("in use: %v", err)
 		}
 		wg.Wait()
 		time.Sleep(10 * time.Second)
-		_, err = l.e.Probe(l.t.Context(), Request{Source: "vm2", Destination: "vm1", Colour: 111}, nil)
-		var busy *probe.ColourError
+		_, err = l.e.Probe(l.t.Context(), Request{Source: "vm2", Destination: "vm1", Color: 111}, nil)
+		var busy *probe.ColorError
 		if !errors.As(err, &busy) || busy.Wait < 15*time.Second {
 			t.Errorf("resting: %v", err)
 		}
 		time.Sleep(20 * time.Second)
-		if res, _ := l.probe(Request{Source: "vm2", Destination: "vm1", Colour: 111, Count: 1}); res.Colour != 111 || res.Received != 1 {
+		if res, _ := l.probe(Request{Source: "vm2", Destination: "vm1", Color: 111, Count: 1}); res.Color != 111 || res.Received != 1 {
 			t.Errorf("rested: %+v", res)
 		}
 		for _, x := range l.frames(nil) {
@@ -371,7 +371,7 @@ func TestAddressesOfNoKnownHost(t *testing.T) {
 		if res.Verdict != Reachable || res.DestinationEnd.MAC != stranger.MAC.String() {
 			t.Errorf("in the network: %+v", res)
 		}
-		if first := l.frames(nil)[0].frame; first.EtherType() != packet.EtherTypeARP || !first.Dst().IsBroadcast() || !probe.IsColoured(first.Src()) {
+		if first := l.frames(nil)[0].frame; first.EtherType() != packet.EtherTypeARP || !first.Dst().IsBroadcast() || !probe.IsColored(first.Src()) {
 			t.Errorf("first frame %x", first.Bytes())
 		}
 		res, _ = l.probe(Request{Source: "vm1", Destination: "192.0.2.1", Count: 1})
@@ -407,7 +407,7 @@ func TestManyAtOnceDoNotMixUp(t *testing.T) {
 		}
 		var wg sync.WaitGroup
 		var mu sync.Mutex
-		colours := map[uint16]bool{}
+		colors := map[uint16]bool{}
 		for i := range n {
 			src, dst := i%32, (i/32+i%32+1)%32
 			if src == dst {
@@ -419,10 +419,10 @@ func TestManyAtOnceDoNotMixUp(t *testing.T) {
 				}, nil)
 				mu.Lock()
 				defer mu.Unlock()
-				if colours[res.Colour] {
-					t.Errorf("colour %d was used twice", res.Colour)
+				if colors[res.Color] {
+					t.Errorf("color %d was used twice", res.Color)
 				}
-				colours[res.Colour] = true
+				colors[res.Color] = true
 				switch {
 				case err != nil:
 					t.Error(err)

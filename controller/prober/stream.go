@@ -8,7 +8,7 @@ import (
 	"github.com/eosin-sdn/eosin/openflow/packet"
 )
 
-// stream is a sequence of requests of one colour from one source to one destination. The engine's lock guards it.
+// stream is a sequence of requests of one color from one source to one destination. The engine's lock guards it.
 type stream struct {
 	id      uint32
 	want    probe.Expectation
@@ -100,7 +100,7 @@ func (s *stream) expire(seq uint32) bool {
 // register makes replies find the stream. The engine's lock is held.
 func (e *Engine) register(s *stream) {
 	if s.want.Type == probe.ARP {
-		e.arps[s.want.Colour] = s
+		e.arps[s.want.Color] = s
 		return
 	}
 	for s.id == 0 || e.streams[s.id] != nil {
@@ -115,8 +115,8 @@ func (e *Engine) unregister(s *stream) {
 	if e.streams[s.id] == s {
 		delete(e.streams, s.id)
 	}
-	if e.arps[s.want.Colour] == s {
-		delete(e.arps, s.want.Colour)
+	if e.arps[s.want.Color] == s {
+		delete(e.arps, s.want.Color)
 	}
 }
 
@@ -137,7 +137,7 @@ func (e *Engine) Received(sw openflow.DatapathID, port openflow.PortNo, at time.
 func (e *Engine) accept(sw openflow.DatapathID, port openflow.PortNo, at time.Time, vlan uint16, r *probe.Reply) probe.Reason {
 	s := e.streams[r.ID]
 	if r.Type == probe.ARP {
-		s = e.arps[r.Colour]
+		s = e.arps[r.Color]
 	}
 	if s == nil {
 		return probe.UnknownProbe

@@ -201,7 +201,7 @@ func likeOVS() []struct {
 			add(1, 1, 3, nil, apply(ctl)), table(1, frame(macB, macA, -1)),
 			out(1, none.SetReg0(4).Output(openflow.PortTable), frame(macB, macA, -1)),
 		)},
-		{"walk: coloured probe", pipeline(
+		{"walk: colored probe", pipeline(
 			add(0, 9, 1, match(ip.IPProto(protoICMP).ICMPType(0).CTState(0, flow.CTTracked)), apply(none.CTRecirculate(77, 2))),
 			add(0, 1, 2, nil, apply(ctl)),
 			add(2, 9, 3, match(ip.CTState(flow.CTTracked|flow.CTReply, flow.CTTracked|flow.CTReply).CTMark(0x6f, 0xffffffff)),

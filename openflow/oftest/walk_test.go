@@ -128,13 +128,13 @@ func TestPacketIn(t *testing.T) {
 	}
 }
 
-// TestColouredProbe is the way of a probe: a packet-out that commits a mark
+// TestColoredProbe is the way of a probe: a packet-out that commits a mark
 // and enters table 0, and a reply that is known by that mark.
-func TestColouredProbe(t *testing.T) {
-	const zone, colour = 7, 0x6f
+func TestColoredProbe(t *testing.T) {
+	const zone, color = 7, 0x6f
 	var none flow.Actions
 	trap := flow.Match{}.EthType(ethIPv4).IPProto(protoICMP).ICMPType(0)
-	marked := flow.Match{}.CTState(flow.CTTracked|flow.CTReply, flow.CTTracked|flow.CTReply).CTMark(colour, 0xffffffff)
+	marked := flow.Match{}.CTState(flow.CTTracked|flow.CTReply, flow.CTTracked|flow.CTReply).CTMark(color, 0xffffffff)
 	sw, c := program(t, ports(2),
 		add(0, 10, 1, match(trap.EthDst(macA).IPSrc(ipB).IPDst(ipA).CTState(0, flow.CTTracked)),
 			apply(none.CTRecirculate(zone, 2))),
@@ -146,8 +146,8 @@ func TestColouredProbe(t *testing.T) {
 	)
 	var left []Out
 	sw.OnOutput(func(o Out) { left = append(left, o) })
-	request := echo(macB, macA, ipB, ipA, -1, 8, colour)
-	c.ok(openflow.AppendPacketOut(nil, 1, 1, none.CTCommit(zone, colour).Output(openflow.PortTable), request))
+	request := echo(macB, macA, ipB, ipA, -1, 8, color)
+	c.ok(openflow.AppendPacketOut(nil, 1, 1, none.CTCommit(zone, color).Output(openflow.PortTable), request))
 	wantPorts(t, left, 2)
 	if !bytes.Equal(left[0].Frame, request) {
 		t.Errorf("sent %x", left[0].Frame)
@@ -155,12 +155,12 @@ func TestColouredProbe(t *testing.T) {
 	if n := sw.Connections(); n != 1 {
 		t.Errorf("%d connections", n)
 	}
-	wantPorts(t, sw.Inject(2, echo(macA, macB, ipA, ipB, -1, 0, colour)))
+	wantPorts(t, sw.Inject(2, echo(macA, macB, ipA, ipB, -1, 0, color)))
 	if in := packetIn(t, c.do()); in.Cookie != 0xc01 || in.TableID != 2 || in.InPort != 2 {
 		t.Errorf("%+v", in)
 	}
 	// The guest's own ping, with another identifier, goes on to it.
-	wantPorts(t, sw.Inject(2, echo(macA, macB, ipA, ipB, -1, 0, colour+1)), 1)
+	wantPorts(t, sw.Inject(2, echo(macA, macB, ipA, ipB, -1, 0, color+1)), 1)
 	c.ok()
 }
 

@@ -27,7 +27,7 @@ func (s *site) post(path, body string) (status int, header http.Header, answer [
 	return response.StatusCode, response.Header, answer, err
 }
 
-// TestManyProbes: many at once do not mix up, a colour is one probe's alone for its time, and hosts have many names.
+// TestManyProbes: many at once do not mix up, a color is one probe's alone for its time, and hosts have many names.
 func TestManyProbes(t *testing.T) {
 	t.Parallel()
 	const guests, atOnceProbes, each = 8, 50, 10
@@ -47,7 +47,7 @@ func TestManyProbes(t *testing.T) {
 		s.reach(from, slices.DeleteFunc(slices.Clone(vms), func(to *lab.VM) bool { return to == from })...)
 	}
 
-	firstUse := s.oneColourAtATime(vms[0], vms[4])
+	firstUse := s.oneColorAtATime(vms[0], vms[4])
 
 	ears := s.listen("icmp", vms...)
 	type pair struct{ from, to int }
@@ -76,7 +76,7 @@ func TestManyProbes(t *testing.T) {
 	}
 	all.Wait()
 
-	colours := map[int]pair{}
+	colors := map[int]pair{}
 	for _, p := range pairs {
 		r := results[p]
 		if r.Sent != each || r.Received != each || r.Verdict != api.VerdictReachable {
@@ -89,15 +89,15 @@ func TestManyProbes(t *testing.T) {
 		if len(r.Replies) != each || len(seen) != each {
 			t.Errorf("vm%d to vm%d: replies %+v", p.from+1, p.to+1, r.Replies)
 		}
-		if other, taken := colours[r.Color]; taken {
-			t.Errorf("vm%d to vm%d has the colour %d of vm%d to vm%d", p.from+1, p.to+1, r.Color, other.from+1, other.to+1)
+		if other, taken := colors[r.Color]; taken {
+			t.Errorf("vm%d to vm%d has the color %d of vm%d to vm%d", p.from+1, p.to+1, r.Color, other.from+1, other.to+1)
 		}
-		colours[r.Color] = p
+		colors[r.Color] = p
 	}
 	for to, e := range ears {
 		requests := map[pair]int{}
 		for _, x := range echoes(e.Stop()) {
-			p, known := colours[x.id]
+			p, known := colors[x.id]
 			switch {
 			case !known:
 				t.Errorf("vm%d sees an echo of nobody's: %+v", to+1, x)
@@ -118,27 +118,27 @@ func TestManyProbes(t *testing.T) {
 
 	const quarantine = 30 * time.Second
 	var last lab.CommandResult
-	s.eventually(quarantine+patience, "colour free again", func() bool {
-		last = s.ctl.Eosin("probe", "vm2", "vm3", "-c", "1", "--color", fmt.Sprint(colour))
+	s.eventually(quarantine+patience, "color free again", func() bool {
+		last = s.ctl.Eosin("probe", "vm2", "vm3", "-c", "1", "--color", fmt.Sprint(color))
 		return last.Exit == 0
 	})
 	if after := time.Since(firstUse); after < quarantine-2*time.Second {
-		t.Errorf("the colour was given out again after %v", after)
+		t.Errorf("the color was given out again after %v", after)
 	}
 }
 
-// oneColourAtATime asks for a colour that a running probe has, and again when it has just ended. It returns when that was.
-func (s *site) oneColourAtATime(from, to *lab.VM) time.Time {
+// oneColorAtATime asks for a color that a running probe has, and again when it has just ended. It returns when that was.
+func (s *site) oneColorAtATime(from, to *lab.VM) time.Time {
 	s.t.Helper()
 	first := make(chan lab.CommandResult)
 	go func() {
-		first <- s.ctl.Eosin("probe", from.Name, to.Name, "--color", fmt.Sprint(colour), "-c", "20", "-i", "50ms")
+		first <- s.ctl.Eosin("probe", from.Name, to.Name, "--color", fmt.Sprint(color), "-c", "20", "-i", "50ms")
 	}()
 	s.eventually(patience, "the first probe runs", func() bool { return s.metric("eosin_probe_colours_in_use") > 0 })
 	refused := func(when string) {
-		r := s.ctl.Eosin("probe", "vm2", "vm3", "--color", fmt.Sprint(colour), "-c", "1")
-		if r.Exit != 3 || !strings.Contains(r.Stderr, fmt.Sprintf("color %d", colour)) || !strings.Contains(r.Stderr, "in use") {
-			s.t.Errorf("the colour of a probe that %s: %v", when, r)
+		r := s.ctl.Eosin("probe", "vm2", "vm3", "--color", fmt.Sprint(color), "-c", "1")
+		if r.Exit != 3 || !strings.Contains(r.Stderr, fmt.Sprintf("color %d", color)) || !strings.Contains(r.Stderr, "in use") {
+			s.t.Errorf("the color of a probe that %s: %v", when, r)
 		}
 	}
 	refused("runs")

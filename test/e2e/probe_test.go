@@ -59,8 +59,8 @@ func (s *site) probe(args ...string) api.ProbeResult {
 	return result
 }
 
-// colour is what the tests ask for where they must know it before the probe runs.
-const colour = 111
+// color is what the tests ask for where they must know it before the probe runs.
+const color = 111
 
 // An echo is an ICMP or ICMPv6 echo as a capture saw it.
 type echo struct {
@@ -107,8 +107,8 @@ func echoes(frames []lab.Frame) []echo {
 	return all
 }
 
-// coloured selects the echoes of one colour.
-func coloured(all []echo, id int) []echo {
+// colored selects the echoes of one color.
+func colored(all []echo, id int) []echo {
 	return slices.DeleteFunc(slices.Clone(all), func(e echo) bool { return e.id != id })
 }
 
@@ -138,7 +138,7 @@ const fallbackTOS = 0b101011 << 2
 
 // injected probes while the guest pings by itself, and checks what both guests see:
 //
-//  1. The source sees neither the coloured requests nor the replies.
+//  1. The source sees neither the colored requests nor the replies.
 //  2. The destination sees exactly the requests, as if the source had sent them, and answers each.
 //  3. The guest's own pings, whatever their DSCP, are all answered once.
 func (s *site) injected(from, to speaker, args ...string) {
@@ -166,8 +166,8 @@ func (s *site) injected(from, to speaker, args ...string) {
 		all := echoes(atTarget.Frames())
 		return !slices.ContainsFunc(tos, func(t int) bool { return !slices.ContainsFunc(all, func(e echo) bool { return e.tos == t }) })
 	})
-	result := s.probe(append([]string{from.ip, to.ip, "--color", fmt.Sprint(colour), "-c", fmt.Sprint(sent), "-i", "100ms"}, args...)...)
-	if result.Verdict != api.VerdictReachable || result.Sent != sent || result.Received != sent || result.Color != colour {
+	result := s.probe(append([]string{from.ip, to.ip, "--color", fmt.Sprint(color), "-c", fmt.Sprint(sent), "-i", "100ms"}, args...)...)
+	if result.Verdict != api.VerdictReachable || result.Sent != sent || result.Received != sent || result.Color != color {
 		s.t.Errorf("%s to %s: %+v", from.Name, to.Name, result)
 	}
 	for i, p := range pings {
@@ -180,12 +180,12 @@ func (s *site) injected(from, to speaker, args ...string) {
 		c.Wait(2*own*len(tos), patience) // a busy machine writes what it has captured some time later
 	}
 	source, target := echoes(atSource.Stop()), echoes(atTarget.Stop())
-	if seen := coloured(source, colour); len(seen) > 0 || len(source) < 2*own*len(tos) {
-		s.t.Errorf("the source sees %d echoes, among them coloured ones: %+v", len(source), seen)
+	if seen := colored(source, color); len(seen) > 0 || len(source) < 2*own*len(tos) {
+		s.t.Errorf("the source sees %d echoes, among them colored ones: %+v", len(source), seen)
 	}
 	var requests, replies []int
-	for _, e := range coloured(target, colour) {
-		want := echo{request: true, dmac: to.MAC, smac: from.MAC, src: from.ip, dst: to.ip, id: colour, seq: e.seq, tos: e.tos, vlan: to.vlan}
+	for _, e := range colored(target, color) {
+		want := echo{request: true, dmac: to.MAC, smac: from.MAC, src: from.ip, dst: to.ip, id: color, seq: e.seq, tos: e.tos, vlan: to.vlan}
 		if e.request {
 			requests = append(requests, e.seq)
 		} else {
@@ -199,12 +199,12 @@ func (s *site) injected(from, to speaker, args ...string) {
 	if want := []int{1, 2, 3, 4, 5}; !slices.Equal(requests, want) || !slices.Equal(replies, want) {
 		s.t.Errorf("the destination sees the requests %v and answers %v, want %v", requests, replies, want)
 	}
-	if first, last := target[0], target[len(target)-1]; first.id == colour || last.id == colour {
+	if first, last := target[0], target[len(target)-1]; first.id == color || last.id == color {
 		s.t.Errorf("the guest did not ping for as long as the probe ran")
 	}
 }
 
-// TestInjectedPing: guests notice nothing of a coloured probe but the requests that the destination gets. In every way in
+// TestInjectedPing: guests notice nothing of a colored probe but the requests that the destination gets. In every way in
 // which a guest can be attached.
 func TestInjectedPing(t *testing.T) {
 	t.Parallel()
@@ -282,7 +282,7 @@ func TestInjectedARP(t *testing.T) {
 	s.reach(vm1, vm2)
 	before := vm2.Run("ip", "neigh")
 	atSource, atTarget := vm1.Capture("arp"), vm2.Capture("arp")
-	r := s.probe(vm1.IP(), vm2.IP(), "--type", "arp", "--color", fmt.Sprint(colour), "-c", "3", "-i", "50ms")
+	r := s.probe(vm1.IP(), vm2.IP(), "--type", "arp", "--color", fmt.Sprint(color), "-c", "3", "-i", "50ms")
 	if r.Verdict != api.VerdictReachable || r.Received != 3 {
 		t.Errorf("%+v", r)
 	}
@@ -294,7 +294,7 @@ func TestInjectedARP(t *testing.T) {
 				continue
 			}
 			sender, target := net.HardwareAddr(arp.SourceHwAddress).String(), net.HardwareAddr(arp.DstHwAddress).String()
-			const prefix = "02:e0:51:00:6f:" // with the colour
+			const prefix = "02:e0:51:00:6f:" // with the color
 			switch {
 			case arp.Operation == layers.ARPRequest && strings.HasPrefix(sender, prefix):
 				requests++
@@ -320,10 +320,10 @@ func TestInjectedARP(t *testing.T) {
 }
 
 // TestInjectedByHand does with ovs-ofctl alone what the controller does, beside it on the same bridge: hand-written flows know
-// the colour by the connection's mark and lead the reply to a port of their own, where tcpdump sees it. The verdicts agree.
+// the color by the connection's mark and lead the reply to a port of their own, where tcpdump sees it. The verdicts agree.
 func TestInjectedByHand(t *testing.T) {
 	t.Parallel()
-	const ownColour = 112 // the controller's probe must not be mixed up with the one by hand
+	const ownColor = 112 // the controller's probe must not be mixed up with the one by hand
 	s := newSite(t, conf(bridgeConf(1, "vif1: {access: blue}", "vif2: {access: blue}", "vif3: {access: blue}", "vif4: {access: red}")))
 	br := s.bridge("host1")
 	vm1, vm2, vm3, vm4 := s.vm(br, "vm1"), s.vm(br, "vm2"), s.vm(br, "vm3"), s.vm(br, "vm4")
@@ -331,19 +331,19 @@ func TestInjectedByHand(t *testing.T) {
 	s.met(vm1, vm2, vm3, vm4)
 	s.reach(vm1, vm2, vm3)
 	vm3.SetSilent(true)
-	br.AddFlow(fmt.Sprintf("table=200,priority=1,cookie=0x6f,ct_state=+trk+rpl,ct_mark=%d,actions=output:%d", colour, catcher.PortNumber()))
+	br.AddFlow(fmt.Sprintf("table=200,priority=1,cookie=0x6f,ct_state=+trk+rpl,ct_mark=%d,actions=output:%d", color, catcher.PortNumber()))
 	br.AddFlow("table=200,priority=0,cookie=0x6f,actions=resubmit(,0)")
 
 	for _, to := range []*lab.VM{vm2, vm3, vm4} {
 		reply := fmt.Sprintf("cookie=0x6f,ct_state=-trk,icmp,icmp_type=0,dl_dst=%s,nw_src=%s,nw_dst=%s", vm1.MAC, to.IP(), vm1.IP())
-		br.AddFlow(fmt.Sprintf("table=0,priority=60000,%s,actions=ct(zone=%d,table=200)", reply, colour))
-		filter := fmt.Sprintf("icmp[4:2] = %d", colour)
+		br.AddFlow(fmt.Sprintf("table=0,priority=60000,%s,actions=ct(zone=%d,table=200)", reply, color))
+		filter := fmt.Sprintf("icmp[4:2] = %d", color)
 		atSource, atTarget, caught := vm1.Capture(filter), to.Capture(filter), catcher.Capture(filter)
 		br.Host.Ofctl("packet-out", br.Name, fmt.Sprintf("in_port=%d,packet=%x,actions=ct(commit,zone=%d,exec(set_field:%d->ct_mark)),table",
-			vm1.PortNumber(), echoRequest(t, vm1, to), colour, colour))
+			vm1.PortNumber(), echoRequest(t, vm1, to), color, color))
 		reached := caught.Wait(1, 500*time.Millisecond)
 		br.DelFlows(strings.Replace(reply, "cookie=0x6f", "cookie=0x6f/-1", 1)) // it would lead the controller's replies astray
-		result := s.probe(vm1.IP(), to.IP(), "-c", "1", "--color", fmt.Sprint(ownColour+to.PortNumber()), "-W", "500ms")
+		result := s.probe(vm1.IP(), to.IP(), "-c", "1", "--color", fmt.Sprint(ownColor+to.PortNumber()), "-W", "500ms")
 		if byHand := map[bool]api.Verdict{true: api.VerdictReachable, false: api.VerdictUnreachable}[reached]; byHand != result.Verdict {
 			t.Errorf("%s to %s: by hand %s, by the controller %s", vm1.Name, to.Name, byHand, result.Verdict)
 		}
@@ -354,7 +354,7 @@ func TestInjectedByHand(t *testing.T) {
 			t.Errorf("the source sees %d frames of the probe by hand to %s", len(seen), to.Name)
 		}
 		requests := slices.DeleteFunc(echoes(atTarget.Stop()), func(e echo) bool { return !e.request })
-		want := []echo{{request: true, smac: vm1.MAC, dmac: to.MAC, src: vm1.IP(), dst: to.IP(), id: colour, seq: 1}}
+		want := []echo{{request: true, smac: vm1.MAC, dmac: to.MAC, src: vm1.IP(), dst: to.IP(), id: color, seq: 1}}
 		if to == vm4 {
 			want = nil // it is in another network
 		}
@@ -372,7 +372,7 @@ func echoRequest(t *testing.T, from, to *lab.VM) []byte {
 	buffer := gopacket.NewSerializeBuffer()
 	err := gopacket.SerializeLayers(buffer, gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true},
 		&layers.Ethernet{SrcMAC: mac(from.MAC), DstMAC: mac(to.MAC), EthernetType: layers.EthernetTypeIPv4}, ip,
-		&layers.ICMPv4{TypeCode: layers.CreateICMPv4TypeCode(layers.ICMPv4TypeEchoRequest, 0), Id: colour, Seq: 1},
+		&layers.ICMPv4{TypeCode: layers.CreateICMPv4TypeCode(layers.ICMPv4TypeEchoRequest, 0), Id: color, Seq: 1},
 		gopacket.Payload(make([]byte, 56)))
 	if err != nil {
 		t.Fatal(err)

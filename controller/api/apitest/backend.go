@@ -153,7 +153,7 @@ func (b *Backend) end(what, name string) (*api.ProbeEnd, error) {
 	return nil, api.UnknownName(what, name, candidates...)
 }
 
-// take reserves a colour.
+// take reserves a color.
 func (b *Backend) take(request api.ProbeRequest) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -173,7 +173,7 @@ func (b *Backend) take(request api.ProbeRequest) (int, error) {
 	return color, nil
 }
 
-// release gives a colour back.
+// release gives a color back.
 func (b *Backend) release(color int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-func TestColoursAreNotReusedTooSoon(t *testing.T) {
-	c := NewColours(0xffff) // begins at the end of the range
+func TestColorsAreNotReusedTooSoon(t *testing.T) {
+	c := NewColors(0xffff) // begins at the end of the range
 	now := time.Unix(1e9, 0)
 	first, err := c.Take(now, 0, "a")
 	if err != nil || first != 0xffff {
@@ -19,40 +19,40 @@ func TestColoursAreNotReusedTooSoon(t *testing.T) {
 	c.Release(now, first)
 	seen := map[uint16]bool{0x8000: true}
 	for {
-		colour, err := c.Take(now, 0, "x")
+		color, err := c.Take(now, 0, "x")
 		if err != nil {
-			var e *ColourError
-			if !errors.As(err, &e) || e.Colour != 0 {
+			var e *ColorError
+			if !errors.As(err, &e) || e.Color != 0 {
 				t.Errorf("error %v", err)
 			}
 			break
 		}
-		if seen[colour] || colour < 0x8000 || colour == first {
-			t.Fatalf("colour %#x was given out", colour)
+		if seen[color] || color < 0x8000 || color == first {
+			t.Fatalf("color %#x was given out", color)
 		}
-		seen[colour] = true
+		seen[color] = true
 	}
 	if len(seen) != 0x7fff {
-		t.Errorf("%d colours in use, want all but the resting one", len(seen))
+		t.Errorf("%d colors in use, want all but the resting one", len(seen))
 	}
-	if got, err := c.Take(now.Add(ColourQuarantine), 0, "late"); got != first {
+	if got, err := c.Take(now.Add(ColorQuarantine), 0, "late"); got != first {
 		t.Errorf("after its rest: %#x %v, want %#x", got, err, first)
 	}
 }
 
-func TestColoursOnRequest(t *testing.T) {
-	c := NewColours(0)
+func TestColorsOnRequest(t *testing.T) {
+	c := NewColors(0)
 	now := time.Unix(1e9, 0)
 	if got, err := c.Take(now, 111, "vm1 -> vm2"); got != 111 || err != nil {
 		t.Fatal(got, err)
 	}
 	_, err := c.Take(now, 111, "vm3 -> vm4")
-	if err == nil || err.Error() != "colour 111 is in use by the probe vm1 -> vm2" {
+	if err == nil || err.Error() != "color 111 is in use by the probe vm1 -> vm2" {
 		t.Errorf("in use: %v", err)
 	}
 	c.Release(now, 111)
 	_, err = c.Take(now.Add(10*time.Second), 111, "vm3 -> vm4")
-	var e *ColourError
+	var e *ColorError
 	if !errors.As(err, &e) || e.Wait != 20*time.Second || e.Holder != "vm1 -> vm2" {
 		t.Errorf("resting: %v", err)
 	}
