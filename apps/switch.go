@@ -87,17 +87,17 @@ type Switch struct {
 	NoConntrack bool
 	// NoMeters is set where the switch refused a meter: what it copies to the controller is then limited by the controller alone.
 	NoMeters bool
-	// MixesMegaflows is set where Open vSwitch changes the actions of the wrong megaflow when two overlap: see [Switch.Consult].
-	MixesMegaflows bool
+	// NeedsMegaflowWorkaround is set where Open vSwitch changes the actions of the wrong megaflow when two overlap: see [Switch.PinMegaflow].
+	NeedsMegaflowWorkaround bool
 }
 
-// Classes of decisions about where a frame goes, for Consult: one for each bit of a mark.
+// Classes of decisions about where a frame goes, for PinMegaflow: one for each bit of a mark.
 const (
 	portClasses = 16
 	classFlood  = portClasses
 )
 
-// Consult appends what makes a frame's megaflow tell to which port (PortAny: to all) its rule sends it, on switches that need that.
+// PinMegaflow appends what makes a frame's megaflow tell to which port (PortAny: to all) its rule sends it, on switches that need that.
 //
 // The userspace datapath of Open vSwitch before 2.17.8, 3.0.5, 3.1.3 and 3.2.0 finds the megaflow whose actions have changed by a
 // packet that it matches, and not by its identity. When another one overlaps with it, which is legal while both have the same actions
@@ -106,9 +106,9 @@ const (
 // the decision depends on more of the packet than the megaflow says. So decisions depend on different bits: of pkt_mark, all of them 0.
 //
 // Ports share bits, as each costs the datapath a mask to try.
-func (s *Switch) Consult(a flow.Actions, p openflow.PortNo) flow.Actions {
+func (s *Switch) PinMegaflow(a flow.Actions, p openflow.PortNo) flow.Actions {
 	switch {
-	case !s.MixesMegaflows:
+	case !s.NeedsMegaflowWorkaround:
 		return a
 	case p == openflow.PortAny:
 		return a.ConsultMark(classFlood)

@@ -111,8 +111,8 @@ func (c *Controller) freshenPorts(ctx context.Context) {
 		_ = s.step(func(now time.Time, m *datapath.Machine) error {
 			if s.usable() {
 				done := make(chan struct{})
-				m.AskPortStats(now)
-				m.Ask(done)
+				m.RequestPortStats(now)
+				m.Barrier(done)
 				answers = append(answers, done)
 			}
 			return nil

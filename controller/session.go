@@ -200,7 +200,7 @@ const (
 func (s *datapathSwitch) alive(ctx context.Context, within time.Duration) bool {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
-	return s.await(ctx, (*datapath.Machine).Ask) == nil && !s.vacant()
+	return s.await(ctx, (*datapath.Machine).Barrier) == nil && !s.vacant()
 }
 
 func (s *datapathSwitch) vacant() bool {

@@ -195,7 +195,7 @@ func (s *datapathSwitch) exec(f func(now time.Time, app *probe.App, out *apps.Ou
 
 // barrier waits until the switch has confirmed all that is desired at present.
 func (s *datapathSwitch) barrier(ctx context.Context) error {
-	return s.await(ctx, (*datapath.Machine).Confirm)
+	return s.await(ctx, (*datapath.Machine).NotifyInstalled)
 }
 
 // await waits until the switch has answered what ask sends, or the session has ended.

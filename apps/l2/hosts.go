@@ -86,8 +86,8 @@ func (a *App) Announce(out *apps.Output) {
 	}
 }
 
-// Counted takes the counter of a host's learn rule from an audit's dump: when it has grown, the host has sent something.
-func (a *App) Counted(now time.Time, f *openflow.FlowStats, m *flow.Match) {
+// UpdateStats takes the counter of a host's learn rule from an audit's dump: when it has grown, the host has sent something.
+func (a *App) UpdateStats(now time.Time, f *openflow.FlowStats, m *flow.Match) {
 	vlan, ok := m.GetVLAN()
 	mac, ok2 := m.GetEthSrc()
 	if f.TableID != apps.TableLearn || !ok || !ok2 {
@@ -100,8 +100,8 @@ func (a *App) Counted(now time.Time, f *openflow.FlowStats, m *flow.Match) {
 	}
 }
 
-// Isolated forgets where hosts of other switches are: no link leads there any more.
-func (a *App) Isolated(out *apps.Output) {
+// DropRemote forgets where hosts of other switches are: no link leads there any more.
+func (a *App) DropRemote(out *apps.Output) {
 	for k := range a.remote {
 		a.dropForward(k, out)
 	}

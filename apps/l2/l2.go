@@ -53,7 +53,7 @@ type App struct {
 
 	timeout  uint16 // idle timeout of learn rules, seconds
 	graph    *topology.Snapshot
-	mixes    bool      // Switch.MixesMegaflows
+	mixes    bool      // Switch.NeedsMegaflowWorkaround
 	networks string    // see tagging
 	egress   string    // see tagging
 	rule     flow.Rule // scratch, so that stating a rule allocates nothing
@@ -226,7 +226,7 @@ func (a *App) putForward(k Key, port openflow.PortNo, out *apps.Output) {
 		a.dropForward(k, out)
 		return
 	}
-	a.actions = p.Egress(a.sw.Consult(a.actions[:0], port), n)
+	a.actions = p.Egress(a.sw.PinMegaflow(a.actions[:0], port), n)
 	r := &a.rule
 	r.Table, r.Priority, r.Cookie = apps.TableForward, prioHost, hostCookie(k)
 	r.IdleTimeout, r.Flags = 0, 0
@@ -294,9 +294,9 @@ func (a *App) forget(now time.Time, k Key, h host, out *apps.Output) {
 	out.Facts = append(out.Facts, apps.Fact{Kind: apps.HostGone, Port: h.port, VLAN: k.VLAN(), MAC: k.MAC(), At: now})
 }
 
-// Renounce forgets every host and route: another controller has answered for the switch in the meantime. What is true now is
+// Reset forgets every host and route: another controller has answered for the switch in the meantime. What is true now is
 // taken from its flows.
-func (a *App) Renounce(now time.Time, out *apps.Output) {
+func (a *App) Reset(now time.Time, out *apps.Output) {
 	for k, h := range a.local {
 		a.forget(now, k, h, out)
 	}

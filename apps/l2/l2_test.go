@@ -545,7 +545,7 @@ func TestIsolatedAndAnnounce(t *testing.T) {
 		r.app.HostAt(r.now, KeyOf(red, mac(20+n)), other, 1, r.out)
 	}
 	r.drain()
-	r.app.Isolated(r.out)
+	r.app.DropRemote(r.out)
 	r.wantHosts(learned1)
 	r.wantFacts()
 	r.refresh()
@@ -588,7 +588,7 @@ func TestCounted(t *testing.T) {
 	k := KeyOf(blue, mac(10))
 	count := func(table uint8, packets uint64, m flow.Match) time.Time {
 		r.now = r.now.Add(30 * time.Second)
-		r.app.Counted(r.now, &openflow.FlowStats{TableID: table, Packets: packets}, &m)
+		r.app.UpdateStats(r.now, &openflow.FlowStats{TableID: table, Packets: packets}, &m)
 		h, _ := r.app.Lookup(k)
 		return h.Last
 	}

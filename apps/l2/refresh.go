@@ -15,9 +15,9 @@ func (a *App) Refresh(now time.Time, out *apps.Output) {
 	a.fixed(out)
 	timeout := idleSeconds(a.sw.Settings.HostTimeout)
 	networks, tagging := a.tagging()
-	again := timeout != a.timeout || networks != a.networks || a.sw.MixesMegaflows != a.mixes
+	again := timeout != a.timeout || networks != a.networks || a.sw.NeedsMegaflowWorkaround != a.mixes
 	if again || tagging != a.egress || a.graph != a.sw.Graph {
-		a.timeout, a.networks, a.egress, a.graph, a.mixes = timeout, networks, tagging, a.sw.Graph, a.sw.MixesMegaflows
+		a.timeout, a.networks, a.egress, a.graph, a.mixes = timeout, networks, tagging, a.sw.Graph, a.sw.NeedsMegaflowWorkaround
 		for k, at := range a.remote {
 			a.route(k, at, out)
 		}
@@ -64,8 +64,8 @@ func (a *App) fixed(out *apps.Output) {
 	toLearn := flow.Instructions(nil).Goto(apps.TableLearn)
 	toForward := flow.Instructions(nil).Goto(apps.TableForward)
 	toFlood := flow.Instructions(nil)
-	if a.sw.MixesMegaflows {
-		toFlood = toFlood.Apply(a.sw.Consult(nil, openflow.PortAny))
+	if a.sw.NeedsMegaflowWorkaround {
+		toFlood = toFlood.Apply(a.sw.PinMegaflow(nil, openflow.PortAny))
 	}
 	toFlood = toFlood.Goto(apps.TableFlood)
 

@@ -27,9 +27,9 @@ func NewHandshake() *Handshake {
 
 // Reasons to end a connection during the handshake.
 var (
-	ErrVersion   = errors.New("the switch does not speak OpenFlow 1.3: allow it with `ovs-vsctl set bridge BRIDGE protocols=OpenFlow13`")
-	ErrAuxiliary = errors.New("auxiliary connections are not served")
-	ErrOrder     = errors.New("message out of order")
+	errVersion    = errors.New("the switch does not speak OpenFlow 1.3: allow it with `ovs-vsctl set bridge BRIDGE protocols=OpenFlow13`")
+	errAuxiliary  = errors.New("auxiliary connections are not served")
+	errOutOfOrder = errors.New("message out of order")
 )
 
 // Receive takes one message. done is set with the features when the peer has said who it is. After an error the connection is
@@ -48,7 +48,7 @@ func (h *Handshake) Receive(msg []byte) (features openflow.FeaturesReply, done b
 			return features, false, fmt.Errorf("the switch refused the handshake: %w", &e)
 		}
 		if head.Type != openflow.TypeHello {
-			return features, false, fmt.Errorf("%w: %s before hello", ErrOrder, head.Type)
+			return features, false, fmt.Errorf("%w: %s before hello", errOutOfOrder, head.Type)
 		}
 		var hello openflow.Hello
 		if err := hello.Decode(msg); err != nil {
@@ -56,7 +56,7 @@ func (h *Handshake) Receive(msg []byte) (features openflow.FeaturesReply, done b
 		}
 		if !hello.Supports(openflow.Version) {
 			h.Out = openflow.AppendError(h.Out, head.Xid, openflow.ErrorTypeHelloFailed, openflow.HelloFailedIncompatible, []byte("eosin speaks OpenFlow 1.3 (wire version 4) only"))
-			return features, false, fmt.Errorf("%w (it offers wire version %d)", ErrVersion, head.Version)
+			return features, false, fmt.Errorf("%w (it offers wire version %d)", errVersion, head.Version)
 		}
 		h.hello = true
 		h.xid++
@@ -69,13 +69,13 @@ func (h *Handshake) Receive(msg []byte) (features openflow.FeaturesReply, done b
 	switch head.Type {
 	case openflow.TypeFeaturesReply:
 		if head.Xid != h.xid {
-			return features, false, fmt.Errorf("%w: features reply to a request that was not made", ErrOrder)
+			return features, false, fmt.Errorf("%w: features reply to a request that was not made", errOutOfOrder)
 		}
 		if err := features.Decode(msg); err != nil {
 			return features, false, err
 		}
 		if features.AuxiliaryID != 0 {
-			return features, false, ErrAuxiliary
+			return features, false, errAuxiliary
 		}
 		return features, true, nil
 	case openflow.TypeEchoRequest:
@@ -94,5 +94,5 @@ func (h *Handshake) Receive(msg []byte) (features openflow.FeaturesReply, done b
 		}
 		return features, false, &e
 	}
-	return features, false, fmt.Errorf("%w: %s during the handshake", ErrOrder, head.Type)
+	return features, false, fmt.Errorf("%w: %s during the handshake", errOutOfOrder, head.Type)
 }

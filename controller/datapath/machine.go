@@ -200,7 +200,7 @@ func (m *Machine) DeliverGraph(g *topology.Snapshot) {
 		m.echoXid = 0 // what it need not answer until now
 		m.l2.Announce(&m.Out)
 	case alone && !was.Alone(m.sw.ID):
-		m.l2.Isolated(&m.Out)
+		m.l2.DropRemote(&m.Out)
 	}
 }
 

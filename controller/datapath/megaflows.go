@@ -5,16 +5,16 @@ import (
 	"strings"
 )
 
-// mixesMegaflows reports whether the switch is an Open vSwitch whose userspace datapath changes the wrong one of two megaflows that
-// overlap, see [apps.Switch.Consult]. Open vSwitch does not say which datapath it has; but with the one in userspace the bridge's own
+// needsMegaflowWorkaround reports whether the switch is an Open vSwitch whose userspace datapath changes the wrong one of two megaflows that
+// overlap, see [apps.Switch.PinMegaflow]. Open vSwitch does not say which datapath it has; but with the one in userspace the bridge's own
 // port is a tap device, which has a speed, and with the kernel's it is a device without one.
-func (m *Machine) mixesMegaflows() bool {
-	return m.desc.Hardware == "Open vSwitch" && m.tap && mixesMegaflows(m.desc.Software)
+func (m *Machine) needsMegaflowWorkaround() bool {
+	return m.desc.Hardware == "Open vSwitch" && m.tap && affectedVersion(m.desc.Software)
 }
 
-// mixesMegaflows reports whether a version of Open vSwitch, as it describes itself, is older than "dpif-netdev: Fix
+// affectedVersion reports whether a version of Open vSwitch, as it describes itself, is older than "dpif-netdev: Fix
 // dpif_netdev_flow_put". What is no version is taken to be newer.
-func mixesMegaflows(version string) bool {
+func affectedVersion(version string) bool {
 	var v [3]int // major, minor, patch
 	for i, part := range strings.SplitN(version, ".", 3) {
 		n, err := strconv.Atoi(part[:len(part)-len(strings.TrimLeft(part, "0123456789"))]) // "0-2+deb12u1"

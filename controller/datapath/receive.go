@@ -20,8 +20,8 @@ const (
 // maxStrays is how many flows that should not be there one audit removes: the next, which comes soon, sees the rest.
 const maxStrays = 50_000
 
-// ErrTooLong says that a switch would not come to the end of a reply.
-var ErrTooLong = fmt.Errorf("multipart reply of more than %d MiB or %d parts", maxReplyBytes>>20, maxReplyParts)
+// errReplyTooLong says that a switch would not come to the end of a reply.
+var errReplyTooLong = fmt.Errorf("multipart reply of more than %d MiB or %d parts", maxReplyBytes>>20, maxReplyParts)
 
 // Receive takes one message of the session. An error closes the connection.
 func (m *Machine) Receive(now time.Time, msg []byte) error {
@@ -216,7 +216,7 @@ func (m *Machine) multipart(now time.Time, xid uint32, msg []byte) error {
 		r.bytes += len(msg)
 		r.parts++
 		if r.bytes > maxReplyBytes || r.parts > maxReplyParts {
-			return ErrTooLong
+			return errReplyTooLong
 		}
 		kind := r.kind
 		if err := m.part(now, kind, &mp); err != nil {
@@ -305,7 +305,7 @@ func (m *Machine) dumped(now time.Time, kind requestKind, f *openflow.FlowStats)
 			m.Out.Store.Dumped(f, &m.drift)
 		}
 		if err == nil && owner == apps.OwnerHosts {
-			m.l2.Counted(now, f, &match)
+			m.l2.UpdateStats(now, f, &match)
 		}
 		return
 	}

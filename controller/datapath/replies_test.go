@@ -92,7 +92,7 @@ func TestMultipartUnsolicited(t *testing.T) {
 		t.Errorf("%v, %d unsolicited, %+v", p.err, p.m.Unsolicited, p.m.Status())
 	}
 	// Nor is the reply to a request taken twice.
-	p.m.AskPortStats(p.now)
+	p.m.RequestPortStats(p.now)
 	xid := p.m.Out.Xid
 	p.run()
 	p.recv(openflow.AppendMultipartReply(nil, xid, openflow.MultipartPortStats, false, nil))
@@ -150,7 +150,7 @@ func TestMultipartTooLong(t *testing.T) {
 			for ; p.err == nil && n <= maxReplyParts; n++ {
 				p.receive(part)
 			}
-			if !errors.Is(p.err, ErrTooLong) {
+			if !errors.Is(p.err, errReplyTooLong) {
 				t.Errorf("ended after %d parts with %v", n, p.err)
 			}
 			if len(p.m.ports) > maxPorts {
@@ -263,7 +263,7 @@ func TestBarriers(t *testing.T) {
 	var done [4]chan struct{}
 	for i := range done {
 		done[i] = make(chan struct{})
-		p.m.Ask(done[i])
+		p.m.Barrier(done[i])
 	}
 	p.run()
 	closed := func() (s string) {
@@ -303,10 +303,10 @@ func TestBarrierUnanswered(t *testing.T) {
 	p := newPeer(t)
 	p.ready()
 	p.silent = func(msg []byte) bool { return openflow.Type(msg[1]) == openflow.TypeBarrierRequest }
-	p.m.Ask(nil)
+	p.m.Barrier(nil)
 	p.run()
 	p.pass(20 * time.Second)
-	p.m.Ask(nil) // a later one does not extend the time
+	p.m.Barrier(nil) // a later one does not extend the time
 	p.run()
 	p.pass(9 * time.Second)
 	if p.err != nil {

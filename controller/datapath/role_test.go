@@ -154,7 +154,7 @@ func TestYield(t *testing.T) {
 			}
 			p.notices = nil
 			confirmed := make(chan struct{})
-			p.m.Confirm(confirmed)
+			p.m.NotifyInstalled(confirmed)
 			p.recv(c.tell)
 			p.silent = nil
 			p.wantRole(openflow.RoleSlave, Standby)

@@ -30,7 +30,7 @@ type session struct {
 	waiting []request // multipart requests that are not answered in full
 	barrier []barrier // in the order sent
 
-	unconfirmed []chan<- struct{} // see Confirm
+	unconfirmed []chan<- struct{} // see NotifyInstalled
 
 	oldest      uint32    // xid of the barrier that has waited longest
 	oldestSince time.Time // since when it has been that
@@ -131,7 +131,7 @@ func (m *Machine) Attach(now time.Time, f openflow.FeaturesReply) {
 	m.askRole(now, openflow.RoleNoChange, 0)
 	if m.yielded { // what the other controller has made of the switch is the truth now
 		m.yielded, m.adopted = false, false
-		m.l2.Renounce(now, &m.Out)
+		m.l2.Reset(now, &m.Out)
 	}
 	m.ask(now, askDesc)
 	m.ask(now, askPorts)
@@ -238,7 +238,7 @@ func (m *Machine) describe(now time.Time) {
 // described begins to bring the desired state about. After a restart of the controller that takes a moment: the flows that
 // are there forward by themselves, and the links that explain some of them have to be found again first.
 func (m *Machine) described(now time.Time) {
-	m.sw.MixesMegaflows = m.mixesMegaflows()
+	m.sw.NeedsMegaflowWorkaround = m.needsMegaflowWorkaround()
 	m.sendMeters()
 	m.phase = Adopting
 	m.dirty = true
@@ -334,15 +334,15 @@ func (m *Machine) schedule(now time.Time) {
 	}
 }
 
-// Ask sends a barrier now and closes done when the switch has answered it, or the session has ended: it has then processed all
+// Barrier sends a barrier now and closes done when the switch has answered it, or the session has ended: it has then processed all
 // that was sent before.
-func (m *Machine) Ask(done chan<- struct{}) { m.appendBarrier(done) }
+func (m *Machine) Barrier(done chan<- struct{}) { m.appendBarrier(done) }
 
-// Confirm closes done when the switch has confirmed all that is desired at present, or the session has ended. That may take an
+// NotifyInstalled closes done when the switch has confirmed all that is desired at present, or the session has ended. That may take an
 // audit and its bundle.
-func (m *Machine) Confirm(done chan<- struct{}) { m.unconfirmed = append(m.unconfirmed, done) }
+func (m *Machine) NotifyInstalled(done chan<- struct{}) { m.unconfirmed = append(m.unconfirmed, done) }
 
-// confirm sends the barriers of Confirm when nothing is queued any more.
+// confirm sends the barriers of NotifyInstalled when nothing is queued any more.
 func (m *Machine) confirm() {
 	if len(m.unconfirmed) == 0 || m.phase != Ready || m.Out.Store.Pending() > 0 {
 		return

@@ -75,8 +75,8 @@ func (m *Machine) Port(no openflow.PortNo) (apps.Port, bool) {
 	return c, true
 }
 
-// AskPortStats has the ports' counters refreshed; a barrier sent after it tells when they are.
-func (m *Machine) AskPortStats(now time.Time) {
+// RequestPortStats has the ports' counters refreshed; a barrier sent after it tells when they are.
+func (m *Machine) RequestPortStats(now time.Time) {
 	if m.phase >= Adopting && !m.asking(askPortStats) {
 		m.ask(now, askPortStats)
 	}
@@ -130,6 +130,3 @@ func (m *Machine) Moves(f func(vlan uint16, n uint64)) {
 
 // WasReady reports whether any session of the switch has come so far that its flows were right.
 func (m *Machine) WasReady() bool { return m.audits > 0 }
-
-// Serving reports whether the switch has what it should have, and can be told more.
-func (m *Machine) Serving() bool { return m.phase > Adopting && m.audits > 0 }

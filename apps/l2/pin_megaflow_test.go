@@ -29,9 +29,9 @@ func (r *rig) flooding() (actions string) {
 	return actions
 }
 
-// TestConsult: where Open vSwitch mixes megaflows up, a host's frames are sent on by a decision that depends on other bits than
+// TestPinMegaflow: where Open vSwitch mixes megaflows up, a host's frames are sent on by a decision that depends on other bits than
 // those before and after: in a flood, at one port, at another, through a link. Elsewhere nothing is added.
-func TestConsult(t *testing.T) {
+func TestPinMegaflow(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	k := KeyOf(blue, mac(1))
@@ -40,7 +40,7 @@ func TestConsult(t *testing.T) {
 		t.Errorf("without need: %s", plain)
 	}
 
-	r.sw.MixesMegaflows = true
+	r.sw.NeedsMegaflowWorkaround = true
 	r.refresh()
 	bits := map[string]string{}
 	note := func(where, actions string) {
@@ -63,7 +63,7 @@ func TestConsult(t *testing.T) {
 	r.app.HostAt(r.now, k, other, 0, r.out)
 	note("a link", r.forwarding(k))
 
-	r.sw.MixesMegaflows = false // it came back with another version
+	r.sw.NeedsMegaflowWorkaround = false // it came back with another version
 	r.refresh()
 	if plain := r.forwarding(k) + r.flooding(); strings.Contains(plain, "move") {
 		t.Errorf("without need any more: %s", plain)
