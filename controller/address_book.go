@@ -17,7 +17,7 @@ type addressBook struct {
 // hostRef names a host in the whole network: the same address may be used in many.
 type hostRef struct {
 	sw  openflow.DatapathID
-	key uint64 // l2.Key
+	key uint64 // topology.HostKey
 }
 
 // maxUsers bounds how many hosts are remembered for one address.

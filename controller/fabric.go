@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/apps"
-	"github.com/eosin-sdn/eosin/apps/l2"
 	"github.com/eosin-sdn/eosin/controller/datapath"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/topology"
@@ -39,7 +38,7 @@ type fabric struct {
 
 type frozenHost struct {
 	sw  openflow.DatapathID
-	key l2.Key
+	key topology.HostKey
 }
 
 // post is one thing that a switch has found out.
@@ -239,7 +238,7 @@ func (f *fabric) takeFact(now time.Time, sw openflow.DatapathID, fact *apps.Fact
 			f.mu.Unlock()
 		}
 		if verdict == topology.NewlyFrozen {
-			f.frozen = append(f.frozen, frozenHost{sw, l2.KeyOf(fact.VLAN, fact.MAC)})
+			f.frozen = append(f.frozen, frozenHost{sw, topology.NewHostKey(fact.VLAN, fact.MAC)})
 			if z, ok := f.hosts.Freeze(fact.VLAN, fact.MAC, now); ok {
 				f.c.notice("host_frozen", "", fmt.Sprintf("host %s (VLAN %d) moves too often between %s and %s: it stays at %s for a while",
 					fact.MAC, fact.VLAN, f.c.portName(z.Kept), f.c.portName(z.Refused), f.c.portName(z.Kept)))
@@ -306,7 +305,7 @@ func (f *fabric) tellHosts() {
 			if s := f.c.lookup(id); s != nil {
 				_ = s.step(func(now time.Time, m *datapath.Machine) error {
 					for _, u := range us {
-						m.DeliverHost(now, l2.KeyOf(u.VLAN, u.MAC), u.At, u.Port)
+						m.DeliverHost(now, topology.NewHostKey(u.VLAN, u.MAC), u.At, u.Port)
 					}
 					return nil
 				})

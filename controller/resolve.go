@@ -33,7 +33,7 @@ type place struct {
 
 // find returns where a host lives, or else where it lived until its port went down. Components that no known link joins may each
 // know it.
-func (c *Controller) find(k l2.Key) []place {
+func (c *Controller) find(k topology.HostKey) []place {
 	var found, unplugged []place
 	for _, s := range c.list() {
 		if p, ok := s.find(k); ok {
@@ -48,7 +48,7 @@ func (c *Controller) find(k l2.Key) []place {
 	return found
 }
 
-func (s *datapathSwitch) find(k l2.Key) (place, bool) {
+func (s *datapathSwitch) find(k topology.HostKey) (place, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	h, ok := s.machine.Host(k)
@@ -59,7 +59,7 @@ func (s *datapathSwitch) find(k l2.Key) (place, bool) {
 }
 
 // findUnplugged returns a host that lived here until its port went down.
-func (s *datapathSwitch) findUnplugged(k l2.Key) (place, bool) {
+func (s *datapathSwitch) findUnplugged(k topology.HostKey) (place, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	h, ok := s.machine.Unplugged(time.Now(), k)
@@ -193,7 +193,7 @@ func inNetwork(es []prober.Endpoint, network string) (in []prober.Endpoint) {
 func (r *reach) byMAC(cfg *config.Config, mac packet.MAC) []prober.Endpoint {
 	var es []prober.Endpoint
 	for _, n := range cfg.Networks {
-		for _, p := range r.c.find(l2.KeyOf(n.VLAN, mac)) {
+		for _, p := range r.c.find(topology.NewHostKey(n.VLAN, mac)) {
 			es = append(es, endpoint(cfg, p))
 		}
 	}
@@ -206,9 +206,9 @@ func (c *Controller) uses(ip netip.Addr, ref hostRef) bool {
 	if s == nil {
 		return false
 	}
-	p, ok := s.find(l2.Key(ref.key))
+	p, ok := s.find(topology.HostKey(ref.key))
 	if !ok {
-		p, ok = s.findUnplugged(l2.Key(ref.key))
+		p, ok = s.findUnplugged(topology.HostKey(ref.key))
 	}
 	return ok && slices.Contains(p.host.IPs, ip)
 }
@@ -221,9 +221,9 @@ func (r *reach) byAddress(cfg *config.Config, network string, ip netip.Addr) []p
 		if s == nil {
 			continue
 		}
-		p, ok := s.find(l2.Key(ref.key))
+		p, ok := s.find(topology.HostKey(ref.key))
 		if !ok {
-			if p, ok = s.findUnplugged(l2.Key(ref.key)); ok && slices.Contains(p.host.IPs, ip) {
+			if p, ok = s.findUnplugged(topology.HostKey(ref.key)); ok && slices.Contains(p.host.IPs, ip) {
 				unplugged = append(unplugged, endpoint(cfg, p))
 				continue
 			}
@@ -231,7 +231,7 @@ func (r *reach) byAddress(cfg *config.Config, network string, ip netip.Addr) []p
 		if !ok || !slices.Contains(p.host.IPs, ip) {
 			r.c.book.drop(ip, ref)
 			// It may have said so again at this moment, which is told once only.
-			if p, ok = s.find(l2.Key(ref.key)); !ok || !slices.Contains(p.host.IPs, ip) {
+			if p, ok = s.find(topology.HostKey(ref.key)); !ok || !slices.Contains(p.host.IPs, ip) {
 				continue
 			}
 			r.c.book.add(ip, ref)

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/apps"
-	"github.com/eosin-sdn/eosin/apps/l2"
 	"github.com/eosin-sdn/eosin/apps/probe"
 	"github.com/eosin-sdn/eosin/controller/datapath"
 	"github.com/eosin-sdn/eosin/openflow"
@@ -104,7 +103,7 @@ func (s *datapathSwitch) facts(m *datapath.Machine) {
 			case apps.ProbeReply:
 				s.c.prober.Received(s.id, f.Port, f.At, f.VLAN, f.Frame)
 			case apps.HostIP:
-				s.c.book.add(f.Addr, hostRef{s.id, uint64(l2.KeyOf(f.VLAN, f.MAC))})
+				s.c.book.add(f.Addr, hostRef{s.id, uint64(topology.NewHostKey(f.VLAN, f.MAC))})
 			case apps.Notice:
 				s.c.notice(f.Event, m.Name(), f.Text)
 			case apps.HostSeen, apps.HostGone:

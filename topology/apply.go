@@ -20,7 +20,7 @@ func (h *Hosts) Apply(next *Snapshot, out []Update) []Update {
 		return out
 	}
 	c := newNetChange(before, next)
-	var affected []hostKey
+	var affected []HostKey
 	for key, r := range h.records {
 		if !c.leaves(r) {
 			affected = append(affected, key)
@@ -110,7 +110,7 @@ func (c *netChange) holds(s sighting) bool {
 	return !c.next.Alone(s.Switch) && !c.newTransit[s.PortRef]
 }
 
-func (c *netChange) tell(key hostKey, out []Update) []Update {
+func (c *netChange) tell(key HostKey, out []Update) []Update {
 	for _, p := range c.is {
 		for _, member := range p.members {
 			told := find(c.was, member)

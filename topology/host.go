@@ -37,22 +37,8 @@ type Host struct {
 	Seen  time.Time
 }
 
-// hostKey is the VLAN in the upper 16 bits and the MAC address in the lower 48.
-type hostKey uint64
-
-func newHostKey(vlan uint16, mac packet.MAC) hostKey {
-	return hostKey(vlan)<<48 | hostKey(mac[0])<<40 | hostKey(mac[1])<<32 |
-		hostKey(mac[2])<<24 | hostKey(mac[3])<<16 | hostKey(mac[4])<<8 | hostKey(mac[5])
-}
-
-func (k hostKey) vlan() uint16 { return uint16(k >> 48) }
-
-func (k hostKey) mac() packet.MAC {
-	return packet.MAC{byte(k >> 40), byte(k >> 32), byte(k >> 24), byte(k >> 16), byte(k >> 8), byte(k)}
-}
-
-func (k hostKey) update(to openflow.DatapathID, place PortRef) Update {
-	return Update{Switch: to, VLAN: k.vlan(), MAC: k.mac(), At: place.Switch, Port: place.Port}
+func (k HostKey) update(to openflow.DatapathID, place PortRef) Update {
+	return Update{Switch: to, VLAN: k.VLAN(), MAC: k.MAC(), At: place.Switch, Port: place.Port}
 }
 
 // sighting is the latest time at which a host was seen at a port.

@@ -40,7 +40,7 @@ func (v Verdict) String() string {
 type Hosts struct {
 	limit   int // moves
 	net     *Snapshot
-	records map[hostKey]*record
+	records map[HostKey]*record
 	// epoch is the time of the first sighting. Times are kept relative to it, so that they follow the monotonic clock.
 	epoch time.Time
 }
@@ -48,7 +48,7 @@ type Hosts struct {
 // NewHosts returns an empty set of hosts that freezes those which move between switches more often than the given number
 // of times within [MoveWindow]; 0 = never.
 func NewHosts(moves int) *Hosts {
-	return &Hosts{limit: moves, net: NewGraph().Snapshot(), records: map[hostKey]*record{}}
+	return &Hosts{limit: moves, net: NewGraph().Snapshot(), records: map[HostKey]*record{}}
 }
 
 // SetMoves changes the limit of moves.
@@ -65,7 +65,7 @@ func (h *Hosts) Sight(s Sighting, out []Update) ([]Update, Verdict) {
 	if len(members) < 2 {
 		return out, Lone
 	}
-	key := newHostKey(s.VLAN, s.MAC)
+	key := NewHostKey(s.VLAN, s.MAC)
 	r := h.records[key]
 	seen := sighting{at: h.since(s.At), PortRef: ref}
 	if h.net.Transit(ref) {
@@ -121,7 +121,7 @@ func (h *Hosts) mayMove(r *record, seen sighting, from PortRef) bool {
 
 // Freeze returns how a host is frozen; false if it is not frozen at that time.
 func (h *Hosts) Freeze(vlan uint16, mac packet.MAC, now time.Time) (Freeze, bool) {
-	r := h.records[newHostKey(vlan, mac)]
+	r := h.records[NewHostKey(vlan, mac)]
 	if r == nil || r.moves == nil || !r.moves.frozen(h.since(now)) {
 		return Freeze{}, false
 	}
@@ -131,7 +131,7 @@ func (h *Hosts) Freeze(vlan uint16, mac packet.MAC, now time.Time) (Freeze, bool
 // Forget says that a host is no longer at a port: it was silent for too long, or the port went down. If that was its place, the
 // component knows no place until the host is seen again, since older sightings are no better.
 func (h *Hosts) Forget(dpid openflow.DatapathID, port openflow.PortNo, vlan uint16, mac packet.MAC, out []Update) []Update {
-	key := newHostKey(vlan, mac)
+	key := NewHostKey(vlan, mac)
 	r, members := h.records[key], h.net.Members(dpid)
 	if r == nil || len(members) < 2 {
 		return out
@@ -155,7 +155,7 @@ func (h *Hosts) Forget(dpid openflow.DatapathID, port openflow.PortNo, vlan uint
 
 // Place returns where the component of a switch has a host.
 func (h *Hosts) Place(from openflow.DatapathID, vlan uint16, mac packet.MAC) (PortRef, bool) {
-	r := h.records[newHostKey(vlan, mac)]
+	r := h.records[NewHostKey(vlan, mac)]
 	if r == nil {
 		return PortRef{}, false
 	}
@@ -170,7 +170,7 @@ func (h *Hosts) All(yield func(Host) bool) {
 			if place, _ := h.place(r, h.net.Members(s.Switch)); place.PortRef != s.PortRef {
 				continue
 			}
-			if !yield(Host{VLAN: key.vlan(), MAC: key.mac(), Place: s.PortRef, Seen: h.epoch.Add(time.Duration(s.at))}) {
+			if !yield(Host{VLAN: key.VLAN(), MAC: key.MAC(), Place: s.PortRef, Seen: h.epoch.Add(time.Duration(s.at))}) {
 				return
 			}
 		}
@@ -202,14 +202,14 @@ func (h *Hosts) place(r *record, members []openflow.DatapathID) (best sighting, 
 }
 
 // keep drops the sightings that the function refuses, and the host with its last one.
-func (h *Hosts) keep(key hostKey, r *record, accept func(sighting) bool) {
+func (h *Hosts) keep(key HostKey, r *record, accept func(sighting) bool) {
 	if !r.keep(accept) {
 		delete(h.records, key)
 	}
 }
 
 // correct tells a switch whose sighting was not taken where the host is, if anybody knows.
-func (h *Hosts) correct(out []Update, key hostKey, r *record, members []openflow.DatapathID, dpid openflow.DatapathID) []Update {
+func (h *Hosts) correct(out []Update, key HostKey, r *record, members []openflow.DatapathID, dpid openflow.DatapathID) []Update {
 	if r != nil {
 		if place, known := h.place(r, members); known {
 			return append(out, key.update(dpid, place.PortRef))
@@ -219,7 +219,7 @@ func (h *Hosts) correct(out []Update, key hostKey, r *record, members []openflow
 }
 
 // tell tells all switches of a component but the host's own.
-func tell(out []Update, key hostKey, members []openflow.DatapathID, place PortRef) []Update {
+func tell(out []Update, key HostKey, members []openflow.DatapathID, place PortRef) []Update {
 	out = slices.Grow(out, len(members))
 	u := key.update(0, place)
 	for _, member := range members {

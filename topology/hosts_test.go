@@ -186,7 +186,7 @@ func TestHostsBound(t *testing.T) {
 	for i := range 1000 {
 		h.Sight(sightingAt(PortRef{openflow.DatapathID(1 + i%2), openflow.PortNo(10 + i)}, float64(i)), nil)
 	}
-	r := h.records[newHostKey(10, vm)]
+	r := h.records[NewHostKey(10, vm)]
 	if got := 1 + len(r.others); got > maxSightings {
 		t.Errorf("%d sightings", got)
 	}

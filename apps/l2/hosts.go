@@ -9,6 +9,7 @@ import (
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
 	"github.com/eosin-sdn/eosin/openflow/packet"
+	"github.com/eosin-sdn/eosin/topology"
 )
 
 // maxAddresses bounds what is remembered of one host, which may claim any address it likes.
@@ -18,7 +19,7 @@ const maxAddresses = 8
 type addresses []netip.Addr
 
 // snoop learns a host's address from an ARP packet that it sent itself.
-func (a *App) snoop(now time.Time, k Key, p *apps.Packet, out *apps.Output) {
+func (a *App) snoop(now time.Time, k topology.HostKey, p *apps.Packet, out *apps.Output) {
 	arp, ok := packet.ParseARP(p.Frame.Payload())
 	if !ok || arp.SenderMAC() != k.MAC() {
 		return
@@ -40,19 +41,19 @@ func (a *App) snoop(now time.Time, k Key, p *apps.Packet, out *apps.Output) {
 
 // Host is a host at a port of this switch, for reading.
 type Host struct {
-	Key   Key
+	Key   topology.HostKey
 	Port  openflow.PortNo
 	Since time.Time // when it was seen at this port first
 	Last  time.Time // when it is known to have sent something: by a packet-in, or by its rule's counter at an audit
 	IPs   []netip.Addr
 }
 
-func (a *App) view(k Key, h host) Host {
+func (a *App) view(k topology.HostKey, h host) Host {
 	return Host{Key: k, Port: h.port, Since: time.Unix(0, h.since), Last: time.Unix(0, h.last), IPs: slices.Clone(a.ips[k])}
 }
 
 // Lookup returns a host of this switch.
-func (a *App) Lookup(k Key) (Host, bool) {
+func (a *App) Lookup(k topology.HostKey) (Host, bool) {
 	h, ok := a.local[k]
 	if !ok {
 		return Host{}, false
@@ -93,7 +94,7 @@ func (a *App) UpdateStats(now time.Time, f *openflow.FlowStats, m *flow.Match) {
 	if f.TableID != apps.TableLearn || !ok || !ok2 {
 		return
 	}
-	k := KeyOf(vlan, mac)
+	k := topology.NewHostKey(vlan, mac)
 	if h, known := a.local[k]; known && h.count != uint32(f.Packets) {
 		h.count, h.last = uint32(f.Packets), now.UnixNano()
 		a.local[k] = h

@@ -38,18 +38,18 @@ const heldFor = 10 * time.Second
 // App learns and forwards on one switch.
 type App struct {
 	sw        *apps.Switch
-	local     map[Key]host
-	remote    map[Key]openflow.DatapathID
-	held      map[Key]struct{} // restored forward rules of hosts to which no way is known yet
-	until     time.Time        // when held ends
-	ips       map[Key]addresses
+	local     map[topology.HostKey]host
+	remote    map[topology.HostKey]openflow.DatapathID
+	held      map[topology.HostKey]struct{} // restored forward rules of hosts to which no way is known yet
+	until     time.Time                     // when held ends
+	ips       map[topology.HostKey]addresses
 	ports     map[openflow.PortNo]*portState
 	hushes    []hush
-	frozen    map[Key]time.Time // until when a host's moves are ignored
-	unplugged map[Key]unplugged // hosts of ports that are down
-	swept     time.Time         // when unplugged was full and looked through last
-	Drops     [numDrops]uint64  // by Drop
-	Moves     map[uint16]uint64 // of hosts between ports of this switch, by VLAN
+	frozen    map[topology.HostKey]time.Time // until when a host's moves are ignored
+	unplugged map[topology.HostKey]unplugged // hosts of ports that are down
+	swept     time.Time                      // when unplugged was full and looked through last
+	Drops     [numDrops]uint64               // by Drop
+	Moves     map[uint16]uint64              // of hosts between ports of this switch, by VLAN
 
 	timeout  uint16 // idle timeout of learn rules, seconds
 	graph    *topology.Snapshot
@@ -59,18 +59,6 @@ type App struct {
 	rule     flow.Rule // scratch, so that stating a rule allocates nothing
 	actions  flow.Actions
 }
-
-// Key is a host: VLAN in the upper 16 bits, MAC address in the lower 48.
-type Key uint64
-
-// KeyOf returns the key of a host.
-func KeyOf(vlan uint16, mac packet.MAC) Key { return Key(vlan)<<48 | Key(mac.Uint64()) }
-
-// VLAN returns the host's VLAN.
-func (k Key) VLAN() uint16 { return uint16(k >> 48) }
-
-// MAC returns the host's address.
-func (k Key) MAC() packet.MAC { return packet.MACFromUint64(uint64(k) & (1<<48 - 1)) }
 
 // host is what is known of a host at a port of this switch. It is kept small: there may be many.
 type host struct {
@@ -96,8 +84,8 @@ type portState struct {
 // New returns the app for a switch.
 func New(sw *apps.Switch) *App {
 	return &App{
-		sw: sw, local: map[Key]host{}, remote: map[Key]openflow.DatapathID{}, held: map[Key]struct{}{},
-		ips: map[Key]addresses{}, ports: map[openflow.PortNo]*portState{}, frozen: map[Key]time.Time{}, unplugged: map[Key]unplugged{},
+		sw: sw, local: map[topology.HostKey]host{}, remote: map[topology.HostKey]openflow.DatapathID{}, held: map[topology.HostKey]struct{}{},
+		ips: map[topology.HostKey]addresses{}, ports: map[openflow.PortNo]*portState{}, frozen: map[topology.HostKey]time.Time{}, unplugged: map[topology.HostKey]unplugged{},
 		Moves: map[uint16]uint64{},
 	}
 }
@@ -148,7 +136,7 @@ func (a *App) SwitchDisconnected(time.Time) {}
 //  5. ARP also tells the host's address.
 func (a *App) PacketRcvd(now time.Time, p *apps.Packet, out *apps.Output) {
 	mac := p.Frame.Src()
-	k := KeyOf(p.VLAN, mac)
+	k := topology.NewHostKey(p.VLAN, mac)
 	h, known := a.local[k]
 	if known && h.port == p.In.InPort {
 		h.last = now.UnixNano()
@@ -190,7 +178,7 @@ func (a *App) admissible(p *apps.Packet, mac packet.MAC) (Drop, bool) {
 }
 
 // learn takes up a new host. The forward rule is stated before the learn rule, so that a learned source can be answered.
-func (a *App) learn(now time.Time, k Key, port openflow.PortNo, out *apps.Output) (Drop, bool) {
+func (a *App) learn(now time.Time, k topology.HostKey, port openflow.PortNo, out *apps.Output) (Drop, bool) {
 	s := a.portState(port)
 	if l := a.sw.Settings.HostsPerPort; l > 0 && s.hosts >= l {
 		return DropPortLimit, false
@@ -213,13 +201,13 @@ func (a *App) learn(now time.Time, k Key, port openflow.PortNo, out *apps.Output
 }
 
 // install states the two rules of a host at a port of this switch.
-func (a *App) install(k Key, port openflow.PortNo, out *apps.Output) {
+func (a *App) install(k topology.HostKey, port openflow.PortNo, out *apps.Output) {
 	a.putForward(k, port, out)
 	a.putLearn(k, port, out)
 }
 
 // putForward states the rule that sends a host's frames out of a port.
-func (a *App) putForward(k Key, port openflow.PortNo, out *apps.Output) {
+func (a *App) putForward(k topology.HostKey, port openflow.PortNo, out *apps.Output) {
 	p := a.sw.Ports[port]
 	n, ok := a.sw.Network(k.VLAN())
 	if p == nil || !ok {
@@ -237,7 +225,7 @@ func (a *App) putForward(k Key, port openflow.PortNo, out *apps.Output) {
 
 // putLearn states the rule that lets a host's frames pass without a copy to the controller. When the host has been silent for
 // the timeout, the switch removes the rule and says so.
-func (a *App) putLearn(k Key, port openflow.PortNo, out *apps.Output) {
+func (a *App) putLearn(k topology.HostKey, port openflow.PortNo, out *apps.Output) {
 	r := &a.rule
 	r.Table, r.Priority, r.Cookie = apps.TableLearn, prioHost, hostCookie(k)
 	r.IdleTimeout, r.Flags = a.timeout, openflow.FlagSendFlowRem
@@ -246,25 +234,25 @@ func (a *App) putLearn(k Key, port openflow.PortNo, out *apps.Output) {
 	out.Put(r)
 }
 
-func (a *App) dropForward(k Key, out *apps.Output) {
+func (a *App) dropForward(k topology.HostKey, out *apps.Output) {
 	m := forwardMatch(k)
 	out.Store.Delete(apps.TableForward, prioHost, &m)
 }
 
-func (a *App) dropLearn(k Key, port openflow.PortNo, out *apps.Output) {
+func (a *App) dropLearn(k topology.HostKey, port openflow.PortNo, out *apps.Output) {
 	m := learnMatch(k, port)
 	out.Store.Delete(apps.TableLearn, prioHost, &m)
 }
 
 // forwardMatch and learnMatch name the fields in canonical order, which spares the match moving them about.
-func forwardMatch(k Key) flow.Match { return flow.Match{}.EthDst(k.MAC()).VLAN(k.VLAN()) }
+func forwardMatch(k topology.HostKey) flow.Match { return flow.Match{}.EthDst(k.MAC()).VLAN(k.VLAN()) }
 
-func learnMatch(k Key, port openflow.PortNo) flow.Match {
+func learnMatch(k topology.HostKey, port openflow.PortNo) flow.Match {
 	return flow.Match{}.InPort(port).EthSrc(k.MAC()).VLAN(k.VLAN())
 }
 
 // hostCookie makes a host's rules easy to find in a dump: the lower 48 bits are its address.
-func hostCookie(k Key) uint64 { return flow.Cookie(apps.OwnerHosts, uint64(k)) }
+func hostCookie(k topology.HostKey) uint64 { return flow.Cookie(apps.OwnerHosts, uint64(k)) }
 
 // FlowRemoved forgets a host whose learn rule the switch has timed out. (A hush has no removal message.)
 func (a *App) FlowRemoved(now time.Time, f *openflow.FlowRemoved, m *flow.Match, out *apps.Output) {
@@ -277,7 +265,7 @@ func (a *App) FlowRemoved(now time.Time, f *openflow.FlowRemoved, m *flow.Match,
 	if !ok || !ok2 || !ok3 {
 		return
 	}
-	k := KeyOf(vlan, mac)
+	k := topology.NewHostKey(vlan, mac)
 	if h, known := a.local[k]; known && h.port == port {
 		out.Store.Forget(apps.TableLearn, prioHost, m)
 		a.forget(now, k, h, out)
@@ -285,7 +273,7 @@ func (a *App) FlowRemoved(now time.Time, f *openflow.FlowRemoved, m *flow.Match,
 }
 
 // forget drops a host of this switch and its rules.
-func (a *App) forget(now time.Time, k Key, h host, out *apps.Output) {
+func (a *App) forget(now time.Time, k topology.HostKey, h host, out *apps.Output) {
 	delete(a.local, k)
 	delete(a.ips, k)
 	a.portState(h.port).hosts--
@@ -309,7 +297,7 @@ func (a *App) Reset(now time.Time, out *apps.Output) {
 
 // HostAt is told by the fabric where a host of the network is: at another switch (then this one gives up its own sighting),
 // at this one (then an earlier sighting of its own holds again), or nowhere (at is 0).
-func (a *App) HostAt(now time.Time, k Key, at openflow.DatapathID, port openflow.PortNo, out *apps.Output) {
+func (a *App) HostAt(now time.Time, k topology.HostKey, at openflow.DatapathID, port openflow.PortNo, out *apps.Output) {
 	h, here := a.local[k]
 	a.pluggedElsewhere(k, at)
 	switch {
@@ -338,7 +326,7 @@ func (a *App) HostAt(now time.Time, k Key, at openflow.DatapathID, port openflow
 
 // route states the forward rule of a host on another switch, out of the port that leads there by the fewest hops; without a
 // way there, its frames are flooded like any unknown ones. A held rule stays until there is a way, or its time is over.
-func (a *App) route(k Key, at openflow.DatapathID, out *apps.Output) {
+func (a *App) route(k topology.HostKey, at openflow.DatapathID, out *apps.Output) {
 	if port, ok := a.sw.Graph.Next(k.VLAN(), a.sw.ID, at); ok && a.sw.CarriesVLAN(k.VLAN()) {
 		delete(a.held, k)
 		a.putForward(k, port, out)

@@ -222,7 +222,7 @@ func TestLearnNewHost(t *testing.T) {
 	if err := m.Decode(b); err != nil || m.TableID != apps.TableForward {
 		t.Errorf("the first message is for table %d (%v)", m.TableID, err)
 	}
-	h, ok := r.app.Lookup(KeyOf(blue, mac(10)))
+	h, ok := r.app.Lookup(topology.NewHostKey(blue, mac(10)))
 	if !ok || h.Port != 1 || !h.Since.Equal(t0) || !h.Last.Equal(t0) || r.app.Len() != 1 {
 		t.Errorf("%+v", h)
 	}
@@ -238,7 +238,7 @@ func TestKnownHostCostsNothing(t *testing.T) {
 	if r.out.Store.Pending() != 0 {
 		t.Error("something is to be sent")
 	}
-	if h, _ := r.app.Lookup(KeyOf(blue, mac(10))); !h.Last.Equal(r.now) || !h.Since.Equal(t0) {
+	if h, _ := r.app.Lookup(topology.NewHostKey(blue, mac(10))); !h.Last.Equal(r.now) || !h.Since.Equal(t0) {
 		t.Errorf("%+v", h)
 	}
 }
@@ -334,7 +334,7 @@ func TestSlowMoves(t *testing.T) {
 // TestFreezeUnknown freezes a host that moves between switches: it is not learned here meanwhile.
 func TestFreezeUnknown(t *testing.T) {
 	r := newRig(t)
-	r.app.Freeze(r.now, KeyOf(blue, mac(10)), r.out)
+	r.app.Freeze(r.now, topology.NewHostKey(blue, mac(10)), r.out)
 	r.see(1, blue, mac(10))
 	if r.app.Len() != 0 || r.app.Drops[DropFrozen] != 1 || r.out.Store.TableLen(apps.TableLearn) != 4 {
 		t.Errorf("%d hosts, %d rules", r.app.Len(), r.out.Store.TableLen(apps.TableLearn))
@@ -465,7 +465,7 @@ func TestTunnelNumberChanges(t *testing.T) {
 	r := newRig(t)
 	r.sw.Ports[9].Mode = apps.Tunnel
 	r.link()
-	r.app.HostAt(r.now, KeyOf(blue, mac(10)), other, 1, r.out)
+	r.app.HostAt(r.now, topology.NewHostKey(blue, mac(10)), other, 1, r.out)
 	forward := `cookie=0xe05502000000000a, table=6, priority=10,dl_vlan=10,dl_dst=02:00:00:00:00:0a actions=set_field:0x1392->tun_id,pop_vlan,output:9`
 	r.wantHosts(forward)
 	r.sw.Networks = []apps.Network{{Name: "blue", VLAN: blue, VNI: 77}, r.sw.Networks[1]}
@@ -477,7 +477,7 @@ func TestTunnelNumberChanges(t *testing.T) {
 func TestLinkTaggingChanges(t *testing.T) {
 	r := newRig(t)
 	r.link()
-	r.app.HostAt(r.now, KeyOf(blue, mac(10)), other, 1, r.out)
+	r.app.HostAt(r.now, topology.NewHostKey(blue, mac(10)), other, 1, r.out)
 	forward := `cookie=0xe05502000000000a, table=6, priority=10,dl_vlan=10,dl_dst=02:00:00:00:00:0a actions=output:9`
 	r.wantHosts(forward)
 	r.sw.Ports[9].Native = blue
@@ -488,7 +488,7 @@ func TestLinkTaggingChanges(t *testing.T) {
 func TestHostElsewhere(t *testing.T) {
 	r := newRig(t)
 	r.link()
-	k := KeyOf(blue, mac(10))
+	k := topology.NewHostKey(blue, mac(10))
 	forward := `cookie=0xe05502000000000a, table=6, priority=10,dl_vlan=10,dl_dst=02:00:00:00:00:0a actions=output:9`
 
 	r.app.HostAt(r.now, k, other, 1, r.out)
@@ -515,19 +515,19 @@ func TestHostElsewhere(t *testing.T) {
 	r.app.HostAt(r.now, k, self, 1, r.out) // its earlier sighting here holds again
 	r.wantHosts(learned1)
 	for _, port := range []openflow.PortNo{6, 9, 3, 77} {
-		r.app.HostAt(r.now, KeyOf(blue, mac(11)), self, port, r.out)
+		r.app.HostAt(r.now, topology.NewHostKey(blue, mac(11)), self, port, r.out)
 	}
 	if r.app.Len() != 1 {
 		t.Error("learned where no host can be")
 	}
-	r.app.HostAt(r.now, KeyOf(12, mac(12)), other, 1, r.out) // a network that is not here
+	r.app.HostAt(r.now, topology.NewHostKey(12, mac(12)), other, 1, r.out) // a network that is not here
 	r.wantHosts(learned1)
 }
 
 // TestNoWay: without a way to a host's switch its frames are flooded like any unknown ones, until there is one.
 func TestNoWay(t *testing.T) {
 	r := newRig(t)
-	r.app.HostAt(r.now, KeyOf(blue, mac(10)), other, 1, r.out)
+	r.app.HostAt(r.now, topology.NewHostKey(blue, mac(10)), other, 1, r.out)
 	r.wantHosts("")
 	r.link()
 	r.wantHosts(`cookie=0xe05502000000000a, table=6, priority=10,dl_vlan=10,dl_dst=02:00:00:00:00:0a actions=output:9`)
@@ -542,7 +542,7 @@ func TestIsolatedAndAnnounce(t *testing.T) {
 	r.link()
 	r.see(1, blue, mac(10))
 	for n := range byte(5) {
-		r.app.HostAt(r.now, KeyOf(red, mac(20+n)), other, 1, r.out)
+		r.app.HostAt(r.now, topology.NewHostKey(red, mac(20+n)), other, 1, r.out)
 	}
 	r.drain()
 	r.app.DropRemote(r.out)
@@ -562,7 +562,7 @@ func TestTimeout(t *testing.T) {
 	r := newRig(t)
 	r.see(1, blue, mac(10))
 	r.drain()
-	k := KeyOf(blue, mac(10))
+	k := topology.NewHostKey(blue, mac(10))
 	// Not what ends a host: the forward rule, another port's rule, a deletion, matches of another form.
 	removed(r, apps.TableForward, openflow.FlowRemovedIdleTimeout, forwardMatch(k))
 	removed(r, apps.TableLearn, openflow.FlowRemovedIdleTimeout, learnMatch(k, 2))
@@ -585,7 +585,7 @@ func TestTimeout(t *testing.T) {
 func TestCounted(t *testing.T) {
 	r := newRig(t)
 	r.see(1, blue, mac(10))
-	k := KeyOf(blue, mac(10))
+	k := topology.NewHostKey(blue, mac(10))
 	count := func(table uint8, packets uint64, m flow.Match) time.Time {
 		r.now = r.now.Add(30 * time.Second)
 		r.app.UpdateStats(r.now, &openflow.FlowStats{TableID: table, Packets: packets}, &m)
@@ -601,7 +601,7 @@ func TestCounted(t *testing.T) {
 	}
 	count(apps.TableForward, 8, forwardMatch(k))
 	count(apps.TableLearn, 8, flow.Match{})
-	if last := count(apps.TableLearn, 8, learnMatch(KeyOf(red, mac(10)), 1)); !last.Equal(seen) || r.app.Len() != 1 {
+	if last := count(apps.TableLearn, 8, learnMatch(topology.NewHostKey(red, mac(10)), 1)); !last.Equal(seen) || r.app.Len() != 1 {
 		t.Errorf("others' counters: last seen %s", last)
 	}
 }
@@ -618,7 +618,7 @@ func TestSnoop(t *testing.T) {
 		r.app.PacketRcvd(r.now, r.packetFrom(1, blue, arp(src, sender, netip.MustParseAddr(ip))), r.out)
 	}
 	ips := func() []netip.Addr {
-		h, _ := r.app.Lookup(KeyOf(blue, mac(10)))
+		h, _ := r.app.Lookup(topology.NewHostKey(blue, mac(10)))
 		return h.IPs
 	}
 	send(mac(10), mac(10), "10.0.3.1") // learns the host, too
@@ -681,7 +681,7 @@ func TestRestart(t *testing.T) {
 	old.link()
 	old.see(1, blue, mac(10))
 	old.see(4, red, mac(11))
-	old.app.HostAt(old.now, KeyOf(red, mac(12)), other, 1, old.out)
+	old.app.HostAt(old.now, topology.NewHostKey(red, mac(12)), other, 1, old.out)
 	want := old.hosts()
 
 	r := restarted(t, old)
@@ -693,7 +693,7 @@ func TestRestart(t *testing.T) {
 	if got := r.hosts(); got != want {
 		t.Errorf("after the first refresh:\n%swant\n%s", got, want)
 	}
-	h, _ := r.app.Lookup(KeyOf(blue, mac(10)))
+	h, _ := r.app.Lookup(topology.NewHostKey(blue, mac(10)))
 	if r.app.Len() != 2 || h.Port != 1 || !h.Since.Equal(r.now.Add(-100*time.Second)) || !h.Last.Equal(r.now) {
 		t.Errorf("%d hosts; %+v", r.app.Len(), h)
 	}
@@ -703,7 +703,7 @@ func TestRestart(t *testing.T) {
 	}
 
 	// What is explained in time stays; what is not goes.
-	r.app.HostAt(r.now, KeyOf(red, mac(12)), other, 1, r.out)
+	r.app.HostAt(r.now, topology.NewHostKey(red, mac(12)), other, 1, r.out)
 	r.link()
 	r.now = r.now.Add(heldFor)
 	r.app.Tick(r.now, r.out)
@@ -716,11 +716,11 @@ func TestHeldRulesEnd(t *testing.T) {
 	old := newRig(t)
 	old.link()
 	old.see(1, blue, mac(10))
-	old.app.HostAt(old.now, KeyOf(red, mac(12)), other, 1, old.out)
-	old.app.HostAt(old.now, KeyOf(red, mac(13)), other, 1, old.out)
+	old.app.HostAt(old.now, topology.NewHostKey(red, mac(12)), other, 1, old.out)
+	old.app.HostAt(old.now, topology.NewHostKey(red, mac(13)), other, 1, old.out)
 	r := restarted(t, old)
 	dump(old, r, func(*openflow.FlowStats) {})
-	r.app.HostAt(r.now, KeyOf(red, mac(13)), 0, 0, r.out) // gone before it was known
+	r.app.HostAt(r.now, topology.NewHostKey(red, mac(13)), 0, 0, r.out) // gone before it was known
 	r.now = r.now.Add(heldFor - 1)
 	r.app.Tick(r.now, r.out)
 	if n := strings.Count(r.hosts(), "\n"); n != 3 {
@@ -744,12 +744,12 @@ func TestHeldRulesEnd(t *testing.T) {
 func TestHeldRuleWaitsForItsWay(t *testing.T) {
 	old := newRig(t)
 	old.link()
-	old.app.HostAt(old.now, KeyOf(red, mac(12)), other, 1, old.out)
+	old.app.HostAt(old.now, topology.NewHostKey(red, mac(12)), other, 1, old.out)
 	want := old.hosts()
 	r := restarted(t, old)
 	dump(old, r, func(*openflow.FlowStats) {})
 	r.drain()
-	r.app.HostAt(r.now, KeyOf(red, mac(12)), other, 1, r.out)
+	r.app.HostAt(r.now, topology.NewHostKey(red, mac(12)), other, 1, r.out)
 	if got := r.hosts(); got != want || r.out.Store.Pending() > 0 {
 		t.Errorf("known, with %d changes:\n%swant\n%s", r.out.Store.Pending(), got, want)
 	}
@@ -767,7 +767,7 @@ func TestHeldRuleWaitsForItsWay(t *testing.T) {
 func TestHostReturnsHere(t *testing.T) {
 	old := newRig(t)
 	old.link()
-	old.app.HostAt(old.now, KeyOf(blue, mac(10)), other, 1, old.out)
+	old.app.HostAt(old.now, topology.NewHostKey(blue, mac(10)), other, 1, old.out)
 	r := restarted(t, old)
 	dump(old, r, func(*openflow.FlowStats) {})
 	r.see(1, blue, mac(10))
@@ -845,9 +845,9 @@ func TestOrderDoesNotMatter(t *testing.T) {
 		func(r *rig) { r.see(4, red, mac(3)) },
 		func(r *rig) { r.see(4, blue, mac(4)) },
 		func(r *rig) { r.link() },
-		func(r *rig) { r.app.HostAt(r.now, KeyOf(blue, mac(5)), other, 3, r.out) },
-		func(r *rig) { r.app.HostAt(r.now, KeyOf(red, mac(6)), third, 3, r.out) },
-		func(r *rig) { r.app.HostAt(r.now, KeyOf(red, mac(7)), 0, 0, r.out) },
+		func(r *rig) { r.app.HostAt(r.now, topology.NewHostKey(blue, mac(5)), other, 3, r.out) },
+		func(r *rig) { r.app.HostAt(r.now, topology.NewHostKey(red, mac(6)), third, 3, r.out) },
+		func(r *rig) { r.app.HostAt(r.now, topology.NewHostKey(red, mac(7)), 0, 0, r.out) },
 		func(r *rig) { r.sw.Settings.HostTimeout = time.Minute },
 		func(r *rig) { r.sw.Ports[4].Native = red },
 		func(r *rig) { r.sw.Ports[9].Native = blue },
@@ -898,7 +898,7 @@ func TestRoomOnPort(t *testing.T) {
 	at := func(n byte) {
 		t.Helper()
 		r.see(1, blue, mac(n))
-		if h, _ := r.app.Lookup(KeyOf(blue, mac(n))); h.Port != 1 {
+		if h, _ := r.app.Lookup(topology.NewHostKey(blue, mac(n))); h.Port != 1 {
 			t.Errorf("no room for host %d", n)
 		}
 	}
@@ -909,9 +909,9 @@ func TestRoomOnPort(t *testing.T) {
 	}
 	r.see(2, blue, mac(1)) // moves
 	at(2)
-	r.app.HostAt(r.now, KeyOf(blue, mac(2)), other, 1, r.out) // is elsewhere
+	r.app.HostAt(r.now, topology.NewHostKey(blue, mac(2)), other, 1, r.out) // is elsewhere
 	at(3)
-	removed(r, apps.TableLearn, openflow.FlowRemovedIdleTimeout, learnMatch(KeyOf(blue, mac(3)), 1)) // is silent
+	removed(r, apps.TableLearn, openflow.FlowRemovedIdleTimeout, learnMatch(topology.NewHostKey(blue, mac(3)), 1)) // is silent
 	at(4)
 }
 
@@ -926,7 +926,7 @@ func TestMoveToFullPort(t *testing.T) {
 	}
 	r.drain()
 	r.see(2, blue, mac(1))
-	if _, known := r.app.Lookup(KeyOf(blue, mac(1))); known || r.app.Len() != 3 || r.app.Drops[DropPortLimit] != 1 {
+	if _, known := r.app.Lookup(topology.NewHostKey(blue, mac(1))); known || r.app.Len() != 3 || r.app.Drops[DropPortLimit] != 1 {
 		t.Errorf("%d hosts, %d refused", r.app.Len(), r.app.Drops[DropPortLimit])
 	}
 	if strings.Contains(r.hosts(), mac(1).String()) {
@@ -936,7 +936,7 @@ func TestMoveToFullPort(t *testing.T) {
 		t.Errorf("facts %+v", r.out.Facts)
 	}
 	r.see(1, blue, mac(1)) // it was there all the time
-	if h, _ := r.app.Lookup(KeyOf(blue, mac(1))); h.Port != 1 {
+	if h, _ := r.app.Lookup(topology.NewHostKey(blue, mac(1))); h.Port != 1 {
 		t.Errorf("%+v", h)
 	}
 }
@@ -945,7 +945,7 @@ func TestMoveToFullPort(t *testing.T) {
 func TestRestoreAfterNews(t *testing.T) {
 	r := newRig(t)
 	r.link()
-	k := KeyOf(blue, mac(1))
+	k := topology.NewHostKey(blue, mac(1))
 	r.app.HostAt(r.now, k, other, 1, r.out)
 	want := r.hosts()
 	match := forwardMatch(k)

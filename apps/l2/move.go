@@ -7,6 +7,7 @@ import (
 	"github.com/eosin-sdn/eosin/apps"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
+	"github.com/eosin-sdn/eosin/topology"
 )
 
 // A host that moves more often than the limit within moveWindow stays where it is for freezeFor: two guests with one address,
@@ -18,14 +19,14 @@ const (
 
 // hush is a rule that keeps the frames of a frozen host at the wrong port from being copied again and again.
 type hush struct {
-	key   Key
+	key   topology.HostKey
 	port  openflow.PortNo
 	until time.Time
 }
 
 // move takes a host to another port of this switch, or refuses to because it is frozen. One that comes to a port which has as many
 // hosts as it may have is known nowhere from then on: its frames are flooded, and not sent to where it was.
-func (a *App) move(now time.Time, k Key, h host, to openflow.PortNo, out *apps.Output) (Drop, bool) {
+func (a *App) move(now time.Time, k topology.HostKey, h host, to openflow.PortNo, out *apps.Output) (Drop, bool) {
 	if until, frozen := a.frozen[k]; frozen {
 		if now.Before(until) {
 			a.hush(now, k, to, until, out)
@@ -62,13 +63,13 @@ func (a *App) move(now time.Time, k Key, h host, to openflow.PortNo, out *apps.O
 }
 
 // Freeze keeps a host from moving or being learned on this switch for a while.
-func (a *App) Freeze(now time.Time, k Key, out *apps.Output) {
+func (a *App) Freeze(now time.Time, k topology.HostKey, out *apps.Output) {
 	a.frozen[k] = now.Add(freezeFor)
 	out.WakeAt(a.frozen[k])
 }
 
 // hush states such a rule. Unlike a host's it has a hard timeout, by which it is told from one in a dump, and no removal message.
-func (a *App) hush(now time.Time, k Key, port openflow.PortNo, until time.Time, out *apps.Output) {
+func (a *App) hush(now time.Time, k topology.HostKey, port openflow.PortNo, until time.Time, out *apps.Output) {
 	for _, h := range a.hushes {
 		if h.key == k && h.port == port {
 			return

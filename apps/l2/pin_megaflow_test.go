@@ -7,10 +7,11 @@ import (
 	"github.com/eosin-sdn/eosin/apps"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/oftext"
+	"github.com/eosin-sdn/eosin/topology"
 )
 
 // forwarding is what table forward does with frames to a host; empty: flood.
-func (r *rig) forwarding(k Key) (actions string) {
+func (r *rig) forwarding(k topology.HostKey) (actions string) {
 	r.out.Store.Each(func(f *openflow.FlowMod) {
 		m := forwardMatch(k)
 		if f.TableID == apps.TableForward && f.Priority == prioHost && string(f.Match) == string(m.Bytes()) {
@@ -34,7 +35,7 @@ func (r *rig) flooding() (actions string) {
 func TestPinMegaflow(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	k := KeyOf(blue, mac(1))
+	k := topology.NewHostKey(blue, mac(1))
 	r.see(1, blue, mac(1))
 	if plain := r.forwarding(k) + r.flooding(); strings.Contains(plain, "move") {
 		t.Errorf("without need: %s", plain)

@@ -8,6 +8,7 @@ import (
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
 	"github.com/eosin-sdn/eosin/openflow/packet"
+	"github.com/eosin-sdn/eosin/topology"
 )
 
 // Refresh states the fixed rules, and brings the hosts in line with what has become of ports, links and settings.
@@ -166,7 +167,7 @@ func (a *App) MultipartReply(now time.Time, f *openflow.FlowStats, m *flow.Match
 		if !ok || !ok2 || f.HardTimeout != 0 || p == nil || !p.Carries(vlan) {
 			return
 		}
-		k := KeyOf(vlan, mac)
+		k := topology.NewHostKey(vlan, mac)
 		if _, twice := a.local[k]; twice {
 			return
 		}
@@ -180,7 +181,7 @@ func (a *App) MultipartReply(now time.Time, f *openflow.FlowStats, m *flow.Match
 		if !ok {
 			return
 		}
-		k := KeyOf(vlan, mac)
+		k := topology.NewHostKey(vlan, mac)
 		if _, elsewhere := a.remote[k]; elsewhere {
 			return // the fabric knows better
 		}

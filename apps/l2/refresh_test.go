@@ -22,7 +22,7 @@ func TestPortRemovedBeforeRefresh(t *testing.T) {
 	a, out := New(sw), &apps.Output{Store: flow.NewStore()}
 	a.Refresh(now, out)
 	fixed := out.Store.Len()
-	k := KeyOf(vlan, packet.MAC{2, 0, 0, 0, 0, 5})
+	k := topology.NewHostKey(vlan, packet.MAC{2, 0, 0, 0, 0, 5})
 	if reason, ok := a.learn(now, k, port, out); !ok {
 		t.Fatalf("not learned: %s", reason)
 	}

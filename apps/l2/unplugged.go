@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/openflow"
+	"github.com/eosin-sdn/eosin/topology"
 )
 
 // maxUnplugged bounds how many hosts of ports that are down are remembered.
@@ -21,7 +22,7 @@ type unplugged struct {
 }
 
 // unplug remembers a host that is forgotten because its port is down. ips are its addresses.
-func (a *App) unplug(now time.Time, k Key, h host, ips addresses) {
+func (a *App) unplug(now time.Time, k topology.HostKey, h host, ips addresses) {
 	if p := a.sw.Ports[h.port]; p == nil || p.Up || p.Transit || !p.Carries(k.VLAN()) {
 		return
 	}
@@ -40,7 +41,7 @@ func (a *App) unplug(now time.Time, k Key, h host, ips addresses) {
 
 // Unplugged returns a host that was at a port of this switch when the port went down: as long as the port is there and down, the
 // host has not been seen elsewhere, and it is no longer ago than hosts are remembered that keep silent.
-func (a *App) Unplugged(now time.Time, k Key) (Host, bool) {
+func (a *App) Unplugged(now time.Time, k topology.HostKey) (Host, bool) {
 	u, known := a.unplugged[k]
 	if _, here := a.local[k]; !known || here {
 		return Host{}, false
@@ -62,7 +63,7 @@ func (a *App) EachUnplugged(now time.Time, f func(Host)) {
 }
 
 // pluggedElsewhere forgets that a host was here when its port went down.
-func (a *App) pluggedElsewhere(k Key, at openflow.DatapathID) {
+func (a *App) pluggedElsewhere(k topology.HostKey, at openflow.DatapathID) {
 	if at != 0 && at != a.sw.ID {
 		delete(a.unplugged, k)
 	}

@@ -6,11 +6,12 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/openflow"
+	"github.com/eosin-sdn/eosin/topology"
 )
 
 // TestUnplugged: a host whose port went down is remembered, until it is seen somewhere, its port is not just down, or it is long ago.
 func TestUnplugged(t *testing.T) {
-	k := KeyOf(blue, mac(10))
+	k := topology.NewHostKey(blue, mac(10))
 	for _, c := range []struct {
 		name   string
 		after  func(*rig)

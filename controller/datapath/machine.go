@@ -206,12 +206,12 @@ func (m *Machine) DeliverGraph(g *topology.Snapshot) {
 
 // DeliverHost tells the machine where a host of its component is; at is 0 when nobody knows any more, and the switch itself
 // when an earlier sighting of its own, at port, holds again.
-func (m *Machine) DeliverHost(now time.Time, k l2.Key, at openflow.DatapathID, port openflow.PortNo) {
+func (m *Machine) DeliverHost(now time.Time, k topology.HostKey, at openflow.DatapathID, port openflow.PortNo) {
 	m.l2.HostAt(now, k, at, port, &m.Out)
 }
 
 // DeliverFreeze keeps a host from being learned for a while: it moved too often between switches.
-func (m *Machine) DeliverFreeze(now time.Time, k l2.Key) { m.l2.Freeze(now, k, &m.Out) }
+func (m *Machine) DeliverFreeze(now time.Time, k topology.HostKey) { m.l2.Freeze(now, k, &m.Out) }
 
 // Alone reports whether the switch has no link to another: then its hosts concern nobody else.
 func (m *Machine) Alone() bool { return m.sw.Graph.Alone(m.sw.ID) }

@@ -10,6 +10,7 @@ import (
 	"github.com/eosin-sdn/eosin/apps/discovery"
 	"github.com/eosin-sdn/eosin/apps/l2"
 	"github.com/eosin-sdn/eosin/openflow"
+	"github.com/eosin-sdn/eosin/topology"
 )
 
 // Status is how a switch is, for reading.
@@ -92,10 +93,12 @@ func (m *Machine) HostCount() int { return m.l2.Len() }
 func (m *Machine) CountHosts(n map[uint16]int) { m.l2.Count(n) }
 
 // Host returns a host that lives at the switch.
-func (m *Machine) Host(k l2.Key) (l2.Host, bool) { return m.l2.Lookup(k) }
+func (m *Machine) Host(k topology.HostKey) (l2.Host, bool) { return m.l2.Lookup(k) }
 
 // Unplugged returns a host that lived at a port of the switch until the port went down.
-func (m *Machine) Unplugged(now time.Time, k l2.Key) (l2.Host, bool) { return m.l2.Unplugged(now, k) }
+func (m *Machine) Unplugged(now time.Time, k topology.HostKey) (l2.Host, bool) {
+	return m.l2.Unplugged(now, k)
+}
 
 // EachUnplugged calls f for every host that Unplugged returns.
 func (m *Machine) EachUnplugged(now time.Time, f func(l2.Host)) { m.l2.EachUnplugged(now, f) }
