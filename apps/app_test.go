@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eosin-sdn/eosin/intent"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
 	"github.com/eosin-sdn/eosin/openflow/oftext"
@@ -108,11 +109,11 @@ func TestEgress(t *testing.T) {
 		port Port
 		want string
 	}{
-		{"access", Port{No: 3, Mode: Access, VLANs: []uint16{10}, Native: 10}, "pop_vlan,output:3"},
-		{"trunk", Port{No: 3, Mode: Trunk, VLANs: []uint16{10, 11}}, "output:3"},
-		{"trunk, other native", Port{No: 3, Mode: Trunk, VLANs: []uint16{10, 11}, Native: 11}, "output:3"},
-		{"trunk, native", Port{No: 3, Mode: Trunk, VLANs: []uint16{10, 11}, Native: 10}, "pop_vlan,output:3"},
-		{"tunnel", Port{No: 3, Mode: Tunnel, VLANs: []uint16{10}}, "set_field:0x1392->tun_id,pop_vlan,output:3"},
+		{"access", Port{No: 3, Mode: intent.Access, VLANs: []uint16{10}, Native: 10}, "pop_vlan,output:3"},
+		{"trunk", Port{No: 3, Mode: intent.Trunk, VLANs: []uint16{10, 11}}, "output:3"},
+		{"trunk, other native", Port{No: 3, Mode: intent.Trunk, VLANs: []uint16{10, 11}, Native: 11}, "output:3"},
+		{"trunk, native", Port{No: 3, Mode: intent.Trunk, VLANs: []uint16{10, 11}, Native: 10}, "pop_vlan,output:3"},
+		{"tunnel", Port{No: 3, Mode: intent.Tunnel, VLANs: []uint16{10}}, "set_field:0x1392->tun_id,pop_vlan,output:3"},
 	} {
 		if got := oftext.Actions(c.port.Egress(nil, blue)); got != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
@@ -138,10 +139,5 @@ func TestSwitch(t *testing.T) {
 	}
 	if r := sw.Ref(2); r.Switch != 7 || r.Port != 2 {
 		t.Errorf("%v", r)
-	}
-	for m, want := range map[Mode]string{Closed: "closed", Access: "access", Trunk: "trunk", Tunnel: "tunnel"} {
-		if m.String() != want {
-			t.Error(m.String())
-		}
 	}
 }

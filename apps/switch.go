@@ -5,24 +5,12 @@ import (
 	"slices"
 	"time"
 
+	"github.com/eosin-sdn/eosin/intent"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
 	"github.com/eosin-sdn/eosin/openflow/packet"
 	"github.com/eosin-sdn/eosin/topology"
 )
-
-// Mode is how a port takes part in networks.
-type Mode uint8
-
-const (
-	Closed Mode = iota // drops everything
-	Access             // untagged frames belong to one network
-	Trunk              // 802.1Q tags name the network
-	Tunnel             // the tunnel key (VNI) names the network
-)
-
-// String returns the mode as the API prints it.
-func (m Mode) String() string { return [...]string{"closed", "access", "trunk", "tunnel"}[m] }
 
 // Network is one L2 network.
 type Network struct {
@@ -46,10 +34,10 @@ type Port struct {
 	// switch at the other end may need longer to come back. A held port is a transit port.
 	Held bool
 
-	Mode   Mode
+	Mode   intent.Mode
 	VLANs  []uint16 // the networks it carries, ascending
 	Native uint16   // the network of untagged frames: of an access port always, of a trunk if not 0
-	Source string   // what decided the mode: "file", "default", …
+	Source intent.Source
 
 	// Of a tunnel, once a discovery frame has come through it: the ends of the underlay.
 	TunnelLocal, TunnelRemote netip.Addr
@@ -162,13 +150,13 @@ func (s *Switch) Ref(p openflow.PortNo) topology.PortRef {
 // as the port's mode wants it. The match of the rule (or of the one that leads to the group) must name the VLAN.
 func (p *Port) Egress(a flow.Actions, n Network) flow.Actions {
 	switch p.Mode {
-	case Access:
+	case intent.Access:
 		a = a.PopVLAN()
-	case Trunk:
+	case intent.Trunk:
 		if p.Native == n.VLAN {
 			a = a.PopVLAN()
 		}
-	case Tunnel:
+	case intent.Tunnel:
 		a = a.SetTunnelID(uint64(n.VNI)).PopVLAN()
 	}
 	return a.Output(p.No)

@@ -18,6 +18,7 @@ import (
 	"github.com/eosin-sdn/eosin/apps/l2"
 	"github.com/eosin-sdn/eosin/apps/probe"
 	"github.com/eosin-sdn/eosin/apps/vlan"
+	"github.com/eosin-sdn/eosin/intent"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
 	"github.com/eosin-sdn/eosin/openflow/oftest"
@@ -56,7 +57,7 @@ func newLab(t *testing.T, ports ...*apps.Port) *lab {
 	for _, p := range ports {
 		l.sw.Ports[p.No] = p
 		l.sw.Order = append(l.sw.Order, p.No)
-		fakes = append(fakes, oftest.Port{No: p.No, Name: fmt.Sprint("p", p.No), Down: !p.Up, Tunnel: p.Mode == apps.Tunnel})
+		fakes = append(fakes, oftest.Port{No: p.No, Name: fmt.Sprint("p", p.No), Down: !p.Up, Tunnel: p.Mode == intent.Tunnel})
 	}
 	slices.Sort(l.sw.Order)
 	l.fake = oftest.New(oftest.Options{DatapathID: 1}, fakes...)
@@ -171,15 +172,15 @@ func frame(dst, src packet.MAC, tags ...tag) []byte {
 func mac(n byte) packet.MAC { return packet.MAC{2, 0, 0, 0, 0, n} }
 
 func access(no openflow.PortNo, vlan uint16) *apps.Port {
-	return &apps.Port{No: no, Up: true, Settled: true, Mode: apps.Access, VLANs: []uint16{vlan}, Native: vlan}
+	return &apps.Port{No: no, Up: true, Settled: true, Mode: intent.Access, VLANs: []uint16{vlan}, Native: vlan}
 }
 
 func trunk(no openflow.PortNo, native uint16, vlans ...uint16) *apps.Port {
-	return &apps.Port{No: no, Up: true, Settled: true, Mode: apps.Trunk, VLANs: vlans, Native: native}
+	return &apps.Port{No: no, Up: true, Settled: true, Mode: intent.Trunk, VLANs: vlans, Native: native}
 }
 
 func tunnel(no openflow.PortNo, vlans ...uint16) *apps.Port {
-	return &apps.Port{No: no, Up: true, Settled: true, Mode: apps.Tunnel, VLANs: vlans}
+	return &apps.Port{No: no, Up: true, Settled: true, Mode: intent.Tunnel, VLANs: vlans}
 }
 
 // classify says in what network a frame is, and what it looks like inside the pipeline, by the words of the design: the naive
@@ -190,19 +191,19 @@ func classify(p *apps.Port, tunnelID uint64, tags []tag) (vlan uint16, rest []ta
 	hidden := priority && len(tags) > 1
 	vlan = p.Native
 	switch p.Mode {
-	case apps.Closed:
+	case intent.Closed:
 		return 0, nil, false
-	case apps.Tunnel:
+	case intent.Tunnel:
 		vlan = map[uint64]uint16{5010: 10, 5011: 11}[tunnelID]
 		if !slices.Contains(p.VLANs, vlan) {
 			return 0, nil, false
 		}
 		fallthrough
-	case apps.Access:
+	case intent.Access:
 		if hidden || !untagged && !priority {
 			return 0, nil, false
 		}
-	case apps.Trunk:
+	case intent.Trunk:
 		if !untagged && !priority {
 			vlan = tags[0].tci & 0xfff
 			return vlan, tags, slices.Contains(p.VLANs, vlan)
@@ -247,7 +248,7 @@ func TestClassify(t *testing.T) {
 	passed := 0
 	for _, p := range ports {
 		ids := []uint64{0}
-		if p.Mode == apps.Tunnel {
+		if p.Mode == intent.Tunnel {
 			ids = []uint64{0, 10, 5010, 5011, 99}
 		}
 		for _, id := range ids {
@@ -263,7 +264,7 @@ func TestClassify(t *testing.T) {
 				}
 				// What classifies frames that did not pass the table agrees; it is not asked about tunnels, and is not told
 				// of a second tag.
-				if p.Mode == apps.Tunnel || len(tags) > 1 {
+				if p.Mode == intent.Tunnel || len(tags) > 1 {
 					continue
 				}
 				vid := uint16(0)
@@ -307,9 +308,9 @@ func TestAdmit(t *testing.T) {
 // egress is what a frame of a network looks like when it leaves by a port.
 func egress(p *apps.Port, vlan uint16, tags []tag) (id uint64, out []tag) {
 	switch {
-	case p.Mode == apps.Trunk && p.Native != vlan:
+	case p.Mode == intent.Trunk && p.Native != vlan:
 		return 0, tags
-	case p.Mode == apps.Tunnel:
+	case p.Mode == intent.Tunnel:
 		return map[uint16]uint64{10: 5010, 11: 5011}[vlan], tags[1:]
 	}
 	return 0, tags[1:]
@@ -343,7 +344,7 @@ func TestForwarding(t *testing.T) {
 			tags = []tag{{0x8100, uint16(10+r.IntN(3)) | uint16(r.IntN(8))<<13}}
 		}
 		id := uint64(0)
-		if in.Mode == apps.Tunnel {
+		if in.Mode == intent.Tunnel {
 			id = 5010 + uint64(r.IntN(3))
 		}
 		src, dst := mac(byte(1+r.IntN(20))), mac(byte(1+r.IntN(20)))
@@ -358,8 +359,8 @@ func TestForwarding(t *testing.T) {
 		if ok {
 			to, known := at[host{vlanID, dst}]
 			for _, p := range ports {
-				floods := !known && p.Settled && (in.Mode != apps.Tunnel || p.Mode != apps.Tunnel)
-				carries := p.Carries(vlanID) && (p.Mode != apps.Tunnel || vlanID != 12)
+				floods := !known && p.Settled && (in.Mode != intent.Tunnel || p.Mode != intent.Tunnel)
+				carries := p.Carries(vlanID) && (p.Mode != intent.Tunnel || vlanID != 12)
 				if p.Up && carries && p != in && (floods || known && p.No == to) {
 					id, out := egress(p, vlanID, inside)
 					want = append(want, show(p.No, id, frame(dst, src, out...)))

@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"reflect"
 	"time"
+
+	"github.com/eosin-sdn/eosin/intent"
 )
 
 // Config is the whole configuration with every default filled in and every reference resolved.
@@ -141,18 +143,8 @@ type Audit struct {
 // Probing is the section `probing`, an extension of the contract.
 type Probing struct {
 	// Trap says how replies are told from the guest's own traffic.
-	Trap Trap
+	Trap intent.Trap
 }
-
-// Trap is a way to catch replies of probes.
-type Trap string
-
-// Ways to catch replies.
-const (
-	TrapAuto      Trap = "auto"      // conntrack where the switch has it, else DSCP
-	TrapConntrack Trap = "conntrack" // conntrack mark only
-	TrapDSCP      Trap = "dscp"      // DSCP, re-injecting what is not ours
-)
 
 // Equal reports that a and b ask for the same. Name of the file, warnings and where files are named are not compared.
 func (c *Config) Equal(other *Config) bool {
@@ -180,7 +172,7 @@ func Default() *Config {
 			ProbesPerSecond:    1000,
 		},
 		Audit:   Audit{Interval: 30 * time.Second},
-		Probing: Probing{Trap: TrapAuto},
+		Probing: Probing{Trap: intent.TrapAuto},
 	}
 }
 

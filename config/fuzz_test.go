@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/eosin-sdn/eosin/intent"
 )
 
 // FuzzParse checks that no file is answered with a panic, that every error has a line of the file and one line of text, and
@@ -77,10 +79,10 @@ func checkInvariants(t *testing.T, c *Config) {
 		}
 		for name := range sw.Ports {
 			mode := c.ResolvePort(sw.DatapathID, name, 0)
-			if mode.Source != SourceFile || !slices.IsSorted(mode.VLANs) {
+			if mode.Source != intent.SourceFile || !slices.IsSorted(mode.VLANs) {
 				t.Errorf("port %s resolves to %+v", name, mode)
 			}
-			if mode.Mode == Access && len(mode.VLANs) != 1 || mode.Mode == Trunk && len(mode.VLANs) == 0 {
+			if mode.Mode == intent.Access && len(mode.VLANs) != 1 || mode.Mode == intent.Trunk && len(mode.VLANs) == 0 {
 				t.Errorf("port %s resolves to %+v", name, mode)
 			}
 			if mode.Native != 0 && !slices.Contains(mode.VLANs, mode.Native) {

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/eosin-sdn/eosin/intent"
 )
 
 func mustParse(t *testing.T, text string) *Config {
@@ -46,11 +48,11 @@ func TestExample(t *testing.T) {
 		},
 		Defaults: Defaults{Network: "blue"},
 		Switches: Switches{{Name: "host1", DatapathID: 1, Ports: map[string]Port{
-			"vif1": {Name: "vif1", Mode: Access, Access: "blue"},
-			"s0":   {Name: "s0", Mode: Trunk, Trunk: []string{"blue", "red"}, Native: "blue"},
-			"up0":  {Name: "up0", Mode: Trunk, TrunkAll: true},
-			"vx0":  {Name: "vx0", Mode: Tunnel},
-			"gre1": {Name: "gre1", Mode: Trunk, Trunk: []string{"blue", "red"}},
+			"vif1": {Name: "vif1", Mode: intent.Access, Access: "blue"},
+			"s0":   {Name: "s0", Mode: intent.Trunk, Trunk: []string{"blue", "red"}, Native: "blue"},
+			"up0":  {Name: "up0", Mode: intent.Trunk, TrunkAll: true},
+			"vx0":  {Name: "vx0", Mode: intent.Tunnel},
+			"gre1": {Name: "gre1", Mode: intent.Trunk, Trunk: []string{"blue", "red"}},
 		}}},
 		Learning: Learning{Timeout: 300 * time.Second},
 		Limits:   Limits{1024, 8192, 20000, 5, 1000},
@@ -73,7 +75,7 @@ func TestExample(t *testing.T) {
 			},
 		},
 		Audit:   Audit{Interval: 30 * time.Second},
-		Probing: Probing{Trap: TrapAuto},
+		Probing: Probing{Trap: intent.TrapAuto},
 		Warnings: Errors{{
 			"testdata/example.yaml", 44,
 			`probes[2].pairs[0][1]: no host of this file is named "vm2"; did you mean "vm1"? those that exist are vm1`,
@@ -110,7 +112,7 @@ probing: {trap: dscp}
 		t.Errorf("merged network is %+v", n)
 	}
 	sw, ok := c.Switches.ByDatapathID(0xab)
-	if !ok || sw.Name != "10" || sw.Ports["3"].Mode != Closed {
+	if !ok || sw.Name != "10" || sw.Ports["3"].Mode != intent.Closed {
 		t.Errorf("switch is %+v", sw)
 	}
 	h, ok := c.Hosts.ByName("vm1")
@@ -124,7 +126,7 @@ probing: {trap: dscp}
 	if !reflect.DeepEqual(c.Probes, []Probe{want}) {
 		t.Errorf("probes are %+v", c.Probes)
 	}
-	if c.Limits != (Limits{2, 8192, 20000, 0, 1000}) || c.Learning.Timeout != 2*time.Minute || c.Probing.Trap != TrapDSCP {
+	if c.Limits != (Limits{2, 8192, 20000, 0, 1000}) || c.Learning.Timeout != 2*time.Minute || c.Probing.Trap != intent.TrapDSCP {
 		t.Errorf("limits %+v, learning %+v, probing %+v", c.Limits, c.Learning, c.Probing)
 	}
 	if len(c.Warnings) != 1 || !strings.Contains(c.Warnings[0].Message, "no network has a vni") {

@@ -6,24 +6,14 @@ import (
 	"sort"
 	"strconv"
 
+	"github.com/eosin-sdn/eosin/intent"
 	"github.com/eosin-sdn/eosin/openflow"
-)
-
-// Mode is what a port does with tags.
-type Mode string
-
-// Modes of a port.
-const (
-	Access Mode = "access" // one network, untagged
-	Trunk  Mode = "trunk"  // several networks, tagged, and perhaps a native one
-	Tunnel Mode = "tunnel" // every network that has a VNI, told apart by tunnel id
-	Closed Mode = "closed" // nothing
 )
 
 // Port is a port as the file states it.
 type Port struct {
 	Name string
-	Mode Mode
+	Mode intent.Mode
 	// Access is the network of an access port.
 	Access string
 	// Trunk are the networks of a trunk in the order of the file; nil with TrunkAll.
@@ -80,7 +70,7 @@ func (s Switches) names() []string {
 const portNameSize = 15
 
 // port finds what the file says of a port: by its name, by the part of its name that OpenFlow shows, by its number.
-func (s *Switch) port(name string, number uint32) (Port, bool) {
+func (s *Switch) port(name string, number openflow.PortNo) (Port, bool) {
 	if p, ok := s.Ports[name]; ok {
 		return p, true
 	}
@@ -95,16 +85,6 @@ func (s *Switch) port(name string, number uint32) (Port, bool) {
 	return p, ok
 }
 
-// Source says who decided what a port is.
-type Source string
-
-// Sources in the order of precedence.
-const (
-	SourceFile    Source = "file"
-	SourceOVSDB   Source = "ovsdb"
-	SourceDefault Source = "default"
-)
-
 // Facts are the columns of OVSDB's Port table that speak about VLANs. The zero value says nothing.
 type Facts struct {
 	// Tag is 1 to 4094, or 0 when unset.
@@ -118,39 +98,9 @@ type Facts struct {
 // IsZero reports that OVSDB says nothing about the port.
 func (f Facts) IsZero() bool { return f.Tag == 0 && len(f.Trunks) == 0 && f.VLANMode == "" }
 
-// PortMode is what a port is to do, resolved to VLANs.
-type PortMode struct {
-	Mode Mode
-	// VLANs are those that the port carries, sorted: one for Access, none for Closed, those with a VNI for Tunnel. A VLAN
-	// that OVSDB names may belong to no configured network.
-	VLANs []uint16
-	// All says that a trunk carries every network, also one that only another port's OVSDB tag brings to life.
-	All bool
-	// Native is the VLAN of untagged frames on a trunk, or 0.
-	Native uint16
-	// NativeTagged says that the native VLAN leaves the port with its tag (OVSDB's native-tagged).
-	NativeTagged bool
-	// Source says who decided.
-	Source Source
-	// Reason says why a port is Closed when what was asked for cannot be done; else empty.
-	Reason string
-}
-
-// Equal reports that two resolved modes are the same.
-func (p PortMode) Equal(other PortMode) bool {
-	return p.Mode == other.Mode && p.All == other.All && p.Native == other.Native && p.NativeTagged == other.NativeTagged &&
-		p.Source == other.Source && p.Reason == other.Reason && slices.Equal(p.VLANs, other.VLANs)
-}
-
-// SameForwarding reports that two resolved modes forward alike, whoever decided them.
-func (p PortMode) SameForwarding(other PortMode) bool {
-	other.Source, other.Reason = p.Source, p.Reason
-	return p.Equal(other)
-}
-
 // ResolvePort says what a port is to do. The file comes first, by name and then by number; then what OVSDB says, where
 // facts are given; then defaults.network. It never fails: what cannot be done is Closed with a Reason.
-func (c *Config) ResolvePort(id openflow.DatapathID, name string, number uint32, facts ...Facts) PortMode {
+func (c *Config) ResolvePort(id openflow.DatapathID, name string, number openflow.PortNo, facts ...Facts) intent.Port {
 	if sw, ok := c.Switches.ByDatapathID(id); ok {
 		if p, ok := sw.port(name, number); ok {
 			return c.resolveFile(p)
@@ -164,25 +114,31 @@ func (c *Config) ResolvePort(id openflow.DatapathID, name string, number uint32,
 	return c.resolveDefault()
 }
 
-func (c *Config) resolveFile(p Port) PortMode {
-	mode := PortMode{Mode: p.Mode, Source: SourceFile}
-	switch p.Mode {
-	case Access:
-		mode.VLANs = c.vlans([]string{p.Access})
-	case Trunk:
-		mode.All = p.TrunkAll
-		if p.TrunkAll {
-			mode.VLANs = c.Networks.carried()
-		} else {
-			mode.VLANs = c.vlans(p.Trunk)
-		}
-		if n, ok := c.Networks.ByName(p.Native); ok {
-			mode.Native = n.VLAN
-		}
-	case Tunnel:
+func (c *Config) resolveFile(p Port) intent.Port {
+	mode := intent.Port{Mode: p.Mode, All: p.TrunkAll, Source: intent.SourceFile}
+	switch {
+	case p.Mode == intent.Access:
+		return c.access(p.Access, intent.SourceFile)
+	case p.Mode == intent.Tunnel:
 		mode.VLANs = c.Networks.tunnelled()
+	case p.TrunkAll:
+		mode.VLANs = c.Networks.carried()
+	case p.Mode == intent.Trunk:
+		mode.VLANs = c.vlans(p.Trunk)
+	}
+	if n, ok := c.Networks.ByName(p.Native); ok {
+		mode.Native = n.VLAN
 	}
 	return mode
+}
+
+// access is a port of one network.
+func (c *Config) access(network string, source intent.Source) intent.Port {
+	p := intent.Port{Mode: intent.Access, Source: source}
+	if n, ok := c.Networks.ByName(network); ok {
+		p.VLANs, p.Native = []uint16{n.VLAN}, n.VLAN
+	}
+	return p
 }
 
 // vlans turns names into sorted VLANs. Parse has refused unknown names.
@@ -198,7 +154,7 @@ func (c *Config) vlans(names []string) []uint16 {
 }
 
 // resolveFacts reads the columns as ovs-vswitchd.conf.db(5) defines them under "VLAN Configuration".
-func (c *Config) resolveFacts(f Facts) PortMode {
+func (c *Config) resolveFacts(f Facts) intent.Port {
 	kind := f.VLANMode
 	if kind == "" {
 		// Without a mode, a tag makes an access port and anything else a trunk.
@@ -207,8 +163,8 @@ func (c *Config) resolveFacts(f Facts) PortMode {
 			kind = "access"
 		}
 	}
-	refuse := func(format string, args ...any) PortMode {
-		return PortMode{Mode: Closed, Source: SourceOVSDB, Reason: fmt.Sprintf(format, args...)}
+	refuse := func(format string, args ...any) intent.Port {
+		return intent.Port{Mode: intent.Closed, Source: intent.SourceOVSDB, Reason: fmt.Sprintf(format, args...)}
 	}
 	for _, vlan := range append([]uint16{f.Tag}, f.Trunks...) {
 		if vlan > maxVLAN {
@@ -220,7 +176,7 @@ func (c *Config) resolveFacts(f Facts) PortMode {
 		if f.Tag == 0 {
 			return refuse("OVSDB says vlan_mode=access without a tag")
 		}
-		return PortMode{Mode: Access, VLANs: []uint16{f.Tag}, Source: SourceOVSDB}
+		return intent.Port{Mode: intent.Access, VLANs: []uint16{f.Tag}, Native: f.Tag, Source: intent.SourceOVSDB}
 	case "trunk":
 		return c.factsTrunk(f.Trunks, 0, false)
 	case "native-untagged", "native-tagged":
@@ -232,8 +188,8 @@ func (c *Config) resolveFacts(f Facts) PortMode {
 	return refuse("OVSDB says vlan_mode=%s, which is not supported; use access, trunk, native-tagged or native-untagged", kind)
 }
 
-func (c *Config) factsTrunk(trunks []uint16, native uint16, tagged bool) PortMode {
-	mode := PortMode{Mode: Trunk, Native: native, NativeTagged: tagged, Source: SourceOVSDB}
+func (c *Config) factsTrunk(trunks []uint16, native uint16, tagged bool) intent.Port {
+	mode := intent.Port{Mode: intent.Trunk, Native: native, NativeTagged: tagged, Source: intent.SourceOVSDB}
 	if len(trunks) == 0 {
 		mode.All = true
 		mode.VLANs = c.Networks.carried()
@@ -250,9 +206,9 @@ func (c *Config) factsTrunk(trunks []uint16, native uint16, tagged bool) PortMod
 	return mode
 }
 
-func (c *Config) resolveDefault() PortMode {
+func (c *Config) resolveDefault() intent.Port {
 	if c.Defaults.Closed {
-		return PortMode{Mode: Closed, Source: SourceDefault}
+		return intent.Port{Mode: intent.Closed, Source: intent.SourceDefault}
 	}
-	return PortMode{Mode: Access, VLANs: c.vlans([]string{c.Defaults.Network}), Source: SourceDefault}
+	return c.access(c.Defaults.Network, intent.SourceDefault)
 }

@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"testing"
 
+	"github.com/eosin-sdn/eosin/intent"
 	"github.com/eosin-sdn/eosin/openflow"
 )
 
@@ -35,37 +36,37 @@ func TestResolvePort(t *testing.T) {
 		config *Config
 		id     openflow.DatapathID
 		name   string
-		number uint32
+		number openflow.PortNo
 		facts  []Facts
-		want   PortMode
+		want   intent.Port
 	}{
-		{"access", plain, 1, "vif1", 9, nil, PortMode{Mode: Access, VLANs: vlans(5), Source: SourceFile}},
-		{"file before ovsdb", plain, 1, "vif1", 9, []Facts{{Tag: 20}}, PortMode{Mode: Access, VLANs: vlans(5), Source: SourceFile}},
-		{"trunk", plain, 1, "s0", 9, nil, PortMode{Mode: Trunk, VLANs: vlans(5, 10), Native: 10, Source: SourceFile}},
-		{"trunk all leaves out the implicit network", plain, 1, "up0", 9, nil, PortMode{Mode: Trunk, VLANs: vlans(5, 10, 20), All: true, Native: 20, Source: SourceFile}},
-		{"tunnel carries what has a VNI", plain, 1, "vx0", 9, nil, PortMode{Mode: Tunnel, VLANs: vlans(10, 20), Source: SourceFile}},
-		{"closed", plain, 1, "off", 9, nil, PortMode{Mode: Closed, Source: SourceFile}},
-		{"by number", plain, 1, "x", 7, nil, PortMode{Mode: Access, VLANs: vlans(20), Source: SourceFile}},
-		{"name before number", plain, 1, "vif1", 7, nil, PortMode{Mode: Access, VLANs: vlans(5), Source: SourceFile}},
-		{"cut name", plain, 1, "averylongportna", 9, nil, PortMode{Mode: Access, VLANs: vlans(20), Source: SourceFile}},
-		{"whole name", plain, 1, "averylongportname", 9, nil, PortMode{Mode: Access, VLANs: vlans(20), Source: SourceFile}},
-		{"too short a name", plain, 1, "averylongportn", 9, nil, PortMode{Mode: Access, VLANs: vlans(1), Source: SourceDefault}},
-		{"unnamed", plain, 1, "x", 9, nil, PortMode{Mode: Access, VLANs: vlans(1), Source: SourceDefault}},
-		{"other switch", plain, 2, "vif1", 7, nil, PortMode{Mode: Access, VLANs: vlans(1), Source: SourceDefault}},
-		{"default network", blue, 1, "x", 9, []Facts{{}}, PortMode{Mode: Access, VLANs: vlans(10), Source: SourceDefault}},
-		{"no default", none, 1, "x", 9, nil, PortMode{Mode: Closed, Source: SourceDefault}},
-		{"ovsdb tag before defaults", none, 1, "x", 9, []Facts{{Tag: 77}}, PortMode{Mode: Access, VLANs: vlans(77), Source: SourceOVSDB}},
-		{"ovsdb trunks", blue, 2, "x", 9, []Facts{{Trunks: vlans(30, 10, 0, 30)}}, PortMode{Mode: Trunk, VLANs: vlans(10, 30), Source: SourceOVSDB}},
-		{"ovsdb trunk of all", blue, 2, "x", 9, []Facts{{VLANMode: "trunk"}}, PortMode{Mode: Trunk, VLANs: vlans(5, 10, 20), All: true, Source: SourceOVSDB}},
-		{"ovsdb native", blue, 2, "x", 9, []Facts{{Tag: 9, Trunks: vlans(10), VLANMode: "native-untagged"}}, PortMode{Mode: Trunk, VLANs: vlans(9, 10), Native: 9, Source: SourceOVSDB}},
-		{"ovsdb native tagged", blue, 2, "x", 9, []Facts{{Tag: 10, VLANMode: "native-tagged"}}, PortMode{Mode: Trunk, VLANs: vlans(5, 10, 20), All: true, Native: 10, NativeTagged: true, Source: SourceOVSDB}},
-		{"ovsdb tag on a trunk", blue, 2, "x", 9, []Facts{{Tag: 9, Trunks: vlans(10)}}, PortMode{Mode: Access, VLANs: vlans(9), Source: SourceOVSDB}},
-		{"ovsdb access without tag", blue, 2, "x", 9, []Facts{{VLANMode: "access"}}, PortMode{Mode: Closed, Source: SourceOVSDB, Reason: "OVSDB says vlan_mode=access without a tag"}},
-		{"ovsdb native without tag", blue, 2, "x", 9, []Facts{{VLANMode: "native-tagged"}}, PortMode{Mode: Closed, Source: SourceOVSDB, Reason: "OVSDB says vlan_mode=native-tagged without a tag"}},
-		{"ovsdb VLAN 4095", blue, 2, "x", 9, []Facts{{Tag: 4095}}, PortMode{Mode: Closed, Source: SourceOVSDB, Reason: "OVSDB asks for VLAN 4095; use 1 to 4094"}},
-		{"ovsdb QinQ", blue, 2, "x", 9, []Facts{{Tag: 9, VLANMode: "dot1q-tunnel"}}, PortMode{Mode: Closed, Source: SourceOVSDB, Reason: "OVSDB says vlan_mode=dot1q-tunnel, which is not supported; use access, trunk, native-tagged or native-untagged"}},
-		{"no file", Default(), 1, "x", 9, nil, PortMode{Mode: Access, VLANs: vlans(1), Source: SourceDefault}},
-		{"no file, ovsdb trunk", Default(), 1, "x", 9, []Facts{{VLANMode: "trunk"}}, PortMode{Mode: Trunk, VLANs: vlans(1), All: true, Source: SourceOVSDB}},
+		{"access", plain, 1, "vif1", 9, nil, intent.Port{Mode: intent.Access, VLANs: vlans(5), Native: 5, Source: intent.SourceFile}},
+		{"file before ovsdb", plain, 1, "vif1", 9, []Facts{{Tag: 20}}, intent.Port{Mode: intent.Access, VLANs: vlans(5), Native: 5, Source: intent.SourceFile}},
+		{"trunk", plain, 1, "s0", 9, nil, intent.Port{Mode: intent.Trunk, VLANs: vlans(5, 10), Native: 10, Source: intent.SourceFile}},
+		{"trunk all leaves out the implicit network", plain, 1, "up0", 9, nil, intent.Port{Mode: intent.Trunk, VLANs: vlans(5, 10, 20), All: true, Native: 20, Source: intent.SourceFile}},
+		{"tunnel carries what has a VNI", plain, 1, "vx0", 9, nil, intent.Port{Mode: intent.Tunnel, VLANs: vlans(10, 20), Source: intent.SourceFile}},
+		{"closed", plain, 1, "off", 9, nil, intent.Port{Mode: intent.Closed, Source: intent.SourceFile}},
+		{"by number", plain, 1, "x", 7, nil, intent.Port{Mode: intent.Access, VLANs: vlans(20), Native: 20, Source: intent.SourceFile}},
+		{"name before number", plain, 1, "vif1", 7, nil, intent.Port{Mode: intent.Access, VLANs: vlans(5), Native: 5, Source: intent.SourceFile}},
+		{"cut name", plain, 1, "averylongportna", 9, nil, intent.Port{Mode: intent.Access, VLANs: vlans(20), Native: 20, Source: intent.SourceFile}},
+		{"whole name", plain, 1, "averylongportname", 9, nil, intent.Port{Mode: intent.Access, VLANs: vlans(20), Native: 20, Source: intent.SourceFile}},
+		{"too short a name", plain, 1, "averylongportn", 9, nil, intent.Port{Mode: intent.Access, VLANs: vlans(1), Native: 1, Source: intent.SourceDefault}},
+		{"unnamed", plain, 1, "x", 9, nil, intent.Port{Mode: intent.Access, VLANs: vlans(1), Native: 1, Source: intent.SourceDefault}},
+		{"other switch", plain, 2, "vif1", 7, nil, intent.Port{Mode: intent.Access, VLANs: vlans(1), Native: 1, Source: intent.SourceDefault}},
+		{"default network", blue, 1, "x", 9, []Facts{{}}, intent.Port{Mode: intent.Access, VLANs: vlans(10), Native: 10, Source: intent.SourceDefault}},
+		{"no default", none, 1, "x", 9, nil, intent.Port{Mode: intent.Closed, Source: intent.SourceDefault}},
+		{"ovsdb tag before defaults", none, 1, "x", 9, []Facts{{Tag: 77}}, intent.Port{Mode: intent.Access, VLANs: vlans(77), Native: 77, Source: intent.SourceOVSDB}},
+		{"ovsdb trunks", blue, 2, "x", 9, []Facts{{Trunks: vlans(30, 10, 0, 30)}}, intent.Port{Mode: intent.Trunk, VLANs: vlans(10, 30), Source: intent.SourceOVSDB}},
+		{"ovsdb trunk of all", blue, 2, "x", 9, []Facts{{VLANMode: "trunk"}}, intent.Port{Mode: intent.Trunk, VLANs: vlans(5, 10, 20), All: true, Source: intent.SourceOVSDB}},
+		{"ovsdb native", blue, 2, "x", 9, []Facts{{Tag: 9, Trunks: vlans(10), VLANMode: "native-untagged"}}, intent.Port{Mode: intent.Trunk, VLANs: vlans(9, 10), Native: 9, Source: intent.SourceOVSDB}},
+		{"ovsdb native tagged", blue, 2, "x", 9, []Facts{{Tag: 10, VLANMode: "native-tagged"}}, intent.Port{Mode: intent.Trunk, VLANs: vlans(5, 10, 20), All: true, Native: 10, NativeTagged: true, Source: intent.SourceOVSDB}},
+		{"ovsdb tag on a trunk", blue, 2, "x", 9, []Facts{{Tag: 9, Trunks: vlans(10)}}, intent.Port{Mode: intent.Access, VLANs: vlans(9), Native: 9, Source: intent.SourceOVSDB}},
+		{"ovsdb access without tag", blue, 2, "x", 9, []Facts{{VLANMode: "access"}}, intent.Port{Mode: intent.Closed, Source: intent.SourceOVSDB, Reason: "OVSDB says vlan_mode=access without a tag"}},
+		{"ovsdb native without tag", blue, 2, "x", 9, []Facts{{VLANMode: "native-tagged"}}, intent.Port{Mode: intent.Closed, Source: intent.SourceOVSDB, Reason: "OVSDB says vlan_mode=native-tagged without a tag"}},
+		{"ovsdb VLAN 4095", blue, 2, "x", 9, []Facts{{Tag: 4095}}, intent.Port{Mode: intent.Closed, Source: intent.SourceOVSDB, Reason: "OVSDB asks for VLAN 4095; use 1 to 4094"}},
+		{"ovsdb QinQ", blue, 2, "x", 9, []Facts{{Tag: 9, VLANMode: "dot1q-tunnel"}}, intent.Port{Mode: intent.Closed, Source: intent.SourceOVSDB, Reason: "OVSDB says vlan_mode=dot1q-tunnel, which is not supported; use access, trunk, native-tagged or native-untagged"}},
+		{"no file", Default(), 1, "x", 9, nil, intent.Port{Mode: intent.Access, VLANs: vlans(1), Native: 1, Source: intent.SourceDefault}},
+		{"no file, ovsdb trunk", Default(), 1, "x", 9, []Facts{{VLANMode: "trunk"}}, intent.Port{Mode: intent.Trunk, VLANs: vlans(1), All: true, Source: intent.SourceOVSDB}},
 	} {
 		got := test.config.ResolvePort(test.id, test.name, test.number, test.facts...)
 		if !got.Equal(test.want) {
@@ -148,23 +149,6 @@ func TestEqual(t *testing.T) {
 	}
 	if a.Equal(mustParse(t, portsFile+"learning: {timeout: 299s}\n")) {
 		t.Error("another timeout makes no difference")
-	}
-	file := PortMode{Mode: Access, VLANs: []uint16{1}, Source: SourceFile}
-	other := file
-	other.Source = SourceDefault
-	if file.Equal(other) || !file.SameForwarding(other) {
-		t.Error("the source must matter to Equal only")
-	}
-	for _, changed := range []PortMode{
-		{Mode: Trunk, VLANs: []uint16{1}},
-		{Mode: Access, VLANs: []uint16{2}},
-		{Mode: Access, VLANs: []uint16{1}, Native: 1},
-		{Mode: Access, VLANs: []uint16{1}, All: true},
-		{Mode: Access, VLANs: []uint16{1}, NativeTagged: true},
-	} {
-		if file.SameForwarding(changed) {
-			t.Errorf("%+v forwards like %+v", changed, file)
-		}
 	}
 }
 

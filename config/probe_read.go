@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"strings"
 	"time"
+
+	"github.com/eosin-sdn/eosin/intent"
 )
 
 // Bounds and defaults of probes.
@@ -210,10 +212,7 @@ func (r *reader) probing(c *Config, v value) {
 	if !ok {
 		return
 	}
-	c.Probing.Trap = Trap(s)
-	switch c.Probing.Trap {
-	case TrapAuto, TrapConntrack, TrapDSCP:
-	default:
+	if c.Probing.Trap, ok = intent.ParseTrap(s); !ok {
 		r.errorf(trap, "%s is not a way to catch replies; use auto, conntrack or dscp", quote(s))
 	}
 }

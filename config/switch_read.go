@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/eosin-sdn/eosin/intent"
 	"github.com/eosin-sdn/eosin/openflow"
 )
 
@@ -90,12 +91,12 @@ func (r *reader) port(c *Config, e entry) (Port, bool) {
 	o := r.object(e.value, "access", "trunk", "native", "tunnel", "closed")
 	p := Port{Name: e.name}
 	var modes []string
-	for _, m := range []Mode{Access, Trunk, Tunnel, Closed} {
-		v, ok := o[string(m)]
+	for _, m := range []intent.Mode{intent.Access, intent.Trunk, intent.Tunnel, intent.Closed} {
+		v, ok := o[m.String()]
 		if !ok {
 			continue
 		}
-		if m == Tunnel || m == Closed {
+		if m == intent.Tunnel || m == intent.Closed {
 			on, ok := r.boolean(v)
 			if !ok {
 				return p, false
@@ -105,7 +106,7 @@ func (r *reader) port(c *Config, e entry) (Port, bool) {
 			}
 		}
 		p.Mode = m
-		modes = append(modes, string(m))
+		modes = append(modes, m.String())
 	}
 	switch len(modes) {
 	case 0:
@@ -117,16 +118,16 @@ func (r *reader) port(c *Config, e entry) (Port, bool) {
 		return p, false
 	}
 	native, hasNative := o["native"]
-	if hasNative && p.Mode != Trunk {
+	if hasNative && p.Mode != intent.Trunk {
 		r.errorf(native, "native belongs to a trunk, and this port is %s; remove it or add trunk:", p.Mode)
 	}
 	switch p.Mode {
-	case Access:
+	case intent.Access:
 		n, _ := r.network(c, o["access"])
 		p.Access = n.Name
-	case Trunk:
+	case intent.Trunk:
 		r.trunk(c, &p, o["trunk"], native)
-	case Tunnel:
+	case intent.Tunnel:
 		if len(c.Networks.tunnelled()) == 0 {
 			r.warnf(o["tunnel"], "no network has a vni, so this tunnel carries nothing; add vni: to the networks that it is to carry")
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/eosin-sdn/eosin/config"
 	"github.com/eosin-sdn/eosin/controller/api"
 	"github.com/eosin-sdn/eosin/controller/datapath"
+	"github.com/eosin-sdn/eosin/intent"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
 	"github.com/eosin-sdn/eosin/openflow/oftext"
@@ -93,7 +94,7 @@ func (b *backend) Ports(ctx context.Context) ([]api.Port, error) {
 	for _, s := range b.c.list() {
 		s.eachPort(func(name string, p *apps.Port, stats *openflow.PortStats) {
 			out = append(out, api.Port{
-				Switch: name, Name: p.Name, Number: uint32(p.No), Up: p.Up, Observable: p.Observable, Mode: p.Mode.String(), Source: p.Source,
+				Switch: name, Name: p.Name, Number: uint32(p.No), Up: p.Up, Observable: p.Observable, Mode: p.Mode.String(), Source: string(p.Source),
 				Networks: networkNames(cfg, p.VLANs), Native: nativeName(cfg, p), Transit: p.Transit, MAC: p.MAC.String(), Counters: portCounters(stats),
 			})
 		})
@@ -170,7 +171,7 @@ func networkName(cfg *config.Config, vlan uint16) string {
 }
 
 func nativeName(cfg *config.Config, p *apps.Port) string {
-	if p.Mode == apps.Trunk && p.Native != 0 {
+	if p.Mode == intent.Trunk && p.Native != 0 {
 		return networkName(cfg, p.Native)
 	}
 	return ""
@@ -295,14 +296,14 @@ func (b *backend) Tunnels(ctx context.Context) ([]api.Tunnel, error) {
 		s.eachPort(func(name string, p *apps.Port, stats *openflow.PortStats) {
 			ref := topology.PortRef{Switch: s.id, Port: p.No}
 			alive, linked := tunnels[ref]
-			if p.Mode != apps.Tunnel && !linked {
+			if p.Mode != intent.Tunnel && !linked {
 				return
 			}
 			t := api.Tunnel{
 				Name: name + ":" + p.Name, Switch: name, Port: p.Name, Number: uint32(p.No), Mode: p.Mode.String(),
 				Networks: networkNames(cfg, p.VLANs), Up: p.Up && (alive || !linked), Counters: portCounters(stats), Local: text(p.TunnelLocal), Remote: text(p.TunnelRemote),
 			}
-			if p.Mode == apps.Tunnel {
+			if p.Mode == intent.Tunnel {
 				t.Key = "flow"
 			}
 			ts, refs = append(ts, t), append(refs, ref)

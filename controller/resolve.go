@@ -16,6 +16,7 @@ import (
 	"github.com/eosin-sdn/eosin/controller/api"
 	"github.com/eosin-sdn/eosin/controller/datapath"
 	"github.com/eosin-sdn/eosin/controller/prober"
+	"github.com/eosin-sdn/eosin/intent"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/packet"
 	"github.com/eosin-sdn/eosin/topology"
@@ -352,7 +353,7 @@ func endpoint(cfg *config.Config, p place) prober.Endpoint {
 	vlan, mac := p.host.Key.VLAN(), p.host.Key.MAC()
 	e := prober.Endpoint{
 		Switch: p.sw.id, SwitchName: p.swName, Port: p.port.No, PortName: p.port.Name, PortUp: p.port.Up, Connected: p.connected,
-		Standby: p.standby, Located: true, Tagged: p.port.Mode == apps.Trunk && p.port.Native != vlan, VLAN: vlan, MAC: mac, IPs: p.host.IPs,
+		Standby: p.standby, Located: true, Tagged: p.port.Mode == intent.Trunk && p.port.Native != vlan, VLAN: vlan, MAC: mac, IPs: p.host.IPs,
 	}
 	if n, ok := cfg.Networks.ByVLAN(vlan); ok {
 		e.Network, e.Gateway, e.Subnet = n.Name, n.Gateway, n.Subnet

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/intent"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
 	"github.com/eosin-sdn/eosin/openflow/packet"
@@ -197,7 +198,7 @@ func (a *App) Tick(now time.Time, out *apps.Output) {
 // fast reports whether a port says hello often: it is a link, or is there to be one.
 func (a *App) fast(no openflow.PortNo) bool {
 	p := a.sw.Ports[no]
-	return p.Transit || p.Mode == apps.Tunnel
+	return p.Transit || p.Mode == intent.Tunnel
 }
 
 // port sends the hello of a port if it is due, and says when the next one is.
@@ -265,7 +266,7 @@ func (a *App) PacketRcvd(now time.Time, p *apps.Packet, out *apps.Output) {
 	s.heard[h.From] = h.Sent
 	out.Facts = append(out.Facts, apps.Fact{
 		Kind: apps.HelloSeen, Port: p.In.InPort, At: now, Peer: h.From, Seq: h.Seq, Latency: now.Sub(h.Sent),
-		Tunnel: p.In.TunSrc.IsValid() || p.Port.Mode == apps.Tunnel,
+		Tunnel: p.In.TunSrc.IsValid() || p.Port.Mode == intent.Tunnel,
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/intent"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
 	"github.com/eosin-sdn/eosin/openflow/oftext"
@@ -27,7 +28,7 @@ type rig struct {
 
 func newRig(t *testing.T) *rig {
 	sw := &apps.Switch{ID: 1, Ports: map[openflow.PortNo]*apps.Port{}, Graph: topology.NewGraph().Snapshot()}
-	for _, p := range []*apps.Port{{No: 1, Up: true}, {No: 2}, {No: 3, Up: true, Mode: apps.Tunnel}, {No: openflow.PortLocal, Up: true}} {
+	for _, p := range []*apps.Port{{No: 1, Up: true}, {No: 2}, {No: 3, Up: true, Mode: intent.Tunnel}, {No: openflow.PortLocal, Up: true}} {
 		sw.Ports[p.No] = p
 		sw.Order = append(sw.Order, p.No)
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/intent"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
 	"github.com/eosin-sdn/eosin/topology"
@@ -86,7 +87,7 @@ func (a *App) network(n apps.Network, out *apps.Output) {
 	carried := false
 	for _, no := range a.sw.Order {
 		p := a.sw.Ports[no]
-		if !p.Carries(n.VLAN) || (p.Mode == apps.Tunnel && n.VNI == 0) {
+		if !p.Carries(n.VLAN) || (p.Mode == intent.Tunnel && n.VNI == 0) {
 			continue
 		}
 		carried = true
@@ -94,7 +95,7 @@ func (a *App) network(n apps.Network, out *apps.Output) {
 			put(prioBlocked, flow.Match{}.InPort(no).VLAN(n.VLAN), nil)
 			continue
 		}
-		if p.Mode == apps.Tunnel {
+		if p.Mode == intent.Tunnel {
 			mesh = append(mesh, no)
 		}
 		if !p.Up || !p.Settled {
@@ -102,7 +103,7 @@ func (a *App) network(n apps.Network, out *apps.Output) {
 		}
 		bucket := p.Egress(nil, n)
 		all = append(all, bucket)
-		if p.Mode != apps.Tunnel {
+		if p.Mode != intent.Tunnel {
 			noMesh = append(noMesh, bucket)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/intent"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
 	"github.com/eosin-sdn/eosin/openflow/oftext"
@@ -16,15 +17,15 @@ import (
 var blue = apps.Network{Name: "blue", VLAN: 10, VNI: 5010}
 
 func access(no openflow.PortNo) *apps.Port {
-	return &apps.Port{No: no, Up: true, Settled: true, Mode: apps.Access, VLANs: []uint16{10}, Native: 10}
+	return &apps.Port{No: no, Up: true, Settled: true, Mode: intent.Access, VLANs: []uint16{10}, Native: 10}
 }
 
 func trunk(no openflow.PortNo, native uint16) *apps.Port {
-	return &apps.Port{No: no, Up: true, Settled: true, Mode: apps.Trunk, VLANs: []uint16{10, 11}, Native: native}
+	return &apps.Port{No: no, Up: true, Settled: true, Mode: intent.Trunk, VLANs: []uint16{10, 11}, Native: native}
 }
 
 func tunnel(no openflow.PortNo) *apps.Port {
-	return &apps.Port{No: no, Up: true, Settled: true, Mode: apps.Tunnel, VLANs: []uint16{10, 11}}
+	return &apps.Port{No: no, Up: true, Settled: true, Mode: intent.Tunnel, VLANs: []uint16{10, 11}}
 }
 
 func switchWith(ports ...*apps.Port) *apps.Switch {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/intent"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
 	"github.com/eosin-sdn/eosin/openflow/packet"
@@ -73,7 +74,7 @@ type host struct {
 // portState is what Refresh compares to find the hosts that a change concerns.
 type portState struct {
 	hosts   int
-	mode    apps.Mode
+	mode    intent.Mode
 	native  uint16
 	vlans   string
 	usable  bool

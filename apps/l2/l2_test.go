@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/intent"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
 	"github.com/eosin-sdn/eosin/openflow/oftext"
@@ -38,11 +39,11 @@ type rig struct {
 }
 
 func access(no openflow.PortNo, vlan uint16) *apps.Port {
-	return &apps.Port{No: no, Name: fmt.Sprintf("vif%d", no), Up: true, Settled: true, Mode: apps.Access, VLANs: []uint16{vlan}, Native: vlan}
+	return &apps.Port{No: no, Name: fmt.Sprintf("vif%d", no), Up: true, Settled: true, Mode: intent.Access, VLANs: []uint16{vlan}, Native: vlan}
 }
 
 func trunk(no openflow.PortNo) *apps.Port {
-	return &apps.Port{No: no, Name: fmt.Sprintf("up%d", no), Up: true, Settled: true, Mode: apps.Trunk, VLANs: []uint16{blue, red}}
+	return &apps.Port{No: no, Name: fmt.Sprintf("up%d", no), Up: true, Settled: true, Mode: intent.Trunk, VLANs: []uint16{blue, red}}
 }
 
 func newRig(t testing.TB) *rig {
@@ -53,7 +54,7 @@ func newRig(t testing.TB) *rig {
 		Graph:    topology.NewGraph().Snapshot(),
 	}
 	closed, down := access(5, blue), access(6, blue)
-	closed.Mode, closed.VLANs, closed.Native = apps.Closed, nil, 0
+	closed.Mode, closed.VLANs, closed.Native = intent.Closed, nil, 0
 	down.Up = false
 	for _, p := range []*apps.Port{access(1, blue), access(2, blue), access(3, red), trunk(4), closed, down, trunk(9)} {
 		sw.Ports[p.No] = p
@@ -436,7 +437,7 @@ func TestPortChanges(t *testing.T) {
 		{"closed", func(r *rig) { *r.sw.Ports[1] = apps.Port{No: 1, Up: true} }, "", []string{"gone 10/02:00:00:00:00:0a at 1"}},
 		{"trunk", func(r *rig) { *r.sw.Ports[1] = *trunk(1) }, strings.Replace(learned1, "pop_vlan,output:1", "output:1", 1), nil},
 		{"trunk with native", func(r *rig) { *r.sw.Ports[1] = *trunk(1); r.sw.Ports[1].Native = blue }, learned1, nil},
-		{"tunnel", func(r *rig) { r.sw.Ports[1].Mode = apps.Tunnel }, strings.Replace(learned1, "pop_vlan", "set_field:0x1392->tun_id,pop_vlan", 1), nil},
+		{"tunnel", func(r *rig) { r.sw.Ports[1].Mode = intent.Tunnel }, strings.Replace(learned1, "pop_vlan", "set_field:0x1392->tun_id,pop_vlan", 1), nil},
 		{"timeout", func(r *rig) { r.sw.Settings.HostTimeout = 1500 * time.Millisecond }, strings.Replace(learned1, "300", "2", 1), nil},
 		{"no timeout", func(r *rig) { r.sw.Settings.HostTimeout = 0 }, strings.Replace(learned1, "idle_timeout=300, ", "", 1), nil},
 		{"endless timeout", func(r *rig) { r.sw.Settings.HostTimeout = 100 * time.Hour }, strings.Replace(learned1, "300", "65535", 1), nil},
@@ -463,7 +464,7 @@ func TestPortChanges(t *testing.T) {
 // TestTunnelNumberChanges: the rules of hosts behind tunnels follow their network's VNI.
 func TestTunnelNumberChanges(t *testing.T) {
 	r := newRig(t)
-	r.sw.Ports[9].Mode = apps.Tunnel
+	r.sw.Ports[9].Mode = intent.Tunnel
 	r.link()
 	r.app.HostAt(r.now, topology.NewHostKey(blue, mac(10)), other, 1, r.out)
 	forward := `cookie=0xe05502000000000a, table=6, priority=10,dl_vlan=10,dl_dst=02:00:00:00:00:0a actions=set_field:0x1392->tun_id,pop_vlan,output:9`

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/intent"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
 	"github.com/eosin-sdn/eosin/openflow/packet"
@@ -17,7 +18,7 @@ func TestPortRemovedBeforeRefresh(t *testing.T) {
 	now := time.Unix(1000, 0)
 	sw := &apps.Switch{
 		ID: 1, Order: []openflow.PortNo{port}, Networks: []apps.Network{{Name: "blue", VLAN: vlan}}, Graph: topology.NewGraph().Snapshot(),
-		Ports: map[openflow.PortNo]*apps.Port{port: {No: port, Up: true, Mode: apps.Access, VLANs: []uint16{vlan}, Native: vlan}},
+		Ports: map[openflow.PortNo]*apps.Port{port: {No: port, Up: true, Mode: intent.Access, VLANs: []uint16{vlan}, Native: vlan}},
 	}
 	a, out := New(sw), &apps.Output{Store: flow.NewStore()}
 	a.Refresh(now, out)

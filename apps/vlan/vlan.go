@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/intent"
 	"github.com/eosin-sdn/eosin/openflow/flow"
 )
 
@@ -64,24 +65,24 @@ func (a *App) port(p *apps.Port, out *apps.Output) {
 	}
 
 	switch p.Mode {
-	case apps.Access:
+	case intent.Access:
 		hidden()
 		untagged(in, p.Native)
-	case apps.Trunk:
+	case intent.Trunk:
 		for _, v := range p.VLANs {
 			put(prioNetwork, in.VLAN(v), next)
 		}
 		if p.Native != 0 {
 			untagged(in, p.Native)
 		}
-	case apps.Tunnel:
+	case intent.Tunnel:
 		hidden()
 		for _, v := range p.VLANs {
 			if n, ok := a.sw.Network(v); ok && n.VNI != 0 {
 				untagged(in.TunnelID(uint64(n.VNI)), v)
 			}
 		}
-	case apps.Closed:
+	case intent.Closed:
 	}
 	put(prioPortDrop, in, nil)
 }
@@ -90,11 +91,11 @@ func (a *App) port(p *apps.Port, out *apps.Output) {
 // did not pass it. vid is ignored when the frame is untagged.
 func Classify(p *apps.Port, tagged bool, vid uint16) (vlan uint16, ok bool) {
 	switch {
-	case p.Mode == apps.Closed || p.Mode == apps.Tunnel:
+	case p.Mode == intent.Closed || p.Mode == intent.Tunnel:
 		return 0, false
 	case !tagged || vid == 0:
 		return p.Native, p.Native != 0
-	case p.Mode == apps.Trunk && p.Carries(vid):
+	case p.Mode == intent.Trunk && p.Carries(vid):
 		return vid, true
 	}
 	return 0, false

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/intent"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
 	"github.com/eosin-sdn/eosin/openflow/oftext"
@@ -44,33 +45,33 @@ func TestRules(t *testing.T) {
 		{"closed", apps.Port{No: 7}, `
 cookie=0xe052000000000007, table=1, priority=1,in_port=7 actions=drop
 `},
-		{"access", apps.Port{No: 7, Mode: apps.Access, VLANs: []uint16{10}, Native: 10}, `
+		{"access", apps.Port{No: 7, Mode: intent.Access, VLANs: []uint16{10}, Native: 10}, `
 cookie=0xe052000000000007, table=1, priority=30,in_port=7,dl_vlan=0,dl_type=0x8100 actions=drop
 cookie=0xe052000000000007, table=1, priority=30,in_port=7,dl_vlan=0,dl_type=0x88a8 actions=drop
 cookie=0xe052000000000007, table=1, priority=20,in_port=7,dl_vlan=0 actions=set_field:4106->vlan_vid,goto_table:2
 cookie=0xe052000000000007, table=1, priority=20,in_port=7,vlan_tci=0x0000/0x1fff ` + tagBlue + `
 cookie=0xe052000000000007, table=1, priority=1,in_port=7 actions=drop
 `},
-		{"local port", apps.Port{No: openflow.PortLocal, Mode: apps.Access, VLANs: []uint16{10}, Native: 10}, `
+		{"local port", apps.Port{No: openflow.PortLocal, Mode: intent.Access, VLANs: []uint16{10}, Native: 10}, `
 cookie=0xe0520000fffffffe, table=1, priority=30,in_port=LOCAL,dl_vlan=0,dl_type=0x8100 actions=drop
 cookie=0xe0520000fffffffe, table=1, priority=30,in_port=LOCAL,dl_vlan=0,dl_type=0x88a8 actions=drop
 cookie=0xe0520000fffffffe, table=1, priority=20,in_port=LOCAL,dl_vlan=0 actions=set_field:4106->vlan_vid,goto_table:2
 cookie=0xe0520000fffffffe, table=1, priority=20,in_port=LOCAL,vlan_tci=0x0000/0x1fff ` + tagBlue + `
 cookie=0xe0520000fffffffe, table=1, priority=1,in_port=LOCAL actions=drop
 `},
-		{"trunk", apps.Port{No: 7, Mode: apps.Trunk, VLANs: []uint16{10, 11}}, `
+		{"trunk", apps.Port{No: 7, Mode: intent.Trunk, VLANs: []uint16{10, 11}}, `
 cookie=0xe052000000000007, table=1, priority=20,in_port=7,dl_vlan=10 actions=goto_table:2
 cookie=0xe052000000000007, table=1, priority=20,in_port=7,dl_vlan=11 actions=goto_table:2
 cookie=0xe052000000000007, table=1, priority=1,in_port=7 actions=drop
 `},
-		{"trunk with native", apps.Port{No: 7, Mode: apps.Trunk, VLANs: []uint16{10, 11}, Native: 10}, `
+		{"trunk with native", apps.Port{No: 7, Mode: intent.Trunk, VLANs: []uint16{10, 11}, Native: 10}, `
 cookie=0xe052000000000007, table=1, priority=20,in_port=7,dl_vlan=0 actions=set_field:4106->vlan_vid,goto_table:2
 cookie=0xe052000000000007, table=1, priority=20,in_port=7,dl_vlan=10 actions=goto_table:2
 cookie=0xe052000000000007, table=1, priority=20,in_port=7,dl_vlan=11 actions=goto_table:2
 cookie=0xe052000000000007, table=1, priority=20,in_port=7,vlan_tci=0x0000/0x1fff ` + tagBlue + `
 cookie=0xe052000000000007, table=1, priority=1,in_port=7 actions=drop
 `},
-		{"tunnel", apps.Port{No: 7, Mode: apps.Tunnel, VLANs: []uint16{10, 12}}, `
+		{"tunnel", apps.Port{No: 7, Mode: intent.Tunnel, VLANs: []uint16{10, 12}}, `
 cookie=0xe052000000000007, table=1, priority=30,in_port=7,dl_vlan=0,dl_type=0x8100 actions=drop
 cookie=0xe052000000000007, table=1, priority=30,in_port=7,dl_vlan=0,dl_type=0x88a8 actions=drop
 cookie=0xe052000000000007, table=1, priority=20,tun_id=0x1392,in_port=7,dl_vlan=0 actions=set_field:4106->vlan_vid,goto_table:2
@@ -91,9 +92,9 @@ cookie=0xe052000000000007, table=1, priority=1,in_port=7 actions=drop
 // TestRefreshIsADifference: a refresh without a change sends nothing, and a change of one port touches the rules of that port.
 func TestRefreshIsADifference(t *testing.T) {
 	sw := switchWith(
-		&apps.Port{No: 1, Mode: apps.Access, VLANs: []uint16{10}, Native: 10},
-		&apps.Port{No: 2, Mode: apps.Access, VLANs: []uint16{10}, Native: 10},
-		&apps.Port{No: 3, Mode: apps.Trunk, VLANs: []uint16{10, 11}},
+		&apps.Port{No: 1, Mode: intent.Access, VLANs: []uint16{10}, Native: 10},
+		&apps.Port{No: 2, Mode: intent.Access, VLANs: []uint16{10}, Native: 10},
+		&apps.Port{No: 3, Mode: intent.Trunk, VLANs: []uint16{10, 11}},
 	)
 	out := &apps.Output{Store: flow.NewStore()}
 	a := New(sw)
@@ -109,7 +110,7 @@ func TestRefreshIsADifference(t *testing.T) {
 	if n := refresh(); n != 0 {
 		t.Errorf("%d messages for no change", n)
 	}
-	*sw.Ports[2] = apps.Port{No: 2, Mode: apps.Access, VLANs: []uint16{11}, Native: 11}
+	*sw.Ports[2] = apps.Port{No: 2, Mode: intent.Access, VLANs: []uint16{11}, Native: 11}
 	if n := refresh(); n != 2 { // what is untagged, and what is priority-tagged
 		t.Errorf("%d messages for another network", n)
 	}
@@ -125,9 +126,9 @@ func TestRefreshIsADifference(t *testing.T) {
 }
 
 func TestClassify(t *testing.T) {
-	access := apps.Port{Mode: apps.Access, VLANs: []uint16{10}, Native: 10}
-	trunk := apps.Port{Mode: apps.Trunk, VLANs: []uint16{10, 11}}
-	native := apps.Port{Mode: apps.Trunk, VLANs: []uint16{10, 11}, Native: 11}
+	access := apps.Port{Mode: intent.Access, VLANs: []uint16{10}, Native: 10}
+	trunk := apps.Port{Mode: intent.Trunk, VLANs: []uint16{10, 11}}
+	native := apps.Port{Mode: intent.Trunk, VLANs: []uint16{10, 11}, Native: 11}
 	for _, c := range []struct {
 		name   string
 		port   *apps.Port
@@ -147,7 +148,7 @@ func TestClassify(t *testing.T) {
 		{"native, untagged", &native, false, 0, 11},
 		{"native, priority tag", &native, true, 0, 11},
 		{"native, its tag", &native, true, 11, 11},
-		{"tunnel", &apps.Port{Mode: apps.Tunnel, VLANs: []uint16{10}}, false, 0, 0},
+		{"tunnel", &apps.Port{Mode: intent.Tunnel, VLANs: []uint16{10}}, false, 0, 0},
 	} {
 		if got, ok := Classify(c.port, c.tagged, c.vid); got != c.want || ok != (c.want != 0) {
 			t.Errorf("%s: %d %v, want %d", c.name, got, ok, c.want)

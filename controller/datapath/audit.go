@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/intent"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
 )
@@ -216,7 +217,7 @@ func (m *Machine) refused(now time.Time, e *openflow.Error) {
 	if known && (t == openflow.TypePacketOut || t == openflow.TypeSetConfig) {
 		return
 	}
-	if what.owner == apps.OwnerProbe && notUnderstood(e) && m.intent.Trap == TrapAuto && !m.sw.NoConntrack {
+	if what.owner == apps.OwnerProbe && notUnderstood(e) && m.intent.Trap == intent.TrapAuto && !m.sw.NoConntrack {
 		m.sw.NoConntrack, m.dirty = true, true
 		m.Out.Notice(now, "no_conntrack", fmt.Sprintf("switch %s refuses conntrack actions: probe replies are trapped by DSCP", m.sw.Name))
 	}

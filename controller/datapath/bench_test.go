@@ -8,6 +8,7 @@ import (
 	"github.com/eosin-sdn/eosin/apps"
 	"github.com/eosin-sdn/eosin/apps/discovery"
 	"github.com/eosin-sdn/eosin/apps/probe"
+	"github.com/eosin-sdn/eosin/intent"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
 	"github.com/eosin-sdn/eosin/openflow/packet"
@@ -40,8 +41,8 @@ func newHotWith(t testing.TB, ports openflow.PortNo) *hot {
 	key := probe.NewKey()
 	in := Intent{
 		Name: "s1", Networks: []apps.Network{{Name: "blue", VLAN: 10}}, Settings: apps.Settings{HostTimeout: 300 * time.Second, Moves: 5},
-		Port: func(string, openflow.PortNo) PortIntent {
-			return PortIntent{Mode: apps.Access, VLANs: []uint16{10}, Native: 10}
+		Port: func(string, openflow.PortNo) intent.Port {
+			return intent.Port{Mode: intent.Access, VLANs: []uint16{10}, Native: 10}
 		},
 	}
 	h.m = New(1, Keys{Hellos: discovery.NewSigner(h.now), Probes: &key}, in, topology.NewGraph().Snapshot())

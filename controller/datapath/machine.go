@@ -11,6 +11,7 @@ import (
 	"github.com/eosin-sdn/eosin/apps/l2"
 	"github.com/eosin-sdn/eosin/apps/probe"
 	"github.com/eosin-sdn/eosin/apps/vlan"
+	"github.com/eosin-sdn/eosin/intent"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
 	"github.com/eosin-sdn/eosin/topology"
@@ -49,31 +50,13 @@ const (
 	retryMost   = 30 * time.Second
 )
 
-// PortIntent is what the config says of a port.
-type PortIntent struct {
-	Mode   apps.Mode
-	VLANs  []uint16
-	Native uint16
-	Source string
-}
-
-// Trap is how probe replies are told from other traffic.
-type Trap uint8
-
-// The ways.
-const (
-	TrapAuto      Trap = iota // by conntrack mark; by DSCP where the switch has no conntrack
-	TrapConntrack             // by conntrack mark only
-	TrapDSCP                  // by DSCP only
-)
-
 // Intent is what the config says of a switch.
 type Intent struct {
 	Name       string
 	Networks   []apps.Network // ascending by VLAN
 	Settings   apps.Settings
-	Port       func(name string, no openflow.PortNo) PortIntent
-	Trap       Trap          // how probe replies are told from other traffic
+	Port       func(name string, no openflow.PortNo) intent.Port
+	Trap       intent.Trap   // how probe replies are told from other traffic
 	AuditEvery time.Duration // how often the flows are compared with what they should be; 0 never
 	Claim      bool          // ask to be the switch's master; else whatever role it gives is good enough
 }
@@ -158,7 +141,7 @@ func New(id openflow.DatapathID, keys Keys, in Intent, graph *topology.Snapshot)
 func (m *Machine) Configure(in Intent) {
 	m.intent = in
 	m.sw.Name, m.sw.Networks, m.sw.Settings = in.Name, in.Networks, in.Settings
-	m.sw.NoConntrack = in.Trap == TrapDSCP || in.Trap == TrapAuto && m.sw.NoConntrack
+	m.sw.NoConntrack = in.Trap == intent.TrapDSCP || in.Trap == intent.TrapAuto && m.sw.NoConntrack
 	for _, no := range m.sw.Order {
 		m.applyIntent(m.sw.Ports[no])
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/eosin-sdn/eosin/apps"
 	"github.com/eosin-sdn/eosin/apps/discovery"
 	"github.com/eosin-sdn/eosin/apps/probe"
+	"github.com/eosin-sdn/eosin/intent"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
 	"github.com/eosin-sdn/eosin/openflow/oftext"
@@ -58,8 +59,8 @@ func inNetwork() Intent {
 		Name:     "br0",
 		Networks: []apps.Network{{Name: "blue", VLAN: 10, VNI: 5010}, {Name: "red", VLAN: 11, VNI: 5011}},
 		Settings: apps.Settings{HostTimeout: 300 * time.Second, HostsPerPort: 1024, HostsPerSwitch: 8192, PacketIns: 20_000, Moves: 5, Probes: 1000},
-		Port: func(string, openflow.PortNo) PortIntent {
-			return PortIntent{Mode: apps.Access, VLANs: []uint16{10}, Native: 10, Source: "default"}
+		Port: func(string, openflow.PortNo) intent.Port {
+			return intent.Port{Mode: intent.Access, VLANs: []uint16{10}, Native: 10, Source: "default"}
 		},
 		AuditEvery: 30 * time.Second,
 	}
@@ -68,12 +69,12 @@ func inNetwork() Intent {
 // inPort is inNetwork with one port in another network.
 func inPort(name string, vlan uint16) Intent {
 	in := inNetwork()
-	in.Port = func(n string, _ openflow.PortNo) PortIntent {
+	in.Port = func(n string, _ openflow.PortNo) intent.Port {
 		v := uint16(10)
 		if n == name {
 			v = vlan
 		}
-		return PortIntent{Mode: apps.Access, VLANs: []uint16{v}, Native: v}
+		return intent.Port{Mode: intent.Access, VLANs: []uint16{v}, Native: v}
 	}
 	return in
 }

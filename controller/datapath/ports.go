@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/intent"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/packet"
 	"github.com/eosin-sdn/eosin/topology"
@@ -182,7 +183,7 @@ func (m *Machine) PortsChanged(f func(openflow.PortNo, topology.PortInfo)) bool 
 	m.posted = false
 	for _, no := range m.sw.Order {
 		p := m.sw.Ports[no]
-		f(no, topology.PortInfo{Up: p.Up, Mesh: p.Mode == apps.Tunnel, Held: p.Held, VLANs: topology.NewVLANs(p.VLANs...)})
+		f(no, topology.PortInfo{Up: p.Up, Mesh: p.Mode == intent.Tunnel, Held: p.Held, VLANs: topology.NewVLANs(p.VLANs...)})
 	}
 	return true
 }

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/intent"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/topology"
 )
@@ -224,7 +224,7 @@ func TestPortFlood(t *testing.T) {
 	if n := len(p.notices); n > 1100 {
 		t.Errorf("%d notices", n)
 	}
-	if got, _ := p.m.Port(1); !got.Up || got.Mode != apps.Access {
+	if got, _ := p.m.Port(1); !got.Up || got.Mode != intent.Access {
 		t.Errorf("port 1: %+v", got)
 	}
 }

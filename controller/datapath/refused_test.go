@@ -11,6 +11,7 @@ import (
 
 	"github.com/eosin-sdn/eosin/apps"
 	"github.com/eosin-sdn/eosin/apps/probe"
+	"github.com/eosin-sdn/eosin/intent"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/packet"
 )
@@ -321,9 +322,9 @@ func TestErrorFlood(t *testing.T) {
 // A switch without connection tracking refuses the trap's rules: probes are trapped by DSCP from then on.
 func TestConntrackRefused(t *testing.T) {
 	for _, c := range []struct {
-		trap Trap
+		trap intent.Trap
 		want bool
-	}{{TrapAuto, true}, {TrapConntrack, false}} {
+	}{{intent.TrapAuto, true}, {intent.TrapConntrack, false}} {
 		p := newPeer(t)
 		in := inNetwork()
 		in.Trap = c.trap

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/intent"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
 )
@@ -114,7 +115,9 @@ func TestMultipartOfAnotherType(t *testing.T) {
 // TestDumpFits: the dump of 100,000 flows of hosts, each on a tunnel (which takes the most), is well within what a reply may have.
 func TestDumpFits(t *testing.T) {
 	in := inNetwork()
-	in.Port = func(string, openflow.PortNo) PortIntent { return PortIntent{Mode: apps.Tunnel, VLANs: []uint16{10}} }
+	in.Port = func(string, openflow.PortNo) intent.Port {
+		return intent.Port{Mode: intent.Tunnel, VLANs: []uint16{10}}
+	}
 	p := newPeer(t)
 	p.m = newMachine(in)
 	p.ready()
