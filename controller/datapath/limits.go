@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/controller/ratelimit"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
 )
@@ -32,38 +33,6 @@ func classOf(o flow.Owner) Class {
 	return ClassLearning
 }
 
-// bucket is a token bucket that counts in nanoseconds of its rate, so that no fraction is lost.
-type bucket struct {
-	per   int64 // nanoseconds a token takes to grow; 0 is unlimited
-	most  int64 // nanoseconds' worth that it holds
-	level int64
-	last  int64
-}
-
-func newBucket(rate int) bucket {
-	if rate <= 0 {
-		return bucket{}
-	}
-	per := max(int64(time.Second)/int64(rate), 1)
-	return bucket{per: per, most: int64(time.Second), level: int64(time.Second)}
-}
-
-// take takes one token.
-func (b *bucket) take(now int64) bool {
-	if b.per == 0 {
-		return true
-	}
-	if d := now - b.last; d > 0 {
-		b.level = min(b.level+d, b.most)
-	}
-	b.last = now
-	if b.level < b.per {
-		return false
-	}
-	b.level -= b.per
-	return true
-}
-
 // unlimited stands for no limit in a meter, which has no such value.
 const unlimited = 10_000_000
 
@@ -81,12 +50,9 @@ const (
 )
 
 func (m *Machine) limit(s apps.Settings) {
-	m.budget[ClassLearning] = newBucket(s.PacketIns)
-	m.budget[ClassDiscovery] = newBucket(edgeHellos + linkHellos)
-	m.budget[ClassProbe] = bucket{}
-	if s.Probes > 0 {
-		m.budget[ClassProbe] = newBucket(2 * s.Probes)
-	}
+	m.budget[ClassLearning] = ratelimit.New(s.PacketIns, time.Second)
+	m.budget[ClassDiscovery] = ratelimit.New(edgeHellos+linkHellos, time.Second)
+	m.budget[ClassProbe] = ratelimit.New(2*s.Probes, time.Second)
 }
 
 // meters are the limits that the switch keeps by itself. Probe replies get twice the rate of probes: some come late or twice.

@@ -11,6 +11,7 @@ import (
 	"github.com/eosin-sdn/eosin/apps/l2"
 	"github.com/eosin-sdn/eosin/apps/probe"
 	"github.com/eosin-sdn/eosin/apps/vlan"
+	"github.com/eosin-sdn/eosin/controller/ratelimit"
 	"github.com/eosin-sdn/eosin/intent"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
@@ -91,8 +92,8 @@ type Machine struct {
 	stats     map[openflow.PortNo]openflow.PortStats // the last that were asked for
 	err       error
 	errAt     time.Time
-	talk      bucket // of notices
-	unsaid    int    // notices since the last that were left out
+	talk      ratelimit.Bucket // of notices
+	unsaid    int              // notices since the last that were left out
 	Counters
 }
 
@@ -121,7 +122,7 @@ type Keys struct {
 func New(id openflow.DatapathID, keys Keys, in Intent, graph *topology.Snapshot) *Machine {
 	m := &Machine{sw: &apps.Switch{ID: id, Ports: map[openflow.PortNo]*apps.Port{}, Graph: graph}}
 	m.Out.Store = flow.NewStore()
-	m.talk = bucket{per: int64(50 * time.Millisecond), most: int64(50 * time.Second), level: int64(50 * time.Second)}
+	m.talk = ratelimit.New(20, 50*time.Second)
 	m.discovery = discovery.New(m.sw, keys.Hellos)
 	m.l2 = l2.New(m.sw)
 	m.probe = probe.New(m.sw, keys.Probes)
@@ -260,7 +261,7 @@ func (m *Machine) fail(now time.Time, err error) {
 
 // notice reports what a switch can bring about as often as it likes: a thousand at once, then twenty a second.
 func (m *Machine) notice(now time.Time, event, text string) {
-	if !m.talk.take(now.UnixNano()) {
+	if !m.talk.Allow(now) {
 		m.unsaid++
 		return
 	}

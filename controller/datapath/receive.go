@@ -101,7 +101,7 @@ func (m *Machine) packetIn(now time.Time, msg []byte) error {
 		return nil
 	}
 	m.PacketIns[owner]++
-	if class := classOf(owner); !m.budget[class].take(now.UnixNano()) {
+	if class := classOf(owner); !m.budget[class].Allow(now) {
 		m.PacketInsDropped[class]++
 		return nil
 	}

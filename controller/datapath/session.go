@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/controller/ratelimit"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
 )
@@ -59,7 +60,7 @@ type session struct {
 	noMeters    bool // it cannot say which meters it has
 
 	actualMeters map[uint32]flow.Meter
-	budget       [NumClasses]bucket
+	budget       [NumClasses]ratelimit.Bucket
 
 	pin    openflow.PacketIn // scratch: decoding allocates nothing
 	packet apps.Packet
