@@ -47,10 +47,10 @@ func TestGroupMod(t *testing.T) {
 	want = golden(t, "ofctl_group_mod_delete")
 	checkEqual(t, "delete", AppendGroupMod(nil, xid(want), GroupDelete, GroupTypeAll, 20, nil), want)
 
-	if Appended(nil, AppendGroupMod(nil, 1, GroupDelete, GroupTypeAll, 20, one)) {
+	if appended(nil, AppendGroupMod(nil, 1, GroupDelete, GroupTypeAll, 20, one)) {
 		t.Error("a delete with buckets was appended")
 	}
-	if Appended(nil, AppendGroupMod(nil, 1, GroupAdd, GroupTypeAll, 20, one[:len(one)-1])) {
+	if appended(nil, AppendGroupMod(nil, 1, GroupAdd, GroupTypeAll, 20, one[:len(one)-1])) {
 		t.Error("a bucket that is cut was appended")
 	}
 }
@@ -96,7 +96,7 @@ func TestBundle(t *testing.T) {
 		if xid(inner) != 99 {
 			t.Error("the message that was given has changed")
 		}
-		if Appended(nil, AppendBundleAdd(nil, 1, 0, flags, inner[:len(inner)-1])) {
+		if appended(nil, AppendBundleAdd(nil, 1, 0, flags, inner[:len(inner)-1])) {
 			t.Error("a message that is cut was appended")
 		}
 	}

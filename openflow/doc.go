@@ -26,8 +26,8 @@
 // returns the longer slice, as append does.
 //
 // One rule holds for all of them: a message that cannot be encoded (it would be longer than [MaxLen], or a part given
-// as bytes is malformed) is not appended at all, and b comes back with the length it had. [Appended] tells the two
-// apart. Messages of fixed size cannot fail.
+// as bytes is malformed) is not appended at all, and b comes back with the length it had. Messages of fixed size cannot
+// fail.
 //
 // # Adding a message
 //

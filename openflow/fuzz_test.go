@@ -111,13 +111,6 @@ func FuzzPortStats(f *testing.F) {
 	})
 }
 
-func FuzzTableStats(f *testing.F) {
-	fuzzEntries(f, "multipart_table", MultipartTable, func(_ *testing.T, b []byte) ([]byte, []byte, error) {
-		s, rest, err := DecodeTableStats(b)
-		return AppendTableStats(nil, &s), rest, err
-	})
-}
-
 func FuzzSwitchDesc(f *testing.F) {
 	fuzzEntries(f, "multipart_desc", MultipartDesc, func(_ *testing.T, b []byte) ([]byte, []byte, error) {
 		var d SwitchDesc

@@ -107,10 +107,8 @@ func newMessage(msg []byte) decoder {
 		return &Experimenter{}
 	case TypeFeaturesReply:
 		return &FeaturesReply{}
-	case TypeGetConfigReply:
-		return &SwitchConfig{}
 	case TypeSetConfig:
-		return &SetConfig{}
+		return &SwitchConfig{}
 	case TypePacketIn:
 		return &PacketIn{}
 	case TypeFlowRemoved:
@@ -173,8 +171,6 @@ func walkBody(typ uint16, b []byte) (err error) {
 			return new(SwitchDesc).Decode(b)
 		case MultipartFlow:
 			_, b, err = DecodeFlowStats(b)
-		case MultipartTable:
-			_, b, err = DecodeTableStats(b)
 		case MultipartPortStats:
 			_, b, err = DecodePortStats(b)
 		case MultipartGroupDesc:
@@ -228,8 +224,6 @@ func encodeAny(m decoder, xid uint32) (msg []byte, ok bool) {
 	case *FeaturesReply:
 		return AppendFeaturesReply(nil, xid, m), true
 	case *SwitchConfig:
-		return AppendGetConfigReply(nil, xid, *m), true
-	case *SetConfig:
 		return AppendSetConfig(nil, xid, m.Flags, m.MissSendLen), true
 	case *PacketIn:
 		return AppendPacketIn(nil, xid, m), true

@@ -10,8 +10,8 @@ func TestHandshakeDecode(t *testing.T) {
 		DatapathID: 0x00005254000000a1, NTables: 254,
 		Capabilities: CapFlowStats | CapTableStats | CapPortStats | CapGroupStats | CapQueueStats,
 	})
-	checkDecode(t, "get_config_reply", &SwitchConfig{MissSendLen: MissSendLenNoBuffer})
-	checkDecode(t, "ofctl_set_config", &SetConfig{Flags: FragDrop})
+	checkDecode(t, "ofctl_set_config", &SwitchConfig{Flags: FragDrop})
+	checkEqual(t, "get config reply", AppendGetConfigReply(nil, 1, SwitchConfig{MissSendLen: MissSendLenNoBuffer}), unhex(t, "0408000c 00000001 0000ffff"))
 	checkDecode(t, "role_reply", &RoleReply{Role: RoleMaster, GenerationID: 5})
 	checkDecode(t, "echo_reply", &Echo{Reply: true, Data: []byte("ping")})
 	checkDecode(t, "ofctl_echo_request", &Echo{Data: []byte{}})
@@ -21,8 +21,8 @@ func TestHandshakeDecode(t *testing.T) {
 // TestHeaderOnly has the messages that are a header and nothing else, in both directions.
 func TestHeaderOnly(t *testing.T) {
 	for name, f := range map[string]func(b []byte, xid uint32) []byte{
-		"ofctl_features_request": AppendFeaturesRequest, "ofctl_get_config_request": AppendGetConfigRequest,
-		"ofctl_barrier_request": AppendBarrierRequest, "barrier_reply": AppendBarrierReply,
+		"ofctl_features_request": AppendFeaturesRequest,
+		"ofctl_barrier_request":  AppendBarrierRequest, "barrier_reply": AppendBarrierReply,
 	} {
 		msg := golden(t, name)
 		h, err := DecodeHeader(msg)
@@ -59,7 +59,7 @@ func TestDecodeHeader(t *testing.T) {
 }
 
 func TestFixedSizesAreExact(t *testing.T) {
-	for _, name := range []string{"features_reply", "get_config_reply", "role_reply", "port_status_add", "ofctl_set_config"} {
+	for _, name := range []string{"features_reply", "role_reply", "port_status_add", "ofctl_set_config"} {
 		msg := append(golden(t, name), 0)
 		be.PutUint16(msg[2:], uint16(len(msg)))
 		if _, err := decodeAny(msg); !errors.Is(err, ErrLength) {

@@ -80,7 +80,3 @@ func appendHeader(b []byte, t Type, n int, xid uint32) []byte {
 		byte(xid>>24), byte(xid>>16), byte(xid>>8), byte(xid),
 	)
 }
-
-// Appended reports whether an Append function that was given before and returned after has appended its message. It
-// has not when the message cannot be encoded; see the package comment.
-func Appended(before, after []byte) bool { return len(after) > len(before) }

@@ -118,7 +118,7 @@ func (m brokenMessage) UnmarshalBinary([]byte) error { return errNotDecoded }
 func TestAppendLibChecks(t *testing.T) {
 	whole := AppendBarrierRequest(nil, 1)
 	h := new(common.Header)
-	if got := appendLib(prefix, 7, h, brokenMessage{bytes: whole}); !Appended(prefix, got) || h.Xid != 7 {
+	if got := appendLib(prefix, 7, h, brokenMessage{bytes: whole}); !appended(prefix, got) || h.Xid != 7 {
 		t.Error("a whole message was not appended")
 	}
 	wrapped := make([]byte, MaxLen+1+HeaderLen)
@@ -131,7 +131,7 @@ func TestAppendLibChecks(t *testing.T) {
 		"error":                        {bytes: whole, err: errNotDecoded},
 		"panic":                        {bytes: whole, panic: true},
 	} {
-		if got := appendLib(prefix, 7, h, m); Appended(prefix, got) {
+		if got := appendLib(prefix, 7, h, m); appended(prefix, got) {
 			t.Errorf("%s: appended %x", name, got)
 		}
 	}

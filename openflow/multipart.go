@@ -86,11 +86,6 @@ func AppendDescRequest(b []byte, xid uint32) []byte {
 	return AppendMultipartRequest(b, xid, MultipartDesc, nil)
 }
 
-// AppendTableStatsRequest appends a request for the [TableStats] of all tables.
-func AppendTableStatsRequest(b []byte, xid uint32) []byte {
-	return AppendMultipartRequest(b, xid, MultipartTable, nil)
-}
-
 // AppendPortDescRequest appends a request for the [PortDesc] of all ports.
 func AppendPortDescRequest(b []byte, xid uint32) []byte {
 	return AppendMultipartRequest(b, xid, MultipartPortDesc, nil)

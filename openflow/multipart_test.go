@@ -112,7 +112,6 @@ func TestFlowStatsRequest(t *testing.T) {
 func TestRequests(t *testing.T) {
 	for name, f := range map[string]func(b []byte, xid uint32) []byte{
 		"ofctl_desc_request":         AppendDescRequest,
-		"ofctl_table_stats_request":  AppendTableStatsRequest,
 		"ofctl_port_desc_request":    AppendPortDescRequest,
 		"ofctl_group_desc_request":   AppendGroupDescRequest,
 		"ofctl_port_stats_request":   func(b []byte, x uint32) []byte { return AppendPortStatsRequest(b, x, 1) },
@@ -263,22 +262,5 @@ func TestPortStatsDecode(t *testing.T) {
 	}
 	if _, _, err := DecodePortStats(make([]byte, portStatsLen-1)); !errors.Is(err, ErrShort) {
 		t.Error(err)
-	}
-}
-
-func TestTableStatsDecode(t *testing.T) {
-	b := body(t, "multipart_table", MultipartTable)
-	active := map[uint8]uint32{}
-	for len(b) > 0 {
-		s, rest, err := DecodeTableStats(b)
-		if err != nil {
-			t.Fatal(err)
-		}
-		checkEqual(t, "table stats", AppendTableStats(nil, &s), b[:tableStatsLen])
-		active[s.TableID] = s.Active
-		b = rest
-	}
-	if len(active) != 254 || active[0] != 5 || active[1] != 5 || active[253] != 0 {
-		t.Errorf("%v", active)
 	}
 }

@@ -11,7 +11,7 @@ const (
 // MissSendLenNoBuffer asks for whole packets in packet-ins.
 const MissSendLenNoBuffer uint16 = 0xffff
 
-// SwitchConfig is the content of a get-config reply (spec 7.3.2).
+// SwitchConfig is the content of a set-config message and of a get-config reply (spec 7.3.2).
 type SwitchConfig struct {
 	Flags       uint16
 	MissSendLen uint16 // bytes of a missed packet that are sent to the controller
@@ -19,26 +19,14 @@ type SwitchConfig struct {
 
 const switchConfigLen = 12
 
-// Decode reads a get-config reply.
+// Decode reads a set-config message.
 func (m *SwitchConfig) Decode(msg []byte) error {
-	return m.decode(msg, TypeGetConfigReply)
-}
-
-func (m *SwitchConfig) decode(msg []byte, t Type) error {
-	if e := checkFixed(msg, t, switchConfigLen); e != nil {
+	if e := checkFixed(msg, TypeSetConfig, switchConfigLen); e != nil {
 		return e
 	}
 	m.Flags = be.Uint16(msg[8:])
 	m.MissSendLen = be.Uint16(msg[10:])
 	return nil
-}
-
-// SetConfig is the content of a set-config message.
-type SetConfig SwitchConfig
-
-// Decode reads a set-config message.
-func (m *SetConfig) Decode(msg []byte) error {
-	return (*SwitchConfig)(m).decode(msg, TypeSetConfig)
 }
 
 // AppendGetConfigReply appends a get-config reply.

@@ -3,7 +3,6 @@ package ofconn
 import (
 	"net"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -32,11 +31,10 @@ type Options struct {
 
 // Conn is one OpenFlow connection. The zero value is not usable; see New.
 type Conn struct {
-	nc    net.Conn
-	o     Options
-	in    reader
-	out   writer
-	count counters
+	nc  net.Conn
+	o   Options
+	in  reader
+	out writer
 
 	closed  chan struct{} // closed by the first Close
 	closeMu sync.Mutex
@@ -112,23 +110,3 @@ func (c *Conn) NetConn() net.Conn { return c.nc }
 // SetReadDeadline bounds the time that Fill blocks; the zero time removes the
 // bound. It may be called while Fill blocks.
 func (c *Conn) SetReadDeadline(t time.Time) error { return c.nc.SetReadDeadline(t) }
-
-// Counters is what a connection has carried so far.
-type Counters struct {
-	MessagesIn, BytesIn   uint64 // given out by Next, up to the last Fill
-	MessagesOut, BytesOut uint64 // accepted by Write
-}
-
-type counters struct {
-	messagesIn, bytesIn, messagesOut, bytesOut atomic.Uint64
-}
-
-// Counters returns what the connection has carried so far.
-func (c *Conn) Counters() Counters {
-	return Counters{
-		MessagesIn:  c.count.messagesIn.Load(),
-		BytesIn:     c.count.bytesIn.Load(),
-		MessagesOut: c.count.messagesOut.Load(),
-		BytesOut:    c.count.bytesOut.Load(),
-	}
-}

@@ -124,9 +124,6 @@ func TestFramingRandom(t *testing.T) {
 		if n := len(c.in.buf); n > readBuffer+maxMessage {
 			t.Errorf("ReadBuffer %d: buffer grew to %d", readBuffer, n)
 		}
-		if n := c.Counters(); n.MessagesIn != uint64(len(want)) || n.BytesIn != uint64(len(all)) {
-			t.Errorf("counters: %+v", n)
-		}
 	}
 }
 
@@ -301,11 +298,9 @@ func TestOrderThroughSlowPeer(t *testing.T) {
 			run(t, c)
 			rnd := rand.New(rand.NewPCG(3, 4))
 			const n = 600
-			var size int
 			var sizes [n]int
 			for i := range sizes {
 				sizes[i] = 8 + rnd.IntN(3000)
-				size += sizes[i]
 			}
 			read := make(chan error, 1)
 			go func() {
@@ -359,9 +354,6 @@ func TestOrderThroughSlowPeer(t *testing.T) {
 			wg.Wait()
 			if err := <-read; err != nil {
 				t.Fatal(err)
-			}
-			if got := c.Counters(); got.MessagesOut != n || got.BytesOut != uint64(size) {
-				t.Errorf("counters %+v, want %d and %d", got, n, size)
 			}
 		})
 	}

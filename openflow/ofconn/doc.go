@@ -4,7 +4,7 @@
 //
 // A Conn serves three callers at the same time, one of each: a reader (Fill
 // and Next), a writer (Write, calls serialised by the caller), and the
-// goroutine that runs Run. Close, Err, Counters and Queued may be called by
+// goroutine that runs Run. Close, Err and Queued may be called by
 // anybody at any time.
 //
 // The package knows nothing of a message beyond the four header bytes that

@@ -25,8 +25,6 @@ type reader struct {
 	r, w  int
 	full  bool // the last read filled the buffer: more may have waited
 	small int  // reads in a row that needed no more than a quarter of buf
-
-	messages, bytes uint64 // given out and not counted yet
 }
 
 // Next returns the next message that is buffered whole, header included, or
@@ -46,8 +44,6 @@ func (c *Conn) Next() (msg []byte, ok bool) {
 	}
 	msg = in.buf[in.r : in.r+n : in.r+n]
 	in.r += n
-	in.messages++
-	in.bytes += uint64(n)
 	return msg, true
 }
 
@@ -61,7 +57,6 @@ func (c *Conn) Next() (msg []byte, ok bool) {
 // Close if the connection was closed here, or the connection's own. All but
 // ErrTimeout are final; Fill does not close the connection.
 func (c *Conn) Fill() error {
-	c.countIn()
 	in := &c.in
 	for {
 		need, err := in.next()
@@ -136,17 +131,6 @@ func (in *reader) makeRoom(need, readBuffer int) {
 		in.buf, in.small = buf, 0
 	}
 	in.r, in.w = 0, have
-}
-
-// countIn makes what Next has given out visible to Counters; once per read
-// and not once per message, since the counters are shared.
-func (c *Conn) countIn() {
-	if c.in.messages == 0 {
-		return
-	}
-	c.count.messagesIn.Add(c.in.messages)
-	c.count.bytesIn.Add(c.in.bytes)
-	c.in.messages, c.in.bytes = 0, 0
 }
 
 // readError names what a failed read means.

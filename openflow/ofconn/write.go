@@ -2,7 +2,6 @@ package ofconn
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -59,8 +58,6 @@ func (c *Conn) Write(b []byte) error {
 		c.Close(err)
 		return c.Err()
 	}
-	c.count.messagesOut.Add(countMessages(b))
-	c.count.bytesOut.Add(uint64(len(b)))
 	return nil
 }
 
@@ -91,19 +88,6 @@ func (c *Conn) send(b []byte) error {
 	default: // it knows
 	}
 	return nil
-}
-
-// countMessages returns how many messages start in b.
-func countMessages(b []byte) (n uint64) {
-	for len(b) >= headerLen {
-		l := int(binary.BigEndian.Uint16(b[2:]))
-		if l < headerLen {
-			break
-		}
-		n++
-		b = b[min(l, len(b)):]
-	}
-	return n
 }
 
 // Queued returns how many bytes wait to be sent.

@@ -43,8 +43,6 @@ func (e *entry) stats(now int64) openflow.FlowStats {
 type flowTable struct {
 	entries map[string]*entry
 	order   []*entry // by descending priority; nil when it is to be made again
-	lookups uint64
-	matched uint64
 }
 
 // sorted returns the flows by descending priority and then by match.
@@ -60,10 +58,8 @@ func (t *flowTable) sorted() []*entry {
 // lookup returns the flow of highest priority that matches. Two of the same
 // priority are tried in the order of their matches.
 func (t *flowTable) lookup(p *packetState) *entry {
-	t.lookups++
 	for _, e := range t.sorted() {
 		if p.matches(e.match()) {
-			t.matched++
 			return e
 		}
 	}

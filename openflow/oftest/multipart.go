@@ -32,15 +32,6 @@ func (s *Switch) multipart(c *session, xid uint32, msg []byte) *refusal {
 				r.add(openflow.AppendPortStats(r.scratch[:0], &s.ports[no].stats))
 			}
 		}
-	case openflow.MultipartTable:
-		for id := range s.o.Tables {
-			st := openflow.TableStats{TableID: uint8(id)}
-			if id < len(s.tables) && s.tables[id] != nil {
-				t := s.tables[id]
-				st.Active, st.Lookups, st.Matched = uint32(len(t.entries)), t.lookups, t.matched
-			}
-			r.add(openflow.AppendTableStats(r.scratch[:0], &st))
-		}
 	case openflow.MultipartFlow, openflow.MultipartAggregate:
 		if no := s.flowStats(&r, m.Body); no != nil {
 			return no

@@ -11,21 +11,14 @@ func (s *Switch) request(c *session, h openflow.Header, msg []byte) {
 	case openflow.TypeEchoRequest:
 		c.out = openflow.AppendEchoReply(c.out, h.Xid, msg[openflow.HeaderLen:])
 	case openflow.TypeHello, openflow.TypeEchoReply, openflow.TypeError:
-	case openflow.TypeFeaturesRequest:
-		c.out = openflow.AppendFeaturesReply(c.out, h.Xid, &openflow.FeaturesReply{
-			DatapathID: s.o.DatapathID, NTables: uint8(s.o.Tables),
-			Capabilities: openflow.CapFlowStats | openflow.CapTableStats | openflow.CapPortStats | openflow.CapGroupStats,
-		})
-	case openflow.TypeGetConfigRequest:
-		c.out = openflow.AppendGetConfigReply(c.out, h.Xid, s.config)
-	case openflow.TypeSetConfig:
-		var m openflow.SetConfig
-		if no = decoded(m.Decode(msg)); no == nil {
-			no = c.writes(func() *refusal { s.config = openflow.SwitchConfig(m); return nil })
+	case openflow.TypeFeaturesRequest, openflow.TypeGetConfigRequest, openflow.TypeBarrierRequest:
+		if no = decoded(openflow.DecodeEmpty(msg, h.Type)); no == nil {
+			s.query(c, h)
 		}
-	case openflow.TypeBarrierRequest:
-		if !s.faults.DropBarriers {
-			c.out = openflow.AppendBarrierReply(c.out, h.Xid)
+	case openflow.TypeSetConfig:
+		var m openflow.SwitchConfig
+		if no = decoded(m.Decode(msg)); no == nil {
+			no = c.writes(func() *refusal { s.config = m; return nil })
 		}
 	case openflow.TypeRoleRequest:
 		no = s.roleRequest(c, h.Xid, msg)
@@ -47,6 +40,23 @@ func (s *Switch) request(c *session, h openflow.Header, msg []byte) {
 	}
 	if no != nil {
 		c.refuse(h.Xid, no, msg)
+	}
+}
+
+// query answers the requests that have no body.
+func (s *Switch) query(c *session, h openflow.Header) {
+	switch h.Type {
+	case openflow.TypeFeaturesRequest:
+		c.out = openflow.AppendFeaturesReply(c.out, h.Xid, &openflow.FeaturesReply{
+			DatapathID: s.o.DatapathID, NTables: uint8(s.o.Tables),
+			Capabilities: openflow.CapFlowStats | openflow.CapPortStats | openflow.CapGroupStats,
+		})
+	case openflow.TypeGetConfigRequest:
+		c.out = openflow.AppendGetConfigReply(c.out, h.Xid, s.config)
+	case openflow.TypeBarrierRequest:
+		if !s.faults.DropBarriers {
+			c.out = openflow.AppendBarrierReply(c.out, h.Xid)
+		}
 	}
 }
 

@@ -40,8 +40,8 @@ func (a ARP) TargetMAC() MAC { return MAC(a[18:24]) }
 // TargetIP returns the target's protocol address.
 func (a ARP) TargetIP() netip.Addr { return netip.AddrFrom4([4]byte(a[24:28])) }
 
-// AppendARP appends an ARP packet, without Ethernet header. It appends nothing when an address is not IPv4.
-func AppendARP(b []byte, op uint16, senderMAC MAC, sender netip.Addr, targetMAC MAC, target netip.Addr) []byte {
+// appendARP appends an ARP packet, without Ethernet header. It appends nothing when an address is not IPv4.
+func appendARP(b []byte, op uint16, senderMAC MAC, sender netip.Addr, targetMAC MAC, target netip.Addr) []byte {
 	if !sender.Is4() || !target.Is4() {
 		return b
 	}
@@ -57,10 +57,10 @@ func AppendARP(b []byte, op uint16, senderMAC MAC, sender netip.Addr, targetMAC 
 // AppendARPRequest appends the request "who has target" of sender, without Ethernet header. The sender 0.0.0.0 makes it
 // a probe that changes nobody's neighbour table (RFC 5227).
 func AppendARPRequest(b []byte, senderMAC MAC, sender, target netip.Addr) []byte {
-	return AppendARP(b, ARPRequest, senderMAC, sender, MAC{}, target)
+	return appendARP(b, ARPRequest, senderMAC, sender, MAC{}, target)
 }
 
 // AppendARPReply appends the reply of sender to target, without Ethernet header.
 func AppendARPReply(b []byte, senderMAC MAC, sender netip.Addr, targetMAC MAC, target netip.Addr) []byte {
-	return AppendARP(b, ARPReply, senderMAC, sender, targetMAC, target)
+	return appendARP(b, ARPReply, senderMAC, sender, targetMAC, target)
 }

@@ -69,9 +69,6 @@ func TestGopacketReads(t *testing.T) {
 				parts = append(parts, s)
 			}
 		}
-		if name == "lldp" { // gopacket leaves the end TLV out of its values
-			continue
-		}
 		buf := gopacket.NewSerializeBuffer()
 		// Ethernet of gopacket pads short frames to 60 bytes.
 		if err := gopacket.SerializeLayers(buf, gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}, parts...); err != nil {
@@ -111,34 +108,19 @@ func TestGopacketAgreesOnFields(t *testing.T) {
 			v, ok := ParseIPv4(f.Payload())
 			o := layer[*layers.IPv4](t, name, p)
 			if !ok || !v.ChecksumValid() || v.Src() != addr(t, o.SrcIP) || v.Dst() != addr(t, o.DstIP) || v.TTL() != o.TTL ||
-				v.Proto() != uint8(o.Protocol) || v.DSCP() != o.TOS>>2 || v.ID() != o.Id || v.TotalLen() != int(o.Length) {
+				v.Proto() != uint8(o.Protocol) || v.DSCP() != o.TOS>>2 || v.ID() != o.Id || len(v) != int(o.Length) {
 				t.Errorf("%s: %x", name, v)
 			}
 			checkUpper(t, name, p, v.Proto(), v.Src(), v.Dst(), v.Payload())
 		case EtherTypeIPv6:
 			v, ok := ParseIPv6(f.Payload())
 			o := layer[*layers.IPv6](t, name, p)
-			if !ok || v.Src() != addr(t, o.SrcIP) || v.Dst() != addr(t, o.DstIP) || v.HopLimit() != o.HopLimit ||
-				v.NextHeader() != uint8(o.NextHeader) || v.TrafficClass() != o.TrafficClass || v.FlowLabel() != o.FlowLabel ||
+			if !ok || v.Src() != addr(t, o.SrcIP) || v.Dst() != addr(t, o.DstIP) ||
+				v.NextHeader() != uint8(o.NextHeader) || v.DSCP() != o.TrafficClass>>2 || v[7] != o.HopLimit ||
 				len(v.Payload()) != int(o.Length) {
 				t.Errorf("%s: %x", name, v)
 			}
 			checkUpper(t, name, p, v.NextHeader(), v.Src(), v.Dst(), v.Payload())
-		case EtherTypeLLDP:
-			l, ok := ParseLLDP(f.Payload())
-			o := layer[*layers.LinkLayerDiscovery](t, name, p)
-			if !ok || l.TTL() != o.TTL {
-				t.Fatalf("%s: %x", name, l)
-			}
-			if s, id := l.ChassisID(); s != uint8(o.ChassisID.Subtype) || string(id) != string(o.ChassisID.ID) {
-				t.Errorf("%s: chassis %d %x", name, s, id)
-			}
-			if s, id := l.PortID(); s != uint8(o.PortID.Subtype) || string(id) != string(o.PortID.ID) {
-				t.Errorf("%s: port %d %x", name, s, id)
-			}
-			if len(o.Values) != 2 || string(o.Values[0].Value) != "switch" || len(o.Values[1].Value) != 304 {
-				t.Errorf("%s: %v", name, o.Values)
-			}
 		default:
 			t.Errorf("%s: type %04x", name, f.EtherType())
 		}

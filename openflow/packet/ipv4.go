@@ -30,14 +30,8 @@ func ParseIPv4(b []byte) (IPv4, bool) {
 // HeaderLen returns the length of the header with options, in bytes.
 func (p IPv4) HeaderLen() int { return int(p[0]&0xf) * 4 }
 
-// TotalLen returns the length of header and payload, in bytes.
-func (p IPv4) TotalLen() int { return len(p) }
-
 // DSCP returns the differentiated services code point.
 func (p IPv4) DSCP() uint8 { return p[1] >> 2 }
-
-// ECN returns the congestion bits.
-func (p IPv4) ECN() uint8 { return p[1] & 3 }
 
 // ID returns the identification field.
 func (p IPv4) ID() uint16 { return be.Uint16(p[4:]) }

@@ -19,23 +19,11 @@ func ParseIPv6(b []byte) (IPv6, bool) {
 	return IPv6(b[:total:total]), true
 }
 
-// TrafficClass returns DSCP and ECN.
-func (p IPv6) TrafficClass() uint8 { return uint8(be.Uint16(p) >> 4) }
-
 // DSCP returns the differentiated services code point.
-func (p IPv6) DSCP() uint8 { return p.TrafficClass() >> 2 }
-
-// ECN returns the congestion bits.
-func (p IPv6) ECN() uint8 { return p.TrafficClass() & 3 }
-
-// FlowLabel returns the 20-bit flow label.
-func (p IPv6) FlowLabel() uint32 { return be.Uint32(p) & 0xfffff }
+func (p IPv6) DSCP() uint8 { return uint8(be.Uint16(p)>>6) & 0x3f }
 
 // NextHeader returns the protocol of the payload, or an extension header's number.
 func (p IPv6) NextHeader() uint8 { return p[6] }
-
-// HopLimit returns the remaining hops.
-func (p IPv6) HopLimit() uint8 { return p[7] }
 
 // Src returns the source address.
 func (p IPv6) Src() netip.Addr { return netip.AddrFrom16([16]byte(p[8:24])) }

@@ -27,7 +27,7 @@ func TestMACKinds(t *testing.T) {
 	}{
 		{MAC{}, false, true, false},
 		{Broadcast, true, false, true},
-		{LLDPMulticast, true, false, false},
+		{MAC{1, 0x80, 0xc2, 0, 0, 0xe}, true, false, false},
 		{MAC{0x33, 0x33, 0, 0, 0, 1}, true, false, false},
 		{mac1, false, false, false},
 	} {

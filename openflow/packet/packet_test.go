@@ -41,13 +41,6 @@ func frames() map[string][]byte {
 	reply := Echo{Reply: true, Code: 1, ID: 1, Seq: 2, Payload: []byte("data")}
 	syn := Segment{SrcPort: 40000, DstPort: 443, Seq: 0xdeadbeef, Ack: 1, Flags: TCPSyn | TCPAck, Window: 1024}
 	eth := func(t uint16) []byte { return AppendEthernet(nil, mac2, mac1, t) }
-	lldp := AppendEthernet(nil, LLDPMulticast, mac1, EtherTypeLLDP)
-	lldp = AppendTLVSubtype(lldp, LLDPChassisID, 4, mac1[:])
-	lldp = AppendTLVSubtype(lldp, LLDPPortID, 7, []byte("port 1"))
-	lldp = AppendTLVTTL(lldp, 120)
-	lldp = AppendTLV(lldp, LLDPSystemName, []byte("switch"))
-	lldp = AppendTLVOrg(lldp, [3]byte{0x26, 0xe1, 0}, 5, bytes.Repeat([]byte{7}, 300))
-	lldp = AppendTLV(lldp, LLDPEnd, nil)
 	return map[string][]byte{
 		"arp request": AppendARPRequest(AppendEthernet(nil, Broadcast, mac1, EtherTypeARP), mac1, ip1, ip2),
 		"arp reply":   AppendARPReply(eth(EtherTypeARP), mac1, ip1, mac2, ip2),
@@ -60,7 +53,6 @@ func frames() map[string][]byte {
 		"udp6":        AppendUDP(eth(EtherTypeIPv6), v6, 50001, 50002, []byte("hello")),
 		"tcp":         AppendTCP(eth(EtherTypeIPv4), v4, syn),
 		"tcp6":        AppendTCP(eth(EtherTypeIPv6), v6, syn),
-		"lldp":        lldp,
 	}
 }
 
@@ -83,29 +75,15 @@ func touch(frame []byte) int {
 	case EtherTypeIPv4:
 		if v, ok := ParseIPv4(p); ok {
 			n++
-			_, _, _, _, _, _, _, _ = v.HeaderLen(), v.TotalLen(), v.DSCP(), v.ECN(), v.ID(), v.FragmentOffset(), v.MoreFragments(), v.TTL()
+			_, _, _, _, _, _ = v.HeaderLen(), v.DSCP(), v.ID(), v.FragmentOffset(), v.MoreFragments(), v.TTL()
 			_ = v.ChecksumValid()
 			n += touchUpper(v.Proto(), v.Src(), v.Dst(), v.Payload())
 		}
 	case EtherTypeIPv6:
 		if v, ok := ParseIPv6(p); ok {
 			n++
-			_, _, _, _, _ = v.TrafficClass(), v.DSCP(), v.ECN(), v.FlowLabel(), v.HopLimit()
+			_ = v.DSCP()
 			n += touchUpper(v.NextHeader(), v.Src(), v.Dst(), v.Payload())
-		}
-	case EtherTypeLLDP:
-		if l, ok := ParseLLDP(p); ok {
-			n++
-			_, _ = l.ChassisID()
-			_, _ = l.PortID()
-			_ = l.TTL()
-			for {
-				var t TLV
-				if t, l, ok = l.Next(); !ok {
-					break
-				}
-				_, _, _, _ = t.Org()
-			}
 		}
 	}
 	return n
@@ -151,7 +129,6 @@ func TestBuildingAllocatesNothing(t *testing.T) {
 		b = AppendARPRequest(b, mac1, ip1, ip2)
 		b = AppendTCP(b, IP{Src: ip1, Dst: ip2}, Segment{})
 		b = AppendUDP(b, IP{Src: ip1, Dst: ip2}, 1, 2, data)
-		b = AppendTLVTTL(b, 1)
 	}); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
@@ -202,22 +179,14 @@ func TestBuildersRefuse(t *testing.T) {
 		"udp too long":        AppendUDP(b, v4, 1, 2, huge[:0x10000-28]),
 		"udp, families":       AppendUDP(b, mixed, 1, 2, nil),
 		"tcp, families":       AppendTCP(b, mixed, Segment{}),
-		"tlv too long":        AppendTLV(b, 9, huge[:512]),
-		"tlv type":            AppendTLV(b, 128, nil),
-		"tlv id too long":     AppendTLVSubtype(b, 1, 1, huge[:256]),
-		"tlv id empty":        AppendTLVSubtype(b, 1, 1, nil),
-		"tlv org too long":    AppendTLVOrg(b, [3]byte{}, 1, huge[:508]),
 	} {
 		if string(got) != "x" {
 			t.Errorf("%s: %d bytes appended", name, len(got)-1)
 		}
 	}
 	for name, got := range map[string][]byte{
-		"echo":    AppendEcho(nil, v4, Echo{Payload: huge[:0xffff-28]}),
-		"echo6":   AppendEcho(nil, v6, Echo{Payload: huge[:0xffff-8]}),
-		"tlv":     AppendTLV(nil, 127, huge[:511]),
-		"tlv org": AppendTLVOrg(nil, [3]byte{}, 1, huge[:507]),
-		"tlv id":  AppendTLVSubtype(nil, 1, 1, huge[:255]),
+		"echo":  AppendEcho(nil, v4, Echo{Payload: huge[:0xffff-28]}),
+		"echo6": AppendEcho(nil, v6, Echo{Payload: huge[:0xffff-8]}),
 	} {
 		if len(got) == 0 {
 			t.Errorf("%s: the longest is refused", name)
@@ -235,29 +204,6 @@ func FuzzViews(f *testing.F) {
 		if !bytes.Equal(frame, b) {
 			t.Error("reading wrote into the frame")
 		}
-	})
-}
-
-// FuzzLLDP takes the payload alone, and wants the TLVs to encode to what they were read from.
-func FuzzLLDP(f *testing.F) {
-	f.Add(frames()["lldp"][etherLen:])
-	f.Fuzz(func(t *testing.T, b []byte) {
-		b = bytes.Clone(b)[:len(b):len(b)]
-		l, ok := ParseLLDP(b)
-		if !ok {
-			return
-		}
-		var again []byte
-		for rest := l; ; {
-			var v TLV
-			if v, rest, ok = rest.Next(); !ok {
-				break
-			}
-			again = AppendTLV(again, v.Type, v.Value)
-		}
-		again = AppendTLV(again, LLDPEnd, nil)
-		checkEqual(t, "lldp", again, b[:len(again)])
-		touch(AppendEthernet(nil, LLDPMulticast, mac1, EtherTypeLLDP))
 	})
 }
 

@@ -2,6 +2,7 @@ package hostile
 
 import (
 	"encoding/binary"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -311,13 +312,15 @@ func forgedHellos(t *testing.T, s *suite) {
 	lldp := func(body []byte) []byte {
 		return append(packet.AppendEthernet(nil, packet.MAC{1, 0x80, 0xc2, 0, 0, 0xe}, packet.MAC{2, 0xe0, 0x51, 0x11, 0xd0, 1}, packet.EtherTypeLLDP), body...)
 	}
-	id := packet.AppendTLVTTL(packet.AppendTLVSubtype(packet.AppendTLVSubtype(nil, 1, 7, []byte("000000000000600d")), 2, 7, []byte("1")), 120)
+	// Chassis id, port id and TTL (IEEE 802.1AB section 8.5), then an organizationally specific TLV of 64 bytes.
+	id := slices.Concat([]byte{1 << 1, 17, 7}, []byte("000000000000600d"), []byte{2 << 1, 2, 7, '1', 3 << 1, 2, 0, 120})
+	org := append([]byte{127 << 1, 68, 0, 0x26, 0xe1, 0}, make([]byte, 64)...)
 	for _, body := range [][]byte{
 		nil,
 		{0xff},
 		{0xff, 0xff},
-		id, append(append([]byte(nil), id...), 0, 0),
-		packet.AppendTLVOrg(append([]byte(nil), id...), [3]byte{0, 0x26, 0xe1}, 0, make([]byte, 64)), make([]byte, 1500),
+		id, slices.Concat(id, []byte{0, 0}),
+		slices.Concat(id, org), make([]byte, 1500),
 	} {
 		for range 200 {
 			_ = p.send(packetIn(cookie, 1, lldp(body)))
