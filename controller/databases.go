@@ -112,7 +112,7 @@ func (d *databases) run(ctx context.Context) error {
 	tick := time.NewTicker(judgeEvery)
 	defer tick.Stop()
 	limit := rate.NewLimiter(findingsPerSecond, findingsAtOnce)
-	var ledger ovsdb.Ledger
+	var tracker ovsdb.FindingTracker
 	for {
 		d.follow(ctx)
 		now := time.Now()
@@ -121,7 +121,7 @@ func (d *databases) run(ctx context.Context) error {
 		}
 		r := d.judge(now)
 		d.report.Store(&r.Modes)
-		for _, n := range ledger.Next(r, limit.Allow) {
+		for _, n := range tracker.Next(r, limit.Allow) {
 			d.c.notice(n.Event, n.Switch, n.Text)
 		}
 		select {
@@ -201,9 +201,9 @@ func (d *databases) judge(now time.Time) ovsdb.Report {
 		}
 	}
 	if len(servers) == 0 {
-		return ovsdb.Judge(nil, ovsdb.Ours{})
+		return ovsdb.Check(nil, ovsdb.Local{})
 	}
-	return ovsdb.Judge(servers, ovsdb.Ours{Switches: d.c.switchNames(), Target: targets(cfg)})
+	return ovsdb.Check(servers, ovsdb.Local{Switches: d.c.switchNames(), Target: targets(cfg)})
 }
 
 // switchNames returns the switches that are or were connected, and those that the config names.
@@ -233,7 +233,7 @@ func targets(cfg *config.Config) func(string) bool {
 		}
 		return ips
 	})
-	return func(target string) bool { return ovsdb.Leads(target, listen, local()) }
+	return func(target string) bool { return ovsdb.MatchesTarget(target, listen, local()) }
 }
 
 // vsctl is the command that changes what a server has, on its own host for the local socket and on this one for others.

@@ -10,36 +10,36 @@ import (
 	"github.com/eosin-sdn/eosin/openflow"
 )
 
-// Bounds of what is kept of one server, so that none can fill the memory.
+// Limits per server.
 const (
-	maxBridges      = 1024
-	maxControllers  = 4096
-	maxPerBridge    = 64 // controllers of one bridge
-	maxProtocols    = 16
-	maxTables       = 16
-	maxRowsAnUpdate = maxBridges + maxControllers
+	maxBridges       = 1024
+	maxControllers   = 4096
+	maxPerBridge     = 64 // controllers of one bridge
+	maxProtocols     = 16
+	maxTables        = 16
+	maxRowsPerUpdate = maxBridges + maxControllers
 )
 
-// Bridge is what a database says of one bridge.
+// Bridge is a row of table Bridge with the targets of its controllers.
 type Bridge struct {
-	UUID        string              // of its row
-	Name        string              // as ovs-vsctl calls it; any text
-	DatapathID  openflow.DatapathID // 0 while Open vSwitch has not given it one
-	FailMode    string              // "secure", "standalone", or "" where it is not set, which means standalone
-	Protocols   []string            // empty: Open vSwitch's default, all that it speaks
+	UUID        string              // row id
+	Name        string              // any text
+	DatapathID  openflow.DatapathID // 0 until ovs-vswitchd has assigned it
+	FailMode    string              // "secure", "standalone", or "" if unset, which means standalone
+	Protocols   []string            // empty: Open vSwitch's default, which is all versions
 	Controllers []string            // targets, sorted
 }
 
-// Secure reports that the bridge keeps forwarding by its flows, and by them alone, while its controllers are away.
+// Secure reports whether the bridge forwards by its installed flows alone while no controller is connected.
 func (b *Bridge) Secure() bool { return b.FailMode == "secure" }
 
-// Database is what one server has told. The zero value is empty.
+// Database is the replica of the monitored columns of one server. The zero value is empty.
 type Database struct {
 	bridges     map[string]bridgeRow // by UUID
 	controllers map[string]string    // targets by UUID
 }
 
-// bridgeRow is a bridge and the rows of its controllers, which may come later than itself.
+// bridgeRow is a bridge with the row ids of its controllers, which may arrive after it.
 type bridgeRow struct {
 	Bridge
 	controllers []string
@@ -58,16 +58,19 @@ func (d *Database) Bridges() []Bridge {
 		slices.Sort(b.Controllers)
 		list = append(list, b)
 	}
-	slices.SortFunc(list, func(a, b Bridge) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.UUID, b.UUID)) })
+	slices.SortFunc(list, func(a, b Bridge) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name),
+			cmp.Compare(a.UUID, b.UUID))
+	})
 	return list
 }
 
-// change is a row-update of RFC 7047 section 4.1.6. New has every monitored column, and is absent when the row was deleted.
+// change is a row-update (RFC 7047 section 4.1.6). New has every monitored column; it is absent if the row was deleted.
 type change struct {
 	New map[string]json.RawMessage `json:"new"`
 }
 
-// apply takes in table-updates: the first reply, or what changed since. After an error the database is of no use.
+// apply applies table-updates, from the first reply or an update. After an error the database must not be used.
 func (d *Database) apply(raw json.RawMessage) error {
 	var tables map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &tables); err != nil {
@@ -89,7 +92,7 @@ func (d *Database) apply(raw json.RawMessage) error {
 		if err := json.Unmarshal(raw, &rows); err != nil {
 			return fmt.Errorf("table %s: %w", name, err)
 		}
-		if len(rows) > maxRowsAnUpdate {
+		if len(rows) > maxRowsPerUpdate {
 			return fmt.Errorf("table %s: an update of %d rows", name, len(rows))
 		}
 		for id, c := range rows {
@@ -107,7 +110,7 @@ func (d *Database) apply(raw json.RawMessage) error {
 	return nil
 }
 
-// bridge takes in a row of Bridge.
+// bridge applies a change of a row of table Bridge.
 func (d *Database) bridge(id string, columns map[string]json.RawMessage) error {
 	if columns == nil {
 		delete(d.bridges, id)
@@ -139,7 +142,7 @@ func (d *Database) bridge(id string, columns map[string]json.RawMessage) error {
 	return nil
 }
 
-// controller takes in a row of Controller.
+// controller applies a change of a row of table Controller.
 func (d *Database) controller(id string, columns map[string]json.RawMessage) error {
 	if columns == nil {
 		delete(d.controllers, id)

@@ -1,7 +1,6 @@
-// Package ovsdb reads what Open vSwitch's database (RFC 7047) says of bridges and tells what is wrong with those of ours: a
-// [Session] is the conversation with one server, a [Database] what was learned in it, and [Judge] the findings. Nothing is ever
-// written to a database.
+// Package ovsdb reads bridges from Open vSwitch's database (RFC 7047) and finds misconfigured ones: a [Session] is the
+// connection to one server, a [Database] its replica, and [Check] computes the findings. It never writes to a database.
 //
-// The package is pure: bytes and the time are given to it. Whatever a server sends is bounded and checked here before anything
-// else sees it; github.com/ovn-kubernetes/libovsdb makes the requests and decodes nothing.
+// The package is pure: bytes and the time are passed in. Everything that a server sends is validated and bounded here;
+// github.com/ovn-kubernetes/libovsdb encodes the requests and decodes nothing.
 package ovsdb

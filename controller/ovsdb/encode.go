@@ -7,15 +7,14 @@ import (
 	libovsdb "github.com/ovn-kubernetes/libovsdb/ovsdb"
 )
 
-// database is the name of Open vSwitch's database at its server.
+// database is the name of Open vSwitch's database (ovs-vswitchd.conf.db(5)).
 const database = "Open_vSwitch"
 
-// monitorName is what the server repeats in every update of ours.
+// monitorName is the monitor id, which the server repeats in every update.
 const monitorName = "eosin"
 
-// The columns that are read, by table. All of them are older than any Open vSwitch with OpenFlow 1.3, so that no schema is asked
-// for. What is to be read of further tables (tag, trunks and vlan_mode of Port) begins with an entry here and a case in
-// [Database.apply].
+// monitored lists the columns that are read, by table. Every Open vSwitch with OpenFlow 1.3 has them, so that no schema
+// is requested. A further table (such as Port) needs an entry here and a case in [Database.apply].
 var monitored = map[string]libovsdb.MonitorRequest{
 	tableBridge:     {Columns: []string{"name", "datapath_id", "fail_mode", "protocols", "controller"}},
 	tableController: {Columns: []string{"target"}},
@@ -26,25 +25,25 @@ const (
 	tableController = "Controller"
 )
 
-// Ids of our requests.
+// Request ids.
 const (
 	monitorID = 1
 	echoID    = 2
 )
 
-// request is a JSON-RPC request as RFC 7047 section 4 has it.
+// request is a JSON-RPC request (RFC 7047 section 4).
 type request struct {
 	Method string `json:"method"`
 	Params []any  `json:"params"`
 	ID     int    `json:"id"`
 }
 
-// appendMonitor asks for all rows, and from then on for every change (section 4.1.5).
+// appendMonitor requests all rows and every later change (section 4.1.5).
 func appendMonitor(b []byte) ([]byte, error) {
 	return appendJSON(b, request{"monitor", libovsdb.NewMonitorArgs(database, monitorName, monitored), monitorID})
 }
 
-// appendEcho asks for a sign of life (section 4.1.11).
+// appendEcho appends an echo request, which checks that the server is alive (section 4.1.11).
 func appendEcho(b []byte) ([]byte, error) {
 	return appendJSON(b, request{"echo", libovsdb.NewEchoArgs(), echoID})
 }

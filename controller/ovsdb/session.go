@@ -10,113 +10,113 @@ import (
 
 // Times of a session.
 const (
-	answerWithin = 10 * time.Second // to the first request, and to an echo
-	echoAfter    = 15 * time.Second // of silence
-	wholeWithin  = 30 * time.Second // from the first byte of a message to its last
+	replyTimeout   = 10 * time.Second // of the first request, and of an echo
+	echoInterval   = 15 * time.Second // without a message
+	messageTimeout = 30 * time.Second // from the first byte of a message to its last
 )
 
-// maxEcho is the longest parameter of an echo that is sent back, and the longest id, in bytes.
+// maxEcho is the maximum size of the parameters and of the id of an echo request, in bytes.
 const maxEcho = 1 << 10
 
 var (
-	errNoAnswer = fmt.Errorf("no answer within %s", answerWithin)
-	errSlow     = fmt.Errorf("a message was not complete within %s", wholeWithin)
+	errNoAnswer = fmt.Errorf("no answer within %s", replyTimeout)
+	errSlow     = fmt.Errorf("a message was not complete within %s", messageTimeout)
 	errMessage  = errors.New("not a message of RFC 7047")
 )
 
-// Session is one conversation with a server, from connecting to its end. The caller writes what Out takes, hands in what it
-// reads, and calls Tick when Wake has come. After an error the session is over.
+// Session is the protocol of one connection to a server. The caller writes what TakeOut returns, passes what it reads
+// to Receive, and calls Tick at the time of Wake. After an error the session is over.
 type Session struct {
-	out     []byte
-	split   splitter
-	db      Database
-	ready   bool      // the first reply is there
-	heard   time.Time // the last whole message
-	began   time.Time // the message that is not complete; zero for none
-	echoed  time.Time // an echo that is not answered; zero for none
-	message uint64
+	out         []byte
+	framer      framer
+	db          Database
+	ready       bool      // the first reply has arrived
+	lastMessage time.Time // the last complete message
+	partial     time.Time // start of an incomplete message; zero if there is none
+	echoSent    time.Time // the outstanding echo request; zero if there is none
+	messages    uint64
 }
 
-// NewSession begins a conversation: its first request is to be written.
+// NewSession returns a session whose first request is ready to be written.
 func NewSession(now time.Time) (*Session, error) {
 	out, err := appendMonitor(nil)
-	return &Session{out: out, heard: now}, err
+	return &Session{out: out, lastMessage: now}, err
 }
 
-// TakeOut returns what is to be written.
+// TakeOut returns the bytes to be written, once.
 func (s *Session) TakeOut() []byte {
 	out := s.out
 	s.out = nil
 	return out
 }
 
-// Ready reports that the server has told what it has.
+// Ready reports whether the first reply has arrived.
 func (s *Session) Ready() bool { return s.ready }
 
-// Bridges returns what the server has told so far.
+// Bridges returns the bridges of the server, sorted by name.
 func (s *Session) Bridges() []Bridge { return s.db.Bridges() }
 
-// Messages returns how many messages have come.
-func (s *Session) Messages() uint64 { return s.message }
+// Messages returns the number of messages received.
+func (s *Session) Messages() uint64 { return s.messages }
 
-// Wake returns when Tick is to be called at the latest.
+// Wake returns the latest time for the next call of Tick.
 func (s *Session) Wake() time.Time {
-	wake := s.heard.Add(echoAfter)
+	wake := s.lastMessage.Add(echoInterval)
 	switch {
 	case !s.ready:
-		wake = s.heard.Add(answerWithin)
-	case !s.echoed.IsZero():
-		wake = s.echoed.Add(answerWithin)
+		wake = s.lastMessage.Add(replyTimeout)
+	case !s.echoSent.IsZero():
+		wake = s.echoSent.Add(replyTimeout)
 	}
-	if !s.began.IsZero() && s.began.Add(wholeWithin).Before(wake) {
-		wake = s.began.Add(wholeWithin)
+	if !s.partial.IsZero() && s.partial.Add(messageTimeout).Before(wake) {
+		wake = s.partial.Add(messageTimeout)
 	}
 	return wake
 }
 
-// Tick asks for a sign of life when there was none for a while, and ends the session when it does not come.
+// Tick sends an echo request after a time without messages, and fails when a reply or the rest of a message is overdue.
 func (s *Session) Tick(now time.Time) (err error) {
 	switch {
-	case !s.began.IsZero() && now.Sub(s.began) >= wholeWithin:
+	case !s.partial.IsZero() && now.Sub(s.partial) >= messageTimeout:
 		return errSlow
-	case !s.ready && now.Sub(s.heard) >= answerWithin:
+	case !s.ready && now.Sub(s.lastMessage) >= replyTimeout:
 		return errNoAnswer
-	case !s.echoed.IsZero() && now.Sub(s.echoed) >= answerWithin:
+	case !s.echoSent.IsZero() && now.Sub(s.echoSent) >= replyTimeout:
 		return errNoAnswer
-	case s.ready && s.echoed.IsZero() && now.Sub(s.heard) >= echoAfter:
-		s.echoed = now
+	case s.ready && s.echoSent.IsZero() && now.Sub(s.lastMessage) >= echoInterval:
+		s.echoSent = now
 		s.out, err = appendEcho(s.out)
 	}
 	return err
 }
 
-// Receive takes in what was read. It reports whether what is known of bridges may have changed.
+// Receive processes bytes read from the server. It reports whether the bridges may have changed.
 func (s *Session) Receive(now time.Time, b []byte) (changed bool, err error) {
-	s.split.write(b)
+	s.framer.write(b)
 	for {
-		text, err := s.split.next()
+		text, err := s.framer.next()
 		if err != nil {
 			return changed, err
 		}
 		if text == nil {
 			break
 		}
-		news, err := s.take(text)
+		updated, err := s.handle(text)
 		if err != nil {
 			return changed, err
 		}
-		changed = changed || news
-		s.message++
-		s.began = time.Time{}
+		changed = changed || updated
+		s.messages++
+		s.partial = time.Time{}
 		if s.ready {
-			s.heard, s.echoed = now, time.Time{}
+			s.lastMessage, s.echoSent = now, time.Time{}
 		}
 	}
 	switch {
-	case !s.split.partial():
-		s.began = time.Time{}
-	case s.began.IsZero():
-		s.began = now
+	case !s.framer.partial():
+		s.partial = time.Time{}
+	case s.partial.IsZero():
+		s.partial = now
 	}
 	return changed, nil
 }
@@ -130,8 +130,8 @@ type message struct {
 	Error  json.RawMessage `json:"error"`
 }
 
-// take takes in one message.
-func (s *Session) take(text []byte) (changed bool, err error) {
+// handle processes one message.
+func (s *Session) handle(text []byte) (changed bool, err error) {
 	var m message
 	if err := json.Unmarshal(text, &m); err != nil {
 		return false, fmt.Errorf("%w: %w", errMessage, err)
@@ -146,9 +146,9 @@ func (s *Session) take(text []byte) (changed bool, err error) {
 	case m.Method == "update":
 		return true, s.update(m.Params)
 	case m.Method != "":
-		return false, nil // a notification of something that was not asked for
+		return false, nil // an unknown notification
 	case string(m.ID) == "1" && !s.ready:
-		if !null(m.Error) {
+		if !isNull(m.Error) {
 			return false, fmt.Errorf("the server refuses: %.200s", m.Error)
 		}
 		if err := s.db.apply(m.Result); err != nil {
@@ -156,19 +156,20 @@ func (s *Session) take(text []byte) (changed bool, err error) {
 		}
 		s.ready = true
 		return true, nil
-	case string(m.ID) == "2" && !s.echoed.IsZero():
+	case string(m.ID) == "2" && !s.echoSent.IsZero():
 		return false, nil
 	}
 	return false, fmt.Errorf("%w: an answer to nothing that was asked: %.60q", errMessage, text)
 }
 
-// update takes in a notification of changes (section 4.1.6).
+// update applies an update notification (section 4.1.6).
 func (s *Session) update(raw json.RawMessage) error {
 	var params []json.RawMessage
-	if err := json.Unmarshal(raw, &params); err != nil || len(params) != 2 || string(params[0]) != `"`+monitorName+`"` || !s.ready {
+	if err := json.Unmarshal(raw, &params); err != nil || len(params) != 2 ||
+		string(params[0]) != `"`+monitorName+`"` || !s.ready {
 		return fmt.Errorf("%w: an update that was not asked for", errMessage)
 	}
 	return s.db.apply(params[1])
 }
 
-func null(raw json.RawMessage) bool { return len(raw) == 0 || bytes.Equal(raw, []byte("null")) }
+func isNull(raw json.RawMessage) bool { return len(raw) == 0 || bytes.Equal(raw, []byte("null")) }

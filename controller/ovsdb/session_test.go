@@ -51,7 +51,9 @@ func TestRequest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const want = `{"method":"monitor","params":["Open_vSwitch","eosin",{"Bridge":{"columns":["name","datapath_id","fail_mode","protocols","controller"]},"Controller":{"columns":["target"]}}],"id":1}`
+	const want = `{"method":"monitor","params":["Open_vSwitch","eosin",` +
+		`{"Bridge":{"columns":["name","datapath_id","fail_mode","protocols","controller"]},` +
+		`"Controller":{"columns":["target"]}}],"id":1}`
 	if got := string(s.TakeOut()); got != want {
 		t.Errorf("asked\n%s\nwant\n%s", got, want)
 	}
@@ -94,7 +96,8 @@ func TestGolden(t *testing.T) {
 				changed = changed || c
 			}
 			if got := summary(s.Bridges()); !changed || !s.Ready() || !slices.Equal(got, want[i]) {
-				t.Errorf("pieces of %d: after message %d (changed %v, ready %v):\n%s\nwant\n%s", size, i, changed, s.Ready(), strings.Join(got, "\n"), strings.Join(want[i], "\n"))
+				t.Errorf("pieces of %d: after message %d (changed %v, ready %v):\n%s\nwant\n%s", size, i, changed,
+					s.Ready(), strings.Join(got, "\n"), strings.Join(want[i], "\n"))
 			}
 		}
 	}
@@ -127,7 +130,8 @@ func TestAgreesWithLibovsdb(t *testing.T) {
 		row, ok := s.db.bridges[id]
 		theirs := *u.New
 		if !ok || row.Name != theirs["name"] || row.DatapathID.String() != theirs["datapath_id"] ||
-			!slices.Equal(list(theirs["protocols"]), row.Protocols) || strings.Join(list(theirs["fail_mode"]), "") != row.FailMode {
+			!slices.Equal(list(theirs["protocols"]), row.Protocols) ||
+			strings.Join(list(theirs["fail_mode"]), "") != row.FailMode {
 			t.Errorf("row %s: %+v, libovsdb reads %+v", id, row, theirs)
 		}
 		var controllers []string
@@ -147,7 +151,8 @@ func reply(table, row string) string {
 	return fmt.Sprintf(`{"id":1,"error":null,"result":{%q:{%q:%s}}}`, table, someID, row)
 }
 
-// TestHostile: whatever is not what a database sends ends the session with a reason, and takes no more memory than its bounds.
+// TestHostile: whatever is not what a database sends ends the session with a reason, and takes no more memory than its
+// bounds.
 func TestHostile(t *testing.T) {
 	t.Parallel()
 	ready := `{"id":1,"result":{},"error":null}`
@@ -185,7 +190,11 @@ func TestHostile(t *testing.T) {
 		{"null", reply("Bridge", `{"new":{"name":null}}`), "not a value"},
 		{"two names", reply("Bridge", `{"new":{"name":["set",["a","b"]]}}`), "at most 1"},
 		{"a long name", reply("Bridge", `{"new":{"name":"`+strings.Repeat("a", maxText+1)+`"}}`), "longer than"},
-		{"many protocols", reply("Bridge", `{"new":{"protocols":["set",[`+strings.Repeat(`"x",`, maxProtocols)+`"x"]]}}`), "at most 16"},
+		{
+			"many protocols",
+			reply("Bridge", `{"new":{"protocols":["set",[`+strings.Repeat(`"x",`, maxProtocols)+`"x"]]}}`),
+			"at most 16",
+		},
 		{"a reference without id", reply("Bridge", `{"new":{"controller":["uuid"]}}`), "not a reference"},
 		{"a reference of numbers", reply("Bridge", `{"new":{"controller":["uuid",7]}}`), "not a reference"},
 		{"a datapath id", reply("Bridge", `{"new":{"datapath_id":"xyz"}}`), "16 hex digits"},
@@ -198,7 +207,10 @@ func TestHostile(t *testing.T) {
 		{"a large echo", `{"method":"echo","id":"x","params":["` + strings.Repeat("a", maxEcho) + `"]}`, "an echo of"},
 		{"an echo without id", `{"method":"echo","params":[]}`, "an echo of"},
 		{"a long message", `{"id":1,"result":"` + strings.Repeat("a", maxMessage), "longer than 1024 KiB"},
-		{"a long message that ends", `{"id":1,"result":"` + strings.Repeat("a", maxMessage) + `"}`, "longer than 1024 KiB"},
+		{
+			"a long message that ends", `{"id":1,"result":"` + strings.Repeat("a", maxMessage) + `"}`,
+			"longer than 1024 KiB",
+		},
 		{"many values", `{"id":1,"result":[` + strings.Repeat("1,", maxValues), "more than 65536 values"},
 		{"deep nesting", `{"id":` + strings.Repeat("[", maxDepth), "nested more than 32"},
 	} {
@@ -217,7 +229,7 @@ func TestHostile(t *testing.T) {
 			if len(err.Error()) > 1000 {
 				t.Errorf("an error of %d bytes: %.200s", len(err.Error()), err)
 			}
-			if got := cap(s.split.buf); got > 2*(maxMessage+16<<10) {
+			if got := cap(s.framer.buf); got > 2*(maxMessage+16<<10) {
 				t.Errorf("a buffer of %d bytes", got)
 			}
 		})
@@ -233,11 +245,13 @@ func TestFits(t *testing.T) {
 		for j := range 2 {
 			id := fmt.Sprintf("%08x-0000-4000-8000-%012x", i, j)
 			refs = append(refs, []string{"uuid", id})
-			tables["Controller"][id] = map[string]any{"new": map[string]string{"target": "ssl:[2001:db8:0:1:2:3:4:5]:6654"}}
+			target := map[string]string{"target": "ssl:[2001:db8:0:1:2:3:4:5]:6654"}
+			tables["Controller"][id] = map[string]any{"new": target}
 		}
 		tables["Bridge"][fmt.Sprintf("%08x-dc9a-492e-b10e-a56b42627f2b", i)] = map[string]any{"new": map[string]any{
 			"name": fmt.Sprintf("bridge-%d", i), "datapath_id": fmt.Sprintf("%016x", i+1), "fail_mode": "standalone",
-			"protocols": []any{"set", []string{"OpenFlow10", "OpenFlow13", "OpenFlow15"}}, "controller": []any{"set", refs},
+			"protocols":  []any{"set", []string{"OpenFlow10", "OpenFlow13", "OpenFlow15"}},
+			"controller": []any{"set", refs},
 		}}
 	}
 	text, err := json.Marshal(map[string]any{"id": 1, "result": tables, "error": nil})
@@ -257,10 +271,12 @@ func TestFits(t *testing.T) {
 func TestEcho(t *testing.T) {
 	t.Parallel()
 	s := newSession(t)
-	if _, err := s.Receive(start, []byte(`{"id":"echo","method":"echo","params":[]} {"id":[1],"method":"echo","params":["x"]}`)); err != nil {
+	const requests = `{"id":"echo","method":"echo","params":[]} {"id":[1],"method":"echo","params":["x"]}`
+	if _, err := s.Receive(start, []byte(requests)); err != nil {
 		t.Fatal(err)
 	}
-	if got := string(s.TakeOut()); got != `{"id":"echo","result":[],"error":null}{"id":[1],"result":["x"],"error":null}` {
+	const want = `{"id":"echo","result":[],"error":null}{"id":[1],"result":["x"],"error":null}`
+	if got := string(s.TakeOut()); got != want {
 		t.Errorf("answered %s", got)
 	}
 	if s.Messages() != 2 || s.Ready() {
@@ -277,10 +293,10 @@ func TestTimes(t *testing.T) {
 		if _, err := s.Receive(after(9*time.Second), []byte(`{"id":"echo","method":"echo","params":[]}`)); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.Tick(after(9 * time.Second)); err != nil || !s.Wake().Equal(after(answerWithin)) {
+		if err := s.Tick(after(9 * time.Second)); err != nil || !s.Wake().Equal(after(replyTimeout)) {
 			t.Errorf("after 9 s: %v, wake %v", err, s.Wake())
 		}
-		if err := s.Tick(after(answerWithin)); !errors.Is(err, errNoAnswer) {
+		if err := s.Tick(after(replyTimeout)); !errors.Is(err, errNoAnswer) {
 			t.Errorf("after 10 s: %v", err)
 		}
 	})
@@ -298,7 +314,8 @@ func TestTimes(t *testing.T) {
 		if got := string(s.TakeOut()); !strings.Contains(got, `"method":"echo"`) {
 			t.Errorf("after silence it sends %q", got)
 		}
-		if _, err := s.Receive(after(17*time.Second), []byte(`{"id":2,"result":["libovsdb echo"],"error":null}`)); err != nil {
+		if _, err := s.Receive(after(17*time.Second),
+			[]byte(`{"id":2,"result":["libovsdb echo"],"error":null}`)); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.Tick(after(32 * time.Second)); err != nil || s.TakeOut() == nil {

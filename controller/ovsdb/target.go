@@ -2,15 +2,16 @@ package ovsdb
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 )
 
 // openflowPort is the port of a target that names none.
 const openflowPort = "6653"
 
-// Leads reports that a controller's target (tcp:IP[:PORT], ssl:IP[:PORT], unix:PATH) is one of the addresses that are listened on, in
-// the same form with a port. An address that is not specified, or is given by name, stands for all local ones.
-func Leads(target string, listen []string, local []netip.Addr) bool {
+// MatchesTarget reports whether a controller target (tcp:IP[:PORT], ssl:IP[:PORT], unix:PATH) is one of the listen
+// addresses, which have the same form with a port. A wildcard address, or one given by name, stands for all local ones.
+func MatchesTarget(target string, listen []string, local []netip.Addr) bool {
 	for _, l := range listen {
 		kind, address, _ := strings.Cut(l, ":")
 		rest, ok := strings.CutPrefix(target, kind+":")
@@ -36,10 +37,8 @@ func Leads(target string, listen []string, local []netip.Addr) bool {
 			}
 			continue
 		}
-		for _, a := range local {
-			if a.Unmap() == ip.Unmap() {
-				return true
-			}
+		if slices.ContainsFunc(local, func(a netip.Addr) bool { return a.Unmap() == ip.Unmap() }) {
+			return true
 		}
 	}
 	return false

@@ -6,14 +6,14 @@ import (
 	"fmt"
 )
 
-var errValue = errors.New("not a value as RFC 7047 section 5.1 has it")
+var errValue = errors.New("not a value of RFC 7047 section 5.1")
 
-// maxText is the longest text that is taken from a column, in bytes.
+// maxText is the maximum length of a string, in bytes.
 const maxText = 512
 
-// texts reads a column of strings: one string, or ["set", [...]] of at most most.
-func texts(raw json.RawMessage, most int) ([]string, error) {
-	return set(raw, most, func(raw json.RawMessage) (string, error) {
+// texts decodes a column of at most limit strings: one string, or ["set", [...]].
+func texts(raw json.RawMessage, limit int) ([]string, error) {
+	return set(raw, limit, func(raw json.RawMessage) (string, error) {
 		var s string
 		if len(raw) == 0 || raw[0] != '"' || json.Unmarshal(raw, &s) != nil {
 			return "", fmt.Errorf("%w: %.40q is not a string", errValue, raw)
@@ -25,7 +25,7 @@ func texts(raw json.RawMessage, most int) ([]string, error) {
 	})
 }
 
-// optional reads a column of at most one string; "" is none.
+// optional decodes a column of at most one string; "" is none.
 func optional(raw json.RawMessage) (string, error) {
 	list, err := texts(raw, 1)
 	if err != nil || len(list) == 0 {
@@ -34,9 +34,9 @@ func optional(raw json.RawMessage) (string, error) {
 	return list[0], nil
 }
 
-// references reads a column of references to rows: one ["uuid", U], or a set of them.
-func references(raw json.RawMessage, most int) ([]string, error) {
-	return set(raw, most, func(raw json.RawMessage) (string, error) {
+// references decodes a column of row references: one ["uuid", U], or a set of them.
+func references(raw json.RawMessage, limit int) ([]string, error) {
+	return set(raw, limit, func(raw json.RawMessage) (string, error) {
 		var pair []string
 		if json.Unmarshal(raw, &pair) != nil || len(pair) != 2 || pair[0] != "uuid" || !isUUID(pair[1]) {
 			return "", fmt.Errorf("%w: %.60q is not a reference to a row", errValue, raw)
@@ -45,8 +45,8 @@ func references(raw json.RawMessage, most int) ([]string, error) {
 	})
 }
 
-// set reads a single value, or ["set", [values]]. An absent column is the empty set.
-func set(raw json.RawMessage, most int, one func(json.RawMessage) (string, error)) ([]string, error) {
+// set decodes a single value, or ["set", [values]]. An absent column is the empty set.
+func set(raw json.RawMessage, limit int, one func(json.RawMessage) (string, error)) ([]string, error) {
 	if len(raw) == 0 {
 		return nil, nil
 	}
@@ -59,8 +59,8 @@ func set(raw json.RawMessage, most int, one func(json.RawMessage) (string, error
 	if len(pair[1]) == 0 || pair[1][0] != '[' || json.Unmarshal(pair[1], &items) != nil {
 		return nil, fmt.Errorf("%w: %.40q is not a set", errValue, raw)
 	}
-	if len(items) > most {
-		return nil, fmt.Errorf("a set of %d values where at most %d are expected", len(items), most)
+	if len(items) > limit {
+		return nil, fmt.Errorf("a set of %d values where at most %d are expected", len(items), limit)
 	}
 	list := make([]string, len(items))
 	for i, item := range items {
@@ -72,7 +72,7 @@ func set(raw json.RawMessage, most int, one func(json.RawMessage) (string, error
 	return list, nil
 }
 
-// isUUID accepts the text form with hyphens.
+// isUUID reports whether s is a UUID in the text form with hyphens.
 func isUUID(s string) bool {
 	if len(s) != 36 {
 		return false

@@ -1,0 +1,223 @@
+package ovsdb
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/eosin-sdn/eosin/openflow"
+)
+
+// Server is a database server with its bridges.
+type Server struct {
+	Address string   // as in the config
+	Vsctl   []string // ovs-vsctl with the options that reach the server
+	Bridges []Bridge
+}
+
+// Local tells which bridges belong to this controller.
+type Local struct {
+	// Switches are the names of the known switches by datapath id.
+	Switches map[openflow.DatapathID]string
+	// Target reports whether a controller target is this controller. It is asked about bridges that have never
+	// connected.
+	Target func(target string) bool
+}
+
+// Kind is the kind of a finding, and the type of its event.
+type Kind string
+
+// The kinds of findings.
+const (
+	KindFailMode  Kind = "fail_mode"
+	KindProtocols Kind = "bridge_protocols"
+	KindShared    Kind = "datapath_id_shared"
+)
+
+// Finding is a misconfiguration of a bridge of this controller, for the operator to fix.
+type Finding struct {
+	Kind    Kind
+	Subject string // row id of the bridge, or the shared datapath id; with Kind it identifies the finding
+	Switch  string // name of the switch; "" if it has never connected and is not in the config
+	Text    string // the fault, its effect, and the command that fixes it in backquotes
+	Fixed   string // the text when it is resolved
+}
+
+// SwitchMode is the fail mode of a switch.
+type SwitchMode struct {
+	Bridge  string // name of the bridge
+	Secure  bool   // of several bridges with one datapath id: all of them
+	Warning string // text of the finding; "" if secure
+}
+
+// FailMode returns the mode as a word; an unset one is standalone.
+func (m SwitchMode) FailMode() string {
+	if m.Secure {
+		return "secure"
+	}
+	return "standalone"
+}
+
+// Report is the result of [Check].
+type Report struct {
+	Modes    map[openflow.DatapathID]SwitchMode // of the switches found in a database
+	Findings []Finding                          // by kind, server and bridge
+	subjects map[string]bool                    // of all findings that are possible
+}
+
+// serverBridge is a bridge with its server.
+type serverBridge struct {
+	*Bridge
+	server *Server
+}
+
+// Check looks for misconfigured bridges:
+//
+//  1. a bridge whose fail mode is not secure becomes a plain learning switch when the controller is away;
+//  2. a bridge that does not offer OpenFlow 1.3 never connects;
+//  3. of several bridges with one datapath id only one can be controlled.
+//
+// A bridge that several servers list (one server at several addresses) counts once.
+func Check(servers []Server, local Local) Report {
+	r := Report{Modes: map[openflow.DatapathID]SwitchMode{}, subjects: map[string]bool{}}
+	name := func(b serverBridge) (string, bool) {
+		n, known := local.Switches[b.DatapathID]
+		return n, known && b.DatapathID != 0
+	}
+	var bridges []serverBridge
+	same := map[openflow.DatapathID][]serverBridge{}
+	for i := range servers {
+		for j := range servers[i].Bridges {
+			b := serverBridge{&servers[i].Bridges[j], &servers[i]}
+			if r.subjects[b.UUID] {
+				continue
+			}
+			r.subjects[b.UUID] = true
+			bridges = append(bridges, b)
+			if _, known := name(b); known {
+				r.subjects[b.DatapathID.String()] = true
+				same[b.DatapathID] = append(same[b.DatapathID], b)
+			}
+		}
+	}
+	for _, b := range bridges { // 1
+		name, known := name(b)
+		if !known {
+			continue
+		}
+		mode, seen := r.Modes[b.DatapathID]
+		if !seen {
+			mode = SwitchMode{Bridge: b.Name, Secure: true}
+		}
+		if !b.Secure() {
+			f := b.failMode(name)
+			r.Findings = append(r.Findings, f)
+			if mode.Secure {
+				mode = SwitchMode{Bridge: b.Name, Warning: f.Text}
+			}
+		}
+		r.Modes[b.DatapathID] = mode
+	}
+	for _, b := range bridges { // 2
+		name, known := name(b)
+		if len(b.Protocols) == 0 || slices.Contains(b.Protocols, "OpenFlow13") || b.DatapathID == 0 {
+			continue // without a datapath id, ovs-vswitchd has not created it yet
+		}
+		if known || slices.ContainsFunc(b.Controllers, local.Target) {
+			r.Findings = append(r.Findings, b.protocols(name))
+		}
+	}
+	for id, list := range same { // 3
+		if len(list) > 1 {
+			r.Findings = append(r.Findings, shared(id, list, local.Switches[id]))
+		}
+	}
+	slices.SortStableFunc(r.Findings, func(a, b Finding) int {
+		if a.Kind == KindShared && b.Kind == KindShared { // collected from a map
+			return cmp.Compare(a.Subject, b.Subject)
+		}
+		return 0
+	})
+	return r
+}
+
+// where describes a bridge and its switch.
+func (b serverBridge) where(name string) string {
+	text := fmt.Sprintf("bridge %s at %s", printable(b.Name), b.server.Address)
+	if name != "" && name != b.DatapathID.String() {
+		return fmt.Sprintf("%s (switch %s, datapath id %s)", text, name, b.DatapathID)
+	}
+	return fmt.Sprintf("%s (datapath id %s)", text, b.DatapathID)
+}
+
+func (b serverBridge) failMode(name string) Finding {
+	is := "no fail_mode, which means standalone"
+	if b.FailMode != "" {
+		is = "fail_mode " + printable(b.FailMode)
+	}
+	change := []string{"set-fail-mode", b.Name, "secure"}
+	if !plain(b.Name) {
+		change = []string{"set", "bridge", b.UUID, "fail_mode=secure"}
+	}
+	return Finding{
+		Kind: KindFailMode, Subject: b.UUID, Switch: name,
+		Text: fmt.Sprintf("%s has %s: when the controller is away it becomes a plain learning switch, "+
+			"and VLANs leak into each other; run `%s`", b.where(name), is, b.command(change...)),
+		Fixed: fmt.Sprintf("%s has fail_mode secure now: when the controller is away it goes on forwarding by its "+
+			"flows alone",
+			b.where(name)),
+	}
+}
+
+func (b serverBridge) protocols(name string) Finding {
+	return Finding{
+		Kind: KindProtocols, Subject: b.UUID, Switch: name,
+		Text: fmt.Sprintf("%s offers %s and not OpenFlow13: it cannot be controlled; run `%s`", b.where(name),
+			printable(strings.Join(b.Protocols, ", ")), b.command("add", "bridge", b.record(), "protocols",
+				"OpenFlow13")),
+		Fixed: fmt.Sprintf("%s offers OpenFlow13 now", b.where(name)),
+	}
+}
+
+// maxNamed is how many bridges with one datapath id are named.
+const maxNamed = 4
+
+// shared is the finding of a datapath id that several bridges have. It suggests a datapath id for the last of them from
+// its row id, which is random.
+func shared(id openflow.DatapathID, list []serverBridge, name string) Finding {
+	var places []string
+	for i, b := range list {
+		if i == maxNamed {
+			places = append(places, fmt.Sprintf("%d more", len(list)-i))
+			break
+		}
+		places = append(places, printable(b.Name)+" at "+b.server.Address)
+	}
+	last := list[len(list)-1]
+	other := strings.ToLower(strings.ReplaceAll(last.UUID, "-", "")[:16])
+	return Finding{
+		Kind: KindShared, Subject: id.String(), Switch: name,
+		Text: fmt.Sprintf("bridges %s have the same datapath id %s: only one of them can be controlled; "+
+			"give one another, as by `%s`", strings.Join(places, " and "), id,
+			last.command("set", "bridge", last.record(), "other-config:datapath-id="+other)),
+		Fixed: fmt.Sprintf("datapath id %s is that of one bridge again", id),
+	}
+}
+
+// record is the bridge's row in the syntax of ovs-vsctl.
+func (b serverBridge) record() string {
+	if !plain(b.Name) {
+		return b.UUID
+	}
+	return b.Name
+}
+
+// command returns a shell command that runs ovs-vsctl with these arguments.
+func (b serverBridge) command(args ...string) string {
+	words := slices.Concat(b.server.Vsctl, args)
+	for i, w := range words {
+		words[i] = quote(w)
+	}
+	return strings.Join(words, " ")
+}

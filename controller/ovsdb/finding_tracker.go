@@ -1,0 +1,62 @@
+package ovsdb
+
+import (
+	"cmp"
+	"slices"
+)
+
+// FindingTracker remembers which findings were reported, so that each is reported once when it appears and once when it
+// is resolved. The zero value is empty.
+type FindingTracker struct {
+	reported map[findingKey]Finding
+}
+
+// findingKey identifies a finding across reports.
+type findingKey struct {
+	kind    Kind
+	subject string
+}
+
+// Notice is a finding that has appeared or was resolved.
+type Notice struct {
+	Event  string // the kind of the finding; with "_fixed" when it was resolved
+	Switch string
+	Text   string
+}
+
+// Next returns the notices that are due: new findings in the order of the report, then resolved ones. What allow
+// refuses stays due. A finding about a bridge that no database lists any more is dropped without a notice.
+func (t *FindingTracker) Next(r Report, allow func() bool) (list []Notice) {
+	if t.reported == nil {
+		t.reported = map[findingKey]Finding{}
+	}
+	current := map[findingKey]bool{}
+	for _, f := range r.Findings {
+		key := findingKey{f.Kind, f.Subject}
+		current[key] = true
+		if _, known := t.reported[key]; !known && allow() {
+			list = append(list, Notice{Event: string(f.Kind), Switch: f.Switch, Text: f.Text})
+			t.reported[key] = f
+		}
+	}
+	var gone []findingKey
+	for key := range t.reported {
+		if !current[key] {
+			gone = append(gone, key)
+		}
+	}
+	slices.SortFunc(gone, func(a, b findingKey) int {
+		return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.subject, b.subject))
+	})
+	for _, key := range gone {
+		if r.subjects[key.subject] {
+			if !allow() {
+				continue
+			}
+			f := t.reported[key]
+			list = append(list, Notice{Event: string(f.Kind) + "_fixed", Switch: f.Switch, Text: f.Fixed})
+		}
+		delete(t.reported, key)
+	}
+	return list
+}
