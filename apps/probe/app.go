@@ -16,8 +16,8 @@ type App struct {
 	apps.Base
 	sw    *apps.Switch
 	key   *Key
-	traps map[Trap]int // how often each is armed
-	ways  ways         // for which the armed traps were stated
+	traps map[Trap]int // how often each was added
+	ways  ways         // for which the traps were stated
 }
 
 // New returns the app for a switch. All apps of a controller and the engine that runs its probes share the key.
@@ -25,7 +25,7 @@ func New(sw *apps.Switch, key *Key) *App {
 	return &App{sw: sw, key: key, traps: map[Trap]int{}}
 }
 
-// Refresh states the fixed rules and every armed trap.
+// Refresh states the fixed rules and every trap.
 func (a *App) Refresh(_ time.Time, out *apps.Output) {
 	out.Store.Begin(apps.OwnerProbe)
 	a.ways = ways{a.sw.NoConntrack, a.sw.Meter(apps.MeterProbe)}
@@ -39,9 +39,9 @@ func (a *App) Refresh(_ time.Time, out *apps.Output) {
 	out.Store.End(apps.OwnerProbe, apps.TableTrapped)
 }
 
-// Arm makes the switch trap what t names until it is disarmed as often as it was armed. It takes effect when the switch has
+// AddTrap makes the switch trap what t names until it is removed as often as it was added. It takes effect when the switch has
 // done what is sent now: wait for a barrier before the first injection.
-func (a *App) Arm(t Trap, out *apps.Output) {
+func (a *App) AddTrap(t Trap, out *apps.Output) {
 	t = t.canonical()
 	a.traps[t]++
 	if a.traps[t] == 1 {
@@ -49,8 +49,8 @@ func (a *App) Arm(t Trap, out *apps.Output) {
 	}
 }
 
-// Disarm takes back one Arm. One that was never armed is nothing to do.
-func (a *App) Disarm(t Trap, out *apps.Output) {
+// RemoveTrap undoes one AddTrap. Removing a trap that was never added does nothing.
+func (a *App) RemoveTrap(t Trap, out *apps.Output) {
 	t = t.canonical()
 	switch n := a.traps[t]; {
 	case n > 1:
@@ -62,8 +62,8 @@ func (a *App) Disarm(t Trap, out *apps.Output) {
 	}
 }
 
-// Armed returns how many different traps there are.
-func (a *App) Armed() int { return len(a.traps) }
+// TrapCount returns how many different traps there are.
+func (a *App) TrapCount() int { return len(a.traps) }
 
 // DSCP returns the DSCP that echoes injected at this switch must carry: 0 but where the switch has no connection tracker.
 func (a *App) DSCP() uint8 {

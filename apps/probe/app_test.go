@@ -35,20 +35,20 @@ func TestNothingGoesToTheTrackerUnlessProbed(t *testing.T) {
 func TestTrapsAreCounted(t *testing.T) {
 	a, out := newApp(false)
 	for range 2 {
-		a.Arm(trapAB, out)
+		a.AddTrap(trapAB, out)
 	}
-	a.Disarm(trapAB, out)
+	a.RemoveTrap(trapAB, out)
 	if !has(out, trapAB.rule(ways{false, apps.MeterProbe})) {
-		t.Fatal("disarmed once of two, and gone")
+		t.Fatal("removed once of two, and gone")
 	}
 	a.Refresh(time.Time{}, out)
-	if !has(out, trapAB.rule(ways{false, apps.MeterProbe})) || a.Armed() != 1 {
+	if !has(out, trapAB.rule(ways{false, apps.MeterProbe})) || a.TrapCount() != 1 {
 		t.Fatal("a refresh lost the trap")
 	}
-	a.Disarm(trapAB, out)
-	a.Disarm(trapAB, out)
+	a.RemoveTrap(trapAB, out)
+	a.RemoveTrap(trapAB, out)
 	if has(out, trapAB.rule(ways{false, apps.MeterProbe})) || out.Store.TableLen(apps.TableTrap) != 1 {
-		t.Fatal("disarmed twice, and there")
+		t.Fatal("removed twice, and there")
 	}
 }
 
@@ -57,8 +57,8 @@ func TestARPTrapsOfOneColorAreOne(t *testing.T) {
 	one := Trap{VLAN: 10, Type: ARP, EthDst: ColoredMAC(0x8000, 1), Src: ipB}
 	two := one
 	two.EthDst, two.Dst = ColoredMAC(0x8000, 2), ipA
-	a.Arm(one, out)
-	a.Arm(two, out)
+	a.AddTrap(one, out)
+	a.AddTrap(two, out)
 	if n := out.Store.TableLen(apps.TableTrap); n != 2 {
 		t.Errorf("%d rules, want the miss and one trap", n)
 	}
@@ -66,13 +66,13 @@ func TestARPTrapsOfOneColorAreOne(t *testing.T) {
 
 func TestRefreshFollowsTheLossOfConntrack(t *testing.T) {
 	a, out := newApp(false)
-	a.Arm(trapAB, out)
+	a.AddTrap(trapAB, out)
 	a.sw.NoConntrack = true
 	a.Refresh(time.Time{}, out)
 	if has(out, trapAB.rule(ways{false, apps.MeterProbe})) || !has(out, trapAB.rule(ways{true, apps.MeterProbe})) {
 		t.Error("the trap was not restated for DSCP")
 	}
-	a.Disarm(trapAB, out)
+	a.RemoveTrap(trapAB, out)
 	if has(out, trapAB.rule(ways{true, apps.MeterProbe})) {
 		t.Error("the trap stayed")
 	}

@@ -340,7 +340,7 @@ func TestConntrackRefused(t *testing.T) {
 		}
 		p.pass(5 * time.Second)
 		app, out := p.m.Probe()
-		app.Arm(probe.Trap{VLAN: 10, Type: probe.ICMP, EthDst: macA, Src: netip.MustParseAddr("10.0.3.2"), Dst: netip.MustParseAddr("10.0.3.1")}, out)
+		app.AddTrap(probe.Trap{VLAN: 10, Type: probe.ICMP, EthDst: macA, Src: netip.MustParseAddr("10.0.3.2"), Dst: netip.MustParseAddr("10.0.3.1")}, out)
 		p.run()
 		if got := p.dump(); strings.Contains(got, "ct(") == c.want || strings.Contains(got, "nw_tos") != c.want {
 			t.Errorf("trap %d, flows:\n%s", c.trap, got)

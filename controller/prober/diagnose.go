@@ -124,8 +124,8 @@ func (c *lossCase) with(f finding) *Loss {
 	return loss
 }
 
-// words says what came of a question that could be asked.
-func (a *answer) words() string {
+// words says what came of a arpQuery that could be asked.
+func (a *arpResult) words() string {
 	if a.ok {
 		return fmt.Sprintf("answered by %v after %v", a.mac, a.rtt.Round(10*time.Microsecond))
 	}

@@ -1,7 +1,7 @@
 // Package prober runs probes: single ones that somebody waits for, and the continuous ones of the config. It decides what to
 // send when, matches replies with requests, and finds out why requests were lost.
 //
-// One goroutine keeps time for all continuous probes, with one heap of what is due. Each switch has a lane, whose goroutine
+// One goroutine keeps time for all continuous probes, with one heap of what is due. Each switch has a sender, whose goroutine
 // sends: a switch that does not take its messages delays no other. A few workers look into losses. A single probe is run by
 // its caller's goroutine.
 package prober
@@ -15,6 +15,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/eosin-sdn/eosin/apps"
 	"github.com/eosin-sdn/eosin/apps/probe"
 	"github.com/eosin-sdn/eosin/openflow"
@@ -24,12 +26,12 @@ import (
 const DefaultRate = 1000
 
 const (
-	// workers is how many losses are looked into at a time, and inquiries how many more may wait: what is above stays
+	// workers is how many losses are looked into at a time, and diagnosisQueue how many more may wait: what is above stays
 	// unexplained, since when so much is lost at once the reason is no single guest.
-	workers   = 16
-	inquiries = 128
-	// lookout is how often the known hosts are looked at even if nobody says that they have changed.
-	lookout = time.Second
+	workers        = 16
+	diagnosisQueue = 128
+	// refreshInterval is how often the known hosts are looked at even if nobody says that they have changed.
+	refreshInterval = time.Second
 	// linger is for how long the replies of an ended probe are still taken out of the stream.
 	linger = 2 * time.Second
 	// confirmTime bounds the wait for a switch to confirm a trap.
@@ -56,7 +58,7 @@ type Engine struct {
 	fabric Fabric
 	key    *probe.Key
 	notice func(kind, text string)
-	poke   chan struct{} // wakes the scheduler
+	wakeCh chan struct{} // wakes the scheduler
 	jobs   chan func(context.Context)
 	rtt    rttHistograms
 
@@ -68,11 +70,11 @@ type Engine struct {
 	lastID   uint32
 	streams  map[uint32]*stream // echoes by the id in their payload
 	arps     map[uint16]*stream // ARP by color
-	buckets  map[openflow.DatapathID]*bucket
-	lanes    map[openflow.DatapathID]*lane
-	start    func(*lane) // starts a lane's goroutine; nil while Run does not run
-	agenda   agenda
-	wake     time.Time // when the scheduler will look next; zero: when it is poked
+	limiters map[openflow.DatapathID]*rate.Limiter
+	senders  map[openflow.DatapathID]*sender
+	start    func(*sender) // starts a sender's goroutine; nil while Run does not run
+	timers   timerQueue
+	nextWake time.Time // when the scheduler will look next; zero: when it is woken
 	groups   []*group
 	notices  [][2]string
 	rejected map[probe.Reason]uint64
@@ -82,10 +84,10 @@ type Engine struct {
 func New(f Fabric, o Options) *Engine {
 	e := &Engine{
 		fabric: f, key: o.Key, notice: o.Notice, rate: o.Rate,
-		poke: make(chan struct{}, 1), jobs: make(chan func(context.Context), inquiries), rtt: newRTTHistograms(),
+		wakeCh: make(chan struct{}, 1), jobs: make(chan func(context.Context), diagnosisQueue), rtt: newRTTHistograms(),
 		colors: probe.NewColors(uint16(rand.Uint32())), lastID: rand.Uint32(),
 		streams: map[uint32]*stream{}, arps: map[uint16]*stream{},
-		buckets: map[openflow.DatapathID]*bucket{}, lanes: map[openflow.DatapathID]*lane{},
+		limiters: map[openflow.DatapathID]*rate.Limiter{}, senders: map[openflow.DatapathID]*sender{},
 		rejected: map[probe.Reason]uint64{},
 	}
 	if e.key == nil {
@@ -103,13 +105,14 @@ func (e *Engine) SetRate(perSecond int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.rate = perSecond
+	clear(e.limiters)
 }
 
 // HostsChanged says that hosts have come, gone, moved or changed, or ports or switches their state. It is cheap and may be
 // called with any lock held.
 func (e *Engine) HostsChanged() {
 	if !e.changed.Swap(true) {
-		e.nudge()
+		e.wakeUp()
 	}
 }
 
@@ -118,9 +121,9 @@ func (e *Engine) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	e.mu.Lock()
-	// A lane's goroutine belongs to Run and ends with ctx.
-	e.start = func(l *lane) { wg.Go(func() { l.run(ctx) }) }
-	for _, l := range e.lanes {
+	// A sender's goroutine belongs to Run and ends with ctx.
+	e.start = func(l *sender) { wg.Go(func() { l.run(ctx) }) }
+	for _, l := range e.senders {
 		e.start(l)
 	}
 	e.changed.Store(true)
@@ -134,7 +137,7 @@ func (e *Engine) Run(ctx context.Context) error {
 		e.mu.Unlock()
 	}()
 
-	look := time.NewTicker(lookout)
+	look := time.NewTicker(refreshInterval)
 	defer look.Stop()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -147,21 +150,21 @@ func (e *Engine) Run(ctx context.Context) error {
 		} else {
 			timer.Reset(time.Until(next))
 		}
-		e.tell()
+		e.emitNotices()
 		select {
 		case <-ctx.Done():
-			e.tell()
+			e.emitNotices()
 			return nil
 		case <-timer.C:
-		case <-e.poke:
+		case <-e.wakeCh:
 		case <-look.C:
 			e.changed.Store(true)
 		}
 	}
 }
 
-// tell delivers the notices that were raised under the lock.
-func (e *Engine) tell() {
+// emitNotices delivers the notices that were raised under the lock.
+func (e *Engine) emitNotices() {
 	e.mu.Lock()
 	notices := e.notices
 	e.notices = nil
@@ -174,10 +177,10 @@ func (e *Engine) tell() {
 	}
 }
 
-// raise queues a notice. The engine's lock is held.
-func (e *Engine) raise(kind, text string) {
+// notify queues a notice. The engine's lock is held.
+func (e *Engine) notify(kind, text string) {
 	e.notices = append(e.notices, [2]string{kind, text})
-	e.nudge()
+	e.wakeUp()
 }
 
 // work looks into losses.
@@ -202,36 +205,11 @@ func (e *Engine) submit(job func(context.Context)) bool {
 	}
 }
 
-// takeColor takes a color for holder.
-func (e *Engine) takeColor(requested uint16, holder string) (uint16, error) {
+// allocColor takes a color for holder.
+func (e *Engine) allocColor(requested uint16, holder string) (uint16, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.colors.Take(time.Now(), requested, holder)
-}
-
-// grant takes up to n tokens of a switch. The engine's lock is held.
-func (e *Engine) grant(sw openflow.DatapathID, n int) (granted int, wait time.Duration) {
-	b := e.buckets[sw]
-	if b == nil {
-		b = &bucket{}
-		e.buckets[sw] = b
-	}
-	return b.take(time.Now(), e.rate, n)
-}
-
-// token waits until a request may leave at the switch.
-func (e *Engine) token(ctx context.Context, sw openflow.DatapathID) error {
-	for {
-		e.mu.Lock()
-		granted, wait := e.grant(sw, 1)
-		e.mu.Unlock()
-		if granted > 0 {
-			return nil
-		}
-		if err := sleep(ctx, wait); err != nil {
-			return err
-		}
-	}
 }
 
 // sleep waits for d or until ctx ends, whose error it then returns.
@@ -246,20 +224,20 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// armed is a trap at the app that was told to set it: another app of the same switch knows nothing of it.
-type armed struct {
+// installedTrap is a trap at the app that was told to set it: another app of the same switch knows nothing of it.
+type installedTrap struct {
 	app  *probe.App
 	trap probe.Trap
 }
 
-// arm sets traps and waits until the switch has them and its caches have followed. What it returns must be disarmed, even
+// installTraps sets traps and waits until the switch has them and its caches have followed. What it returns must be removed, even
 // with an error.
-func (e *Engine) arm(ctx context.Context, sw openflow.DatapathID, traps ...probe.Trap) (set []armed, err error) {
+func (e *Engine) installTraps(ctx context.Context, sw openflow.DatapathID, traps ...probe.Trap) (set []installedTrap, err error) {
 	cached := false
 	err = e.fabric.Exec(sw, func(_ time.Time, app *probe.App, out *apps.Output) {
 		for _, t := range traps {
-			app.Arm(t, out)
-			set = append(set, armed{app, t})
+			app.AddTrap(t, out)
+			set = append(set, installedTrap{app, t})
 			cached = cached || t.Type != probe.ARP // nothing is cached for an ARP probe's MAC address, which nobody has used
 		}
 	})
@@ -283,18 +261,18 @@ func (e *Engine) confirm(ctx context.Context, sw openflow.DatapathID) error {
 	return err
 }
 
-// disarmIn takes traps back after a while.
-func (e *Engine) disarmIn(after time.Duration, sw openflow.DatapathID, set []armed) {
+// removeTrapsAfter takes traps back after a while.
+func (e *Engine) removeTrapsAfter(after time.Duration, sw openflow.DatapathID, set []installedTrap) {
 	if len(set) == 0 {
 		return
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.schedule(event{at: time.Now().Add(after), do: func(time.Time) { e.lane(sw).disarm(set...) }})
+	e.schedule(event{at: time.Now().Add(after), do: func(time.Time) { e.sender(sw).remove(set...) }})
 }
 
-// shot is one request to be sent.
-type shot struct {
+// request is one request to be sent.
+type request struct {
 	r       *route
 	s       *stream
 	size    int
@@ -303,24 +281,24 @@ type shot struct {
 	sent func(seq uint32, at time.Time)
 }
 
-// fire sends requests of one switch. need, if not nil, is the app that must still be there; otherwise nothing is sent and ok
+// send sends requests of one switch. need, if not nil, is the app that must still be there; otherwise nothing is sent and ok
 // is false.
-func (e *Engine) fire(sw openflow.DatapathID, need *probe.App, shots []shot) (ok bool, err error) {
+func (e *Engine) send(sw openflow.DatapathID, need *probe.App, requests []request) (ok bool, err error) {
 	err = e.fabric.Exec(sw, func(now time.Time, app *probe.App, out *apps.Output) {
 		if ok = need == nil || need == app; !ok {
 			return
 		}
-		for i := range shots {
-			e.shoot(now, app, out, &shots[i])
+		for i := range requests {
+			e.sendOne(now, app, out, &requests[i])
 		}
 	})
 	return ok && err == nil, err
 }
 
-func (e *Engine) shoot(now time.Time, app *probe.App, out *apps.Output, x *shot) {
+func (e *Engine) sendOne(now time.Time, app *probe.App, out *apps.Output, x *request) {
 	start := time.Now()
 	e.mu.Lock()
-	seq := x.s.launch(start)
+	seq := x.s.record(start)
 	if x.sent != nil {
 		x.sent(seq, start)
 	}

@@ -338,7 +338,7 @@ func (l *lab) traps(sw openflow.DatapathID) int {
 	s := l.at(sw)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.app.Armed()
+	return s.app.TrapCount()
 }
 
 func (l *lab) rejected(r probe.Reason) uint64 {

@@ -15,15 +15,15 @@ type group struct {
 	spec   Spec
 	typ    probe.Type
 	pairs  map[Pair]*pair
-	colors map[string]*colorHold // by source; for ARP, whose replies show nothing but the color, by pair
-	seen   [2][]Endpoint         // the hosts from which the pairs were made
-	fresh  bool                  // the spec is new: look even if the hosts are the same
+	colors map[string]*colorShare // by source; for ARP, whose replies show nothing but the color, by pair
+	seen   [2][]Endpoint          // the hosts from which the pairs were made
+	fresh  bool                   // the spec is new: look even if the hosts are the same
 
-	late, doubles uint64 // answers after the timeout, and further answers to what was answered
+	late, duplicates uint64 // answers after the timeout, and further answers to what was answered
 }
 
-// colorHold is a color and how many pairs use it.
-type colorHold struct {
+// colorShare is a color and how many pairs use it.
+type colorShare struct {
 	color uint16
 	pairs int
 }
@@ -51,7 +51,7 @@ func (e *Engine) Configure(specs []Spec) {
 			g.spec, g.fresh = s, true
 			delete(old, s.Name)
 		} else {
-			g = &group{spec: s, typ: typ, pairs: map[Pair]*pair{}, colors: map[string]*colorHold{}, fresh: true}
+			g = &group{spec: s, typ: typ, pairs: map[Pair]*pair{}, colors: map[string]*colorShare{}, fresh: true}
 		}
 		e.groups = append(e.groups, g)
 	}
@@ -61,11 +61,11 @@ func (e *Engine) Configure(specs []Spec) {
 		}
 	}
 	e.changed.Store(true)
-	e.nudge()
+	e.wakeUp()
 }
 
-// wanted is a pair that a group should have.
-type wanted struct {
+// wantedPair is a pair that a group should have.
+type wantedPair struct {
 	key            Pair
 	src            source
 	dst            target
@@ -103,7 +103,7 @@ func (e *Engine) refresh() {
 		case s.From != "":
 			e.cross(g, hosts(s.From), hosts(s.To))
 		default:
-			want := make([]wanted, 0, len(s.Pairs))
+			want := make([]wantedPair, 0, len(s.Pairs))
 			for _, p := range s.Pairs {
 				want = append(want, e.resolve(p))
 			}
@@ -113,8 +113,8 @@ func (e *Engine) refresh() {
 }
 
 // resolve finds the ends of a pair that is named.
-func (e *Engine) resolve(p Pair) wanted {
-	w := wanted{key: p}
+func (e *Engine) resolve(p Pair) wantedPair {
+	w := wantedPair{key: p}
 	if w.src, w.srcErr = resolveSource(e.fabric, p.Source); w.srcErr != nil {
 		return w
 	}
@@ -131,13 +131,13 @@ func (e *Engine) cross(g *group, from, to []Endpoint) {
 	if same {
 		return
 	}
-	want := make([]wanted, 0, len(from)*len(to))
+	want := make([]wantedPair, 0, len(from)*len(to))
 	for i := range from {
 		for j := range to {
 			if from[i].Name == to[j].Name || from[i].MAC == to[j].MAC {
 				continue
 			}
-			want = append(want, wanted{
+			want = append(want, wantedPair{
 				key: Pair{from[i].Name, to[j].Name}, src: source{ep: &from[i]}, dst: target{ref: to[j].Name, ep: &to[j]},
 			})
 		}
@@ -161,7 +161,7 @@ func sameEnd(x, y *Endpoint) bool {
 }
 
 // adjust makes the group's pairs those wanted.
-func (e *Engine) adjust(g *group, want []wanted) {
+func (e *Engine) adjust(g *group, want []wantedPair) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if !slices.Contains(e.groups, g) {
@@ -221,7 +221,7 @@ func (e *Engine) colorFor(p *pair) (uint16, error) {
 		if err != nil {
 			return 0, err
 		}
-		hold = &colorHold{color: color}
+		hold = &colorShare{color: color}
 		p.g.colors[name] = hold
 	}
 	hold.pairs++
@@ -244,7 +244,7 @@ func (e *Engine) drop(p *pair) {
 	}
 	e.unregister(p.s)
 	if p.set.app != nil {
-		e.lane(p.setAt).disarm(p.set)
+		e.sender(p.setAt).remove(p.set)
 	}
 	name := p.colorName()
 	if hold := p.g.colors[name]; hold != nil {

@@ -97,7 +97,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	for _, g := range f.groups {
 		counter(descLate, g.late, g.name)
-		counter(descDuplicates, g.doubles, g.name)
+		counter(descDuplicates, g.duplicates, g.name)
 	}
 	for _, r := range probe.Reasons() {
 		counter(descRejected, f.rejected[r], r.String())
@@ -123,8 +123,8 @@ type pairFigures struct {
 }
 
 type groupFigures struct {
-	name          string
-	late, doubles uint64
+	name             string
+	late, duplicates uint64
 }
 
 func (e *Engine) figures() figures {
@@ -132,7 +132,7 @@ func (e *Engine) figures() figures {
 	defer e.mu.Unlock()
 	f := figures{rejected: maps.Clone(e.rejected), colors: e.colors.InUse()}
 	for _, g := range e.groups {
-		f.groups = append(f.groups, groupFigures{g.spec.Name, g.late, g.doubles})
+		f.groups = append(f.groups, groupFigures{g.spec.Name, g.late, g.duplicates})
 		for _, p := range g.pairs {
 			if !p.decided {
 				continue

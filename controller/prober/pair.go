@@ -14,7 +14,7 @@ import (
 
 // pair is one ordered pair of a continuous probe. The engine's lock guards it.
 //
-// It has one request in flight at most: due -> in a lane's queue -> sent -> answered or given up -> due again.
+// It has one request in flight at most: due -> in a sender's queue -> sent -> answered or given up -> due again.
 type pair struct {
 	e              *Engine
 	g              *group
@@ -24,11 +24,11 @@ type pair struct {
 	srcErr, dstErr error // why an end is not known
 	gone           bool
 
-	slot  time.Time // of the round that is planned or runs
-	busy  bool      // a round runs
-	r     *route    // of the round
-	s     *stream   // nil before the first request
-	set   armed     // its trap; app is nil while it has none
+	slot  time.Time     // of the round that is planned or runs
+	busy  bool          // a round runs
+	r     *route        // of the round
+	s     *stream       // nil before the first request
+	set   installedTrap // its trap; app is nil while it has none
 	setAt openflow.DatapathID
 
 	round struct{ sent, received int }
@@ -98,11 +98,11 @@ func (p *pair) due() {
 		return
 	}
 	p.busy, p.round.sent, p.round.received = true, 0, 0
-	p.next()
+	p.enqueue()
 }
 
-// next hands the pair to the lane of its switch for its next request, or says why nothing can be sent.
-func (p *pair) next() {
+// enqueue hands the pair to the sender of its switch for its next request, or says why nothing can be sent.
+func (p *pair) enqueue() {
 	switch {
 	case p.srcErr != nil:
 		p.skip(asCannotRun(p.srcErr, SourceDown))
@@ -116,7 +116,7 @@ func (p *pair) next() {
 		p.skip(asCannotRun(err, UnknownDestination))
 		return
 	}
-	if why := p.unproven(); why != nil {
+	if why := p.checkPreconditions(); why != nil {
 		p.skip(why)
 		return
 	}
@@ -125,12 +125,12 @@ func (p *pair) next() {
 		p.findMAC(r)
 		return
 	}
-	p.e.lane(r.src.Switch).add(p)
+	p.e.sender(r.src.Switch).add(p)
 }
 
-// unproven says why silence would prove nothing where silence is what is expected: a destination that is not there is silent
+// checkPreconditions says why silence would prove nothing where silence is what is expected: a destination that is not there is silent
 // to everybody.
-func (p *pair) unproven() *CannotRunError {
+func (p *pair) checkPreconditions() *CannotRunError {
 	ep := p.dst.ep
 	if !p.g.spec.ExpectUnreachable || ep == nil {
 		return nil
@@ -185,7 +185,7 @@ func (p *pair) findMAC(r *route) {
 			p.finish(time.Now(), silentToARP(&p.dst, r.src, r.ask, asked))
 		default:
 			p.dst.mac = a.mac
-			p.next()
+			p.enqueue()
 		}
 	})
 	if !ok {
@@ -223,13 +223,13 @@ func (p *pair) lossRatio() float64 {
 	return 1 - float64(answered)/float64(p.recentLen)
 }
 
-// heard takes a reply.
-func (p *pair) heard(h hit) {
+// onReply takes a reply.
+func (p *pair) onReply(h replyEvent) {
 	switch h.kind {
-	case hitDuplicate:
-		p.g.doubles++
+	case replyDuplicate:
+		p.g.duplicates++
 		return
-	case hitLate:
+	case replyLate:
 		p.g.late++
 		p.lateCount++
 		p.lateRTT = h.rtt
@@ -245,7 +245,7 @@ func (p *pair) heard(h hit) {
 	p.count(true)
 	p.rttLast = h.rtt
 	p.histogram.Observe(h.rtt.Seconds())
-	p.onward(time.Now())
+	p.next(time.Now())
 }
 
 // expire gives a request up if it has not been answered.
@@ -255,13 +255,13 @@ func (p *pair) expire(seq uint32, now time.Time) {
 	}
 	p.round.sent++
 	p.count(false)
-	p.onward(now)
+	p.next(now)
 }
 
-// onward goes on after a request was decided.
-func (p *pair) onward(now time.Time) {
+// next goes on after a request was decided.
+func (p *pair) next(now time.Time) {
 	if p.round.sent < p.g.spec.Count {
-		p.next()
+		p.enqueue()
 		return
 	}
 	lost := p.round.sent - p.round.received
@@ -280,7 +280,7 @@ func (p *pair) onward(now time.Time) {
 		loss = c.with(*p.known)
 		p.lose(loss.Stage, lost)
 	default:
-		p.inquire(lost)
+		p.diagnose(lost)
 	}
 	p.finish(now, loss)
 }
@@ -293,9 +293,9 @@ func (p *pair) lossCase() *lossCase {
 	}
 }
 
-// inquire looks for the stage at which requests were lost. Until it is found they are counted nowhere as lost; the verdict
+// diagnose looks for the stage at which requests were lost. Until it is found they are counted nowhere as lost; the verdict
 // does not wait.
-func (p *pair) inquire(lost int) {
+func (p *pair) diagnose(lost int) {
 	p.open += lost
 	if p.open > lost {
 		return // an inquiry is under way
@@ -307,7 +307,7 @@ func (p *pair) inquire(lost int) {
 	}
 	c := p.lossCase()
 	ok := p.e.submit(func(ctx context.Context) {
-		f := p.e.inquire(ctx, c, p.lateHeard)
+		f := p.e.diagnose(ctx, c, p.lateHeard)
 		p.e.mu.Lock()
 		defer p.e.mu.Unlock()
 		if p.gone {
@@ -337,15 +337,15 @@ func (p *pair) finish(now time.Time, loss *Loss) {
 	if p.dst.ep == nil && p.round.received == 0 {
 		p.dst.mac = packet.MAC{} // it may have another one now
 	}
-	p.judge()
+	p.notifyTransition()
 	p.plan(now)
 }
 
-// judge reports what has changed: a pair that is no longer as expected, and its recovery. Broken isolation is also counted, each
+// notifyTransition reports what has changed: a pair that is no longer as expected, and its recovery. Broken isolation is also counted, each
 // round of it.
-func (p *pair) judge() {
+func (p *pair) notifyTransition() {
 	if !p.g.spec.ExpectUnreachable {
-		p.judgeReach()
+		p.notifyReachability()
 		return
 	}
 	violated := p.verdict != Unreachable
@@ -355,16 +355,16 @@ func (p *pair) judge() {
 	if violated != p.violated {
 		src, dst := describe(p.key.Source, p.src.ep), describe(p.key.Destination, p.dst.ep)
 		if violated {
-			p.e.raise("isolation_violation", fmt.Sprintf("probe %s: %s reaches %s, which must be unreachable", p.g.spec.Name, src, dst))
+			p.e.notify("isolation_violation", fmt.Sprintf("probe %s: %s reaches %s, which must be unreachable", p.g.spec.Name, src, dst))
 		} else {
-			p.e.raise("isolation_restored", fmt.Sprintf("probe %s: %s no longer reaches %s", p.g.spec.Name, src, dst))
+			p.e.notify("isolation_restored", fmt.Sprintf("probe %s: %s no longer reaches %s", p.g.spec.Name, src, dst))
 		}
 	}
 	p.violated = violated
 }
 
-// judgeReach reports the first failure of a pair that should reach, and that it does again.
-func (p *pair) judgeReach() {
+// notifyReachability reports the first failure of a pair that should reach, and that it does again.
+func (p *pair) notifyReachability() {
 	failing := p.verdict != Reachable
 	if failing == p.violated {
 		return
@@ -373,9 +373,9 @@ func (p *pair) judgeReach() {
 	src, dst := describe(p.key.Source, p.src.ep), describe(p.key.Destination, p.dst.ep)
 	switch {
 	case !failing:
-		p.e.raise("probe_recovered", fmt.Sprintf("probe %s: %s reaches %s again", p.g.spec.Name, src, dst))
+		p.e.notify("probe_recovered", fmt.Sprintf("probe %s: %s reaches %s again", p.g.spec.Name, src, dst))
 	case p.loss != nil:
-		p.e.raise("probe_failing", fmt.Sprintf("probe %s: %s does not reach %s: %s", p.g.spec.Name, src, dst, p.loss.Reason))
+		p.e.notify("probe_failing", fmt.Sprintf("probe %s: %s does not reach %s: %s", p.g.spec.Name, src, dst, p.loss.Reason))
 	}
 }
 

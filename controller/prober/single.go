@@ -21,7 +21,7 @@ type single struct {
 	report func(Update)
 	res    Result
 
-	inbox []hit         // guarded by the engine's lock
+	inbox []replyEvent  // guarded by the engine's lock
 	wake  chan struct{} // something is in the inbox
 	late  chan struct{} // something late is
 
@@ -44,7 +44,7 @@ func (e *Engine) Probe(ctx context.Context, req Request, report func(Update)) (R
 	if err := p.prepare(); err != nil {
 		return p.res, err
 	}
-	color, err := e.takeColor(req.Color, req.Source+" -> "+req.Destination)
+	color, err := e.allocColor(req.Color, req.Source+" -> "+req.Destination)
 	if err != nil {
 		return p.res, err
 	}
@@ -137,7 +137,7 @@ func (p *single) cannotSend(err error) error {
 // run sets the trap, sends, and waits for the replies.
 func (p *single) run(ctx context.Context, color uint16) error {
 	e := p.e
-	p.s = &stream{want: p.r.want(color), timeout: p.req.Timeout, heard: p.heard}
+	p.s = &stream{want: p.r.want(color), timeout: p.req.Timeout, onReply: p.onReply}
 	e.mu.Lock()
 	e.register(p.s)
 	e.mu.Unlock()
@@ -147,8 +147,8 @@ func (p *single) run(ctx context.Context, color uint16) error {
 		e.unregister(p.s)
 	}()
 	sw := p.src.ep.Switch
-	set, err := e.arm(ctx, sw, p.r.trap(color))
-	defer func() { e.disarmIn(linger, sw, set) }()
+	set, err := e.installTraps(ctx, sw, p.r.trap(color))
+	defer func() { e.removeTrapsAfter(linger, sw, set) }()
 	if err == nil {
 		before := time.Now()
 		err = e.confirm(ctx, sw) // with nothing to do, so that it takes only the control loop's time
@@ -187,14 +187,14 @@ func (p *single) run(ctx context.Context, color uint16) error {
 	return ctx.Err()
 }
 
-// heard takes a reply. The engine's lock is held.
-func (p *single) heard(h hit) {
+// onReply takes a reply. The engine's lock is held.
+func (p *single) onReply(h replyEvent) {
 	p.inbox = append(p.inbox, h)
 	select {
 	case p.wake <- struct{}{}:
 	default:
 	}
-	if h.kind == hitLate {
+	if h.kind == replyLate {
 		select {
 		case p.late <- struct{}{}:
 		default:
@@ -237,12 +237,12 @@ func (p *single) loop(ctx context.Context) (broken, err error) {
 func (p *single) send(now, due time.Time) (next time.Time, err error) {
 	e, sw := p.e, p.src.ep.Switch
 	e.mu.Lock()
-	granted, wait := e.grant(sw, 1)
+	granted, wait := e.reserve(sw, 1)
 	e.mu.Unlock()
 	if granted == 0 {
 		return now.Add(wait), nil
 	}
-	if _, err = e.fire(sw, nil, []shot{{r: p.r, s: p.s, size: p.req.Size}}); err != nil {
+	if _, err = e.send(sw, nil, []request{{r: p.r, s: p.s, size: p.req.Size}}); err != nil {
 		return next, err
 	}
 	p.sent++
@@ -255,26 +255,26 @@ func (p *single) send(now, due time.Time) (next time.Time, err error) {
 // read takes the replies in.
 func (p *single) read() {
 	p.e.mu.Lock()
-	hits := p.inbox
+	events := p.inbox
 	p.inbox = nil
 	p.e.mu.Unlock()
-	for _, h := range hits {
+	for _, h := range events {
 		switch h.kind {
-		case hitReply:
+		case replyInTime:
 			p.decided++
 			p.res.Replies = append(p.res.Replies, Reply{int(h.seq), h.rtt})
-			p.tell(Update{Kind: Replied, Seq: int(h.seq), RTT: h.rtt})
-		case hitLate:
+			p.emit(Update{Kind: Replied, Seq: int(h.seq), RTT: h.rtt})
+		case replyLate:
 			p.res.Late++
 			p.lateRTT = h.rtt
-			p.tell(Update{Kind: Late, Seq: int(h.seq), RTT: h.rtt})
-		case hitDuplicate:
+			p.emit(Update{Kind: Late, Seq: int(h.seq), RTT: h.rtt})
+		case replyDuplicate:
 			p.res.Duplicates++
 		}
 	}
 }
 
-func (p *single) tell(u Update) {
+func (p *single) emit(u Update) {
 	if p.report != nil {
 		p.report(u)
 	}
@@ -285,8 +285,8 @@ func (p *single) tell(u Update) {
 func (p *single) expire(now time.Time) (wait time.Duration, more bool) {
 	var lost []uint32
 	p.e.mu.Lock()
-	for int(p.expired) < len(p.s.flights) {
-		f := &p.s.flights[p.expired]
+	for int(p.expired) < len(p.s.requests) {
+		f := &p.s.requests[p.expired]
 		if answered := f.answered && !f.late; !answered {
 			if left := f.start.Add(p.req.Timeout).Sub(now); left > 0 {
 				wait, more = left, true
@@ -301,7 +301,7 @@ func (p *single) expire(now time.Time) (wait time.Duration, more bool) {
 	p.e.mu.Unlock()
 	for _, seq := range lost {
 		p.decided++
-		p.tell(Update{Kind: Lost, Seq: int(seq)})
+		p.emit(Update{Kind: Lost, Seq: int(seq)})
 	}
 	return wait, more
 }
@@ -342,7 +342,7 @@ func (p *single) diagnose(ctx context.Context) *Loss {
 	case <-p.late:
 	default:
 	}
-	f := p.e.inquire(ctx, c, p.late)
+	f := p.e.diagnose(ctx, c, p.late)
 	p.read()
 	c.late, c.lateRTT = p.res.Late, p.lateRTT
 	return c.with(f)

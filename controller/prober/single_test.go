@@ -520,12 +520,12 @@ func TestReplacedSwitchIsNotDisarmed(t *testing.T) {
 		trap := probe.Trap{VLAN: 10, EthDst: packet.MAC{0x52, 0x54, 0, 0, 10, 1}, Src: netip.MustParseAddr("10.0.10.2"), Dst: netip.MustParseAddr("10.0.10.1")}
 		s := l.at(1)
 		s.mu.Lock()
-		s.app.Arm(trap, &s.out)
+		s.app.AddTrap(trap, &s.out)
 		s.mu.Unlock()
 		time.Sleep(2 * linger)
 		synctest.Wait()
 		if l.traps(1) != 1 {
-			t.Error("a trap that somebody else armed was taken back")
+			t.Error("a trap that somebody else added was removed")
 		}
 	})
 }

@@ -10,78 +10,78 @@ import (
 
 // stream is a sequence of requests of one color from one source to one destination. The engine's lock guards it.
 type stream struct {
-	id      uint32
-	want    probe.Expectation
-	timeout time.Duration
-	keep    int // how many of the newest requests are remembered; 0: all
-	first   uint32
-	flights []flight // those numbered first, first+1, …
-	heard   func(hit)
+	id       uint32
+	want     probe.Expectation
+	timeout  time.Duration
+	keep     int // how many of the newest requests are remembered; 0: all
+	first    uint32
+	requests []sentRequest // those numbered first, first+1, …
+	onReply  func(replyEvent)
 }
 
 // flight is one request on its way, or what became of it.
-type flight struct {
+type sentRequest struct {
 	start    time.Time
 	answered bool
 	late     bool // the answer came after the timeout
 	expired  bool // it was given up
 }
 
-// hit is what a verified reply means to its stream.
-type hit struct {
-	kind hitKind
+// replyEvent is what a verified reply means to its stream.
+type replyEvent struct {
+	kind replyKind
 	seq  uint32
 	rtt  time.Duration
 	from packet.MAC
 }
 
-type hitKind uint8
+type replyKind uint8
 
 const (
-	hitReply hitKind = iota
-	hitLate
-	hitDuplicate
+	replyInTime replyKind = iota
+	replyLate
+	replyDuplicate
 )
 
-// launch numbers the next request.
-func (s *stream) launch(start time.Time) (seq uint32) {
+// record numbers the next request.
+func (s *stream) record(start time.Time) (seq uint32) {
 	if s.first == 0 {
 		s.first = 1
 	}
-	if s.keep > 0 && len(s.flights) >= 2*s.keep {
-		n := copy(s.flights, s.flights[len(s.flights)-s.keep:])
-		s.first += uint32(len(s.flights) - n)
-		s.flights = s.flights[:n]
+	if s.keep > 0 && len(s.requests) >= 2*s.keep {
+		n := copy(s.requests, s.requests[len(s.requests)-s.keep:])
+		s.first += uint32(len(s.requests) - n)
+		s.requests = s.requests[:n]
 	}
-	s.flights = append(s.flights, flight{start: start})
-	return s.first + uint32(len(s.flights)) - 1
+	s.requests = append(s.requests, sentRequest{start: start})
+	return s.first + uint32(len(s.requests)) - 1
 }
 
 // at returns a remembered request, or nil.
-func (s *stream) at(seq uint32) *flight {
-	if i := seq - s.first; s.first != 0 && i < uint32(len(s.flights)) {
-		return &s.flights[i]
+func (s *stream) at(seq uint32) *sentRequest {
+	if i := seq - s.first; s.first != 0 && i < uint32(len(s.requests)) {
+		return &s.requests[i]
 	}
 	return nil
 }
 
 // answer matches a reply with its request.
-func (s *stream) answer(r *probe.Reply, at time.Time) (hit, probe.Reason) {
+func (s *stream) answer(r *probe.Reply, at time.Time) (replyEvent, probe.Reason) {
 	seq := r.Seq
 	if s.want.Type == probe.ARP { // it carries 8 bits: the newest that ends so
-		last := s.first + uint32(len(s.flights)) - 1
+		last := s.first + uint32(len(s.requests)) - 1
 		seq = last - (last-r.Seq)&0xff
 	}
 	f := s.at(seq)
 	if f == nil {
-		return hit{}, probe.WrongSequence
+		return replyEvent{}, probe.WrongSequence
 	}
-	h := hit{kind: hitReply, seq: seq, rtt: max(at.Sub(f.start), time.Nanosecond), from: r.EthSrc}
+	h := replyEvent{kind: replyInTime, seq: seq, rtt: max(at.Sub(f.start), time.Nanosecond), from: r.EthSrc}
 	switch {
 	case f.answered:
-		h.kind = hitDuplicate
+		h.kind = replyDuplicate
 	case f.expired || h.rtt > s.timeout:
-		h.kind, f.late = hitLate, true
+		h.kind, f.late = replyLate, true
 	}
 	f.answered = true
 	return h, probe.Genuine
@@ -147,7 +147,7 @@ func (e *Engine) accept(sw openflow.DatapathID, port openflow.PortNo, at time.Ti
 	}
 	h, reason := s.answer(r, at)
 	if reason == probe.Genuine {
-		s.heard(h)
+		s.onReply(h)
 	}
 	return reason
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/eosin-sdn/eosin/openflow/packet"
 )
 
-// question is an ARP request that is to find something out.
-type question struct {
+// arpQuery is an ARP request that is to find something out.
+type arpQuery struct {
 	// at is where the request enters the network or, with deliver, the host to which it is given at its own port, past the
 	// network.
 	at      *Endpoint
@@ -20,16 +20,16 @@ type question struct {
 	about   *Endpoint // the host that should answer, if known
 }
 
-// answer is what became of a question. err says why it could not be asked.
-type answer struct {
+// arpResult is what became of an arpQuery. err says why it could not be asked.
+type arpResult struct {
 	ok  bool
 	mac packet.MAC
 	rtt time.Duration
 	err error
 }
 
-// route returns how the question is sent.
-func (q *question) route() *route {
+// route returns how the arpQuery is sent.
+func (q *arpQuery) route() *route {
 	return &route{
 		typ: probe.ARP, src: q.at, dst: q.about, to: q.addr,
 		link: probe.Link{Dst: q.to, Tagged: q.at.Tagged, VLAN: q.at.VLAN},
@@ -37,7 +37,7 @@ func (q *question) route() *route {
 }
 
 // want returns what the answer must be like.
-func (q *question) want(color uint16) probe.Expectation {
+func (q *arpQuery) want(color uint16) probe.Expectation {
 	x := q.route().want(color)
 	if q.deliver {
 		x.AnyPort, x.Port, x.NotPort = false, q.at.Port, 0
@@ -45,21 +45,21 @@ func (q *question) want(color uint16) probe.Expectation {
 	return x
 }
 
-// ask asks and waits for the answers. It ends when the time is over, when ctx or stop says so and, with early, when all are
+// queryARP sends the queries and waits for the answers. It ends when the time is over, when ctx or stop says so and, with early, when all are
 // there.
-func (e *Engine) ask(ctx context.Context, wait time.Duration, stop <-chan struct{}, early bool, qs ...question) []answer {
-	answers := make([]answer, len(qs))
+func (e *Engine) queryARP(ctx context.Context, wait time.Duration, stop <-chan struct{}, early bool, qs ...arpQuery) []arpResult {
+	answers := make([]arpResult, len(qs))
 	open, heard := 0, make(chan struct{}, 1)
 	for i := range qs {
 		q := &qs[i]
-		color, err := e.takeColor(0, "looking for "+q.addr.String())
+		color, err := e.allocColor(0, "looking for "+q.addr.String())
 		if err != nil {
 			answers[i].err = err
 			continue
 		}
 		s := &stream{want: q.want(color), timeout: wait}
-		s.heard = func(h hit) {
-			if h.kind == hitReply {
+		s.onReply = func(h replyEvent) {
+			if h.kind == replyInTime {
 				answers[i].ok, answers[i].mac, answers[i].rtt = true, h.from, h.rtt
 				open--
 				select {
@@ -72,19 +72,19 @@ func (e *Engine) ask(ctx context.Context, wait time.Duration, stop <-chan struct
 		e.register(s)
 		open++
 		e.mu.Unlock()
-		set, err := e.arm(ctx, q.at.Switch, q.route().trap(color))
+		set, err := e.installTraps(ctx, q.at.Switch, q.route().trap(color))
 		defer func() {
 			e.mu.Lock()
 			e.unregister(s)
 			e.colors.Release(time.Now(), color)
 			e.mu.Unlock()
-			e.disarmIn(0, q.at.Switch, set)
+			e.removeTrapsAfter(0, q.at.Switch, set)
 		}()
 		if err == nil {
-			err = e.token(ctx, q.at.Switch)
+			err = e.waitTurn(ctx, q.at.Switch)
 		}
 		if err == nil {
-			_, err = e.fire(q.at.Switch, nil, []shot{{r: q.route(), s: s, deliver: q.deliver}})
+			_, err = e.send(q.at.Switch, nil, []request{{r: q.route(), s: s, deliver: q.deliver}})
 		}
 		if err != nil {
 			e.mu.Lock()
@@ -98,7 +98,7 @@ func (e *Engine) ask(ctx context.Context, wait time.Duration, stop <-chan struct
 	for {
 		e.mu.Lock()
 		done := early && open == 0
-		now := append([]answer(nil), answers...)
+		now := append([]arpResult(nil), answers...)
 		e.mu.Unlock()
 		if done {
 			return now
@@ -112,14 +112,14 @@ func (e *Engine) ask(ctx context.Context, wait time.Duration, stop <-chan struct
 		}
 		e.mu.Lock()
 		defer e.mu.Unlock()
-		return append([]answer(nil), answers...)
+		return append([]arpResult(nil), answers...)
 	}
 }
 
 // findMAC asks a network for the MAC address of addr, up to times times.
-func (e *Engine) findMAC(ctx context.Context, at *Endpoint, addr netip.Addr, wait time.Duration, times int) (a answer, asked int) {
+func (e *Engine) findMAC(ctx context.Context, at *Endpoint, addr netip.Addr, wait time.Duration, times int) (a arpResult, asked int) {
 	for asked < times && ctx.Err() == nil {
-		a = e.ask(ctx, wait, nil, true, question{at: at, to: packet.Broadcast, addr: addr})[0]
+		a = e.queryARP(ctx, wait, nil, true, arpQuery{at: at, to: packet.Broadcast, addr: addr})[0]
 		if a.err != nil {
 			return a, asked
 		}
@@ -138,28 +138,28 @@ func arpWait(timeout time.Duration) time.Duration {
 
 // finding is what an inquiry into a loss found.
 type finding struct {
-	path, port answer // to ARP the way the probe went, and to ARP straight at the destination's port
+	path, port arpResult // to ARP the way the probe went, and to ARP straight at the destination's port
 	pathAsked  bool
 	portAsked  bool
 }
 
-// inquire asks the destination of a lost probe by ARP. It takes the whole time even if the answers are there, since a late
+// diagnose asks the destination of a lost probe by ARP. It takes the whole time even if the answers are there, since a late
 // answer to the probe itself, which stop tells of, says more.
-func (e *Engine) inquire(ctx context.Context, c *lossCase, stop <-chan struct{}) finding {
+func (e *Engine) diagnose(ctx context.Context, c *lossCase, stop <-chan struct{}) finding {
 	var f finding
-	var qs []question
+	var qs []arpQuery
 	if c.r.typ != probe.ARP {
 		f.pathAsked = true
-		qs = append(qs, question{at: c.src, to: c.r.link.Dst, addr: c.r.to, about: c.dst})
+		qs = append(qs, arpQuery{at: c.src, to: c.r.link.Dst, addr: c.r.to, about: c.dst})
 	}
 	if c.dst != nil && c.dst.Located && c.dst.Connected && c.dst.PortUp {
 		f.portAsked = true
-		qs = append(qs, question{at: c.dst, deliver: true, to: c.dst.MAC, addr: c.r.to, about: c.dst})
+		qs = append(qs, arpQuery{at: c.dst, deliver: true, to: c.dst.MAC, addr: c.r.to, about: c.dst})
 	}
 	if len(qs) == 0 {
 		return f
 	}
-	answers := e.ask(ctx, arpWait(c.timeout), stop, false, qs...)
+	answers := e.queryARP(ctx, arpWait(c.timeout), stop, false, qs...)
 	if f.pathAsked {
 		f.path, answers = answers[0], answers[1:]
 	}

@@ -12,31 +12,31 @@ import (
 )
 
 const (
-	// volley is how many requests leave in one step of a switch at most: each one's time runs from when it is made, and they
+	// batchSize is how many requests leave in one step of a switch at most: each one's time runs from when it is made, and they
 	// are written together.
-	volley = 16
-	// armVolley is how many traps are set in one step.
-	armVolley = 256
-	// disarmRetry is when traps are taken back that could not be, since the switch was away.
-	disarmRetry = time.Second
+	batchSize = 16
+	// trapBatch is how many traps are set in one step.
+	trapBatch = 256
+	// removalRetry is when traps are taken back that could not be, since the switch was away.
+	removalRetry = time.Second
 )
 
-// lane sends the requests of continuous probes at one switch. The engine's lock guards its queues.
-type lane struct {
-	e        *Engine
-	sw       openflow.DatapathID
-	wake     chan struct{}
-	queue    []*pair
-	disarms  []armed
-	stranded []armed // disarms for which the switch was away
+// sender sends the requests of continuous probes at one switch. The engine's lock guards its queues.
+type sender struct {
+	e               *Engine
+	sw              openflow.DatapathID
+	wake            chan struct{}
+	queue           []*pair
+	removals        []installedTrap
+	pendingRemovals []installedTrap // those for which the switch was away
 }
 
-// lane returns the lane of a switch. The engine's lock is held.
-func (e *Engine) lane(sw openflow.DatapathID) *lane {
-	l := e.lanes[sw]
+// sender returns the sender of a switch. The engine's lock is held.
+func (e *Engine) sender(sw openflow.DatapathID) *sender {
+	l := e.senders[sw]
 	if l == nil {
-		l = &lane{e: e, sw: sw, wake: make(chan struct{}, 1)}
-		e.lanes[sw] = l
+		l = &sender{e: e, sw: sw, wake: make(chan struct{}, 1)}
+		e.senders[sw] = l
 		if e.start != nil {
 			e.start(l)
 		}
@@ -45,18 +45,18 @@ func (e *Engine) lane(sw openflow.DatapathID) *lane {
 }
 
 // add queues a pair for its next request. The engine's lock is held.
-func (l *lane) add(p *pair) {
+func (l *sender) add(p *pair) {
 	l.queue = append(l.queue, p)
-	l.nudge()
+	l.wakeUp()
 }
 
-// disarm takes traps back soon. The engine's lock is held.
-func (l *lane) disarm(set ...armed) {
-	l.disarms = append(l.disarms, set...)
-	l.nudge()
+// remove removes traps soon. The engine's lock is held.
+func (l *sender) remove(set ...installedTrap) {
+	l.removals = append(l.removals, set...)
+	l.wakeUp()
 }
 
-func (l *lane) nudge() {
+func (l *sender) wakeUp() {
 	select {
 	case l.wake <- struct{}{}:
 	default:
@@ -64,7 +64,7 @@ func (l *lane) nudge() {
 }
 
 // run works until ctx ends.
-func (l *lane) run(ctx context.Context) {
+func (l *sender) run(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -73,27 +73,27 @@ func (l *lane) run(ctx context.Context) {
 		}
 		for ctx.Err() == nil {
 			l.e.mu.Lock()
-			pairs, disarms := l.queue, l.disarms
-			l.queue, l.disarms = nil, nil
+			pairs, removals := l.queue, l.removals
+			l.queue, l.removals = nil, nil
 			l.e.mu.Unlock()
-			if len(pairs) == 0 && len(disarms) == 0 {
+			if len(pairs) == 0 && len(removals) == 0 {
 				break
 			}
-			l.takeBack(disarms)
+			l.removeTraps(removals)
 			l.probe(ctx, pairs)
 		}
 	}
 }
 
-// takeBack disarms traps. While the switch is away its app cannot be told: then it is tried again.
-func (l *lane) takeBack(set []armed) {
+// removeTraps removals traps. While the switch is away its app cannot be told: then it is tried again.
+func (l *sender) removeTraps(set []installedTrap) {
 	if len(set) == 0 {
 		return
 	}
 	err := l.e.fabric.Exec(l.sw, func(_ time.Time, app *probe.App, out *apps.Output) {
 		for _, a := range set {
 			if a.app == app {
-				app.Disarm(a.trap, out)
+				app.RemoveTrap(a.trap, out)
 			}
 		}
 	})
@@ -102,29 +102,29 @@ func (l *lane) takeBack(set []armed) {
 	}
 	l.e.mu.Lock()
 	defer l.e.mu.Unlock()
-	if len(l.stranded) == 0 {
-		l.e.schedule(event{at: time.Now().Add(disarmRetry), do: func(time.Time) {
-			set := l.stranded
-			l.stranded = nil
-			l.disarm(set...)
+	if len(l.pendingRemovals) == 0 {
+		l.e.schedule(event{at: time.Now().Add(removalRetry), do: func(time.Time) {
+			set := l.pendingRemovals
+			l.pendingRemovals = nil
+			l.remove(set...)
 		}})
 	}
-	l.stranded = append(l.stranded, set...)
+	l.pendingRemovals = append(l.pendingRemovals, set...)
 }
 
 // probe sends one request for each pair:
 //
 //  1. Traps that are missing or no longer right are set, all in one go, confirmed by one barrier, and given time to
 //     reach the datapath's caches.
-//  2. Requests leave in volleys as the switch's rate allows.
+//  2. Requests leave in batches as the switch's rate allows.
 //
 // If the switch turns out to be another incarnation, whose app does not have the traps, it begins again.
-func (l *lane) probe(ctx context.Context, pairs []*pair) {
+func (l *sender) probe(ctx context.Context, pairs []*pair) {
 	for len(pairs) > 0 && ctx.Err() == nil {
-		err := l.arm(ctx, pairs)
+		err := l.installTraps(ctx, pairs)
 		for err == nil && len(pairs) > 0 {
 			var n int
-			n, err = l.volley(ctx, pairs)
+			n, err = l.sendBatch(ctx, pairs)
 			pairs = pairs[n:]
 		}
 		if err != nil && !errors.Is(err, errOtherApp) {
@@ -137,17 +137,17 @@ func (l *lane) probe(ctx context.Context, pairs []*pair) {
 // errOtherApp says that the switch has an app which does not have the traps.
 var errOtherApp = errors.New("the switch has been replaced")
 
-// arm sets the traps that pairs need.
-func (l *lane) arm(ctx context.Context, pairs []*pair) error {
+// installTraps sets the traps that pairs need.
+func (l *sender) installTraps(ctx context.Context, pairs []*pair) error {
 	confirm := false
 	for len(pairs) > 0 {
-		chunk := pairs[:min(len(pairs), armVolley)]
+		chunk := pairs[:min(len(pairs), trapBatch)]
 		pairs = pairs[len(chunk):]
 		err := l.e.fabric.Exec(l.sw, func(_ time.Time, app *probe.App, out *apps.Output) {
 			l.e.mu.Lock()
 			defer l.e.mu.Unlock()
 			for _, p := range chunk {
-				if !p.gone && l.armPair(p, app, out) {
+				if !p.gone && l.trapPair(p, app, out) {
 					confirm = true
 				}
 			}
@@ -165,44 +165,44 @@ func (l *lane) arm(ctx context.Context, pairs []*pair) error {
 	return sleep(ctx, settleTime)
 }
 
-// armPair makes the pair's stream and trap what its route needs, and reports whether the switch has to be told.
-func (l *lane) armPair(p *pair, app *probe.App, out *apps.Output) bool {
+// trapPair makes the pair's stream and trap what its route needs, and reports whether the switch has to be told.
+func (l *sender) trapPair(p *pair, app *probe.App, out *apps.Output) bool {
 	if p.s == nil {
 		color, err := l.e.colorFor(p)
 		if err != nil {
-			return false // see volley
+			return false // see sendBatch
 		}
-		p.s = &stream{want: p.r.want(color), timeout: p.g.spec.Timeout, keep: pairKeeps, heard: p.heard}
+		p.s = &stream{want: p.r.want(color), timeout: p.g.spec.Timeout, keep: pairKeeps, onReply: p.onReply}
 		l.e.register(p.s)
 	}
 	color := p.s.want.Color
 	p.s.want = p.r.want(color)
-	need := armed{app, p.r.trap(color)}
+	need := installedTrap{app, p.r.trap(color)}
 	if p.set == need && p.setAt == l.sw {
 		return false
 	}
-	app.Arm(need.trap, out)
+	app.AddTrap(need.trap, out)
 	switch {
 	case p.set.app == nil:
 	case p.setAt != l.sw:
-		l.e.lane(p.setAt).disarm(p.set)
+		l.e.sender(p.setAt).remove(p.set)
 	case p.set.app == app:
-		app.Disarm(p.set.trap, out)
+		app.RemoveTrap(p.set.trap, out)
 	}
 	p.set, p.setAt = need, l.sw
 	return true
 }
 
-// volley sends the requests of the first pairs, as many as may leave now, and returns of how many pairs it took care.
-func (l *lane) volley(ctx context.Context, pairs []*pair) (n int, err error) {
+// sendBatch sends the requests of the first pairs, as many as may leave now, and returns of how many pairs it took care.
+func (l *sender) sendBatch(ctx context.Context, pairs []*pair) (n int, err error) {
 	l.e.mu.Lock()
-	granted, wait := l.e.grant(l.sw, min(len(pairs), volley))
+	granted, wait := l.e.reserve(l.sw, min(len(pairs), batchSize))
 	if granted == 0 {
 		l.e.mu.Unlock()
 		return 0, sleep(ctx, wait)
 	}
 	var need *probe.App
-	shots := make([]shot, 0, granted)
+	requests := make([]request, 0, granted)
 	for _, p := range pairs[:granted] {
 		switch {
 		case p.gone:
@@ -213,14 +213,14 @@ func (l *lane) volley(ctx context.Context, pairs []*pair) (n int, err error) {
 			return 0, errOtherApp
 		default:
 			need = p.set.app
-			shots = append(shots, shot{r: p.r, s: p.s, size: p.g.spec.Size, sent: p.departed})
+			requests = append(requests, request{r: p.r, s: p.s, size: p.g.spec.Size, sent: p.onSent})
 		}
 	}
 	l.e.mu.Unlock()
-	if len(shots) == 0 {
+	if len(requests) == 0 {
 		return granted, nil
 	}
-	ok, err := l.e.fire(l.sw, need, shots)
+	ok, err := l.e.send(l.sw, need, requests)
 	switch {
 	case err != nil:
 		return 0, err
@@ -230,13 +230,13 @@ func (l *lane) volley(ctx context.Context, pairs []*pair) (n int, err error) {
 	return granted, nil
 }
 
-// departed notes that a request has left.
-func (p *pair) departed(seq uint32, at time.Time) {
+// onSent notes that a request has left.
+func (p *pair) onSent(seq uint32, at time.Time) {
 	p.e.schedule(event{at: at.Add(p.g.spec.Timeout), p: p, seq: seq})
 }
 
 // fail ends the rounds of pairs whose switch does not take their requests.
-func (l *lane) fail(ctx context.Context, pairs []*pair, err error) {
+func (l *sender) fail(ctx context.Context, pairs []*pair, err error) {
 	if ctx.Err() != nil {
 		return
 	}

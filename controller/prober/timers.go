@@ -13,14 +13,14 @@ type event struct {
 	do  func(now time.Time)
 }
 
-// agenda holds events, the earliest first (container/heap).
-type agenda []event
+// timerQueue holds events, the earliest first (container/heap).
+type timerQueue []event
 
-func (a agenda) Len() int           { return len(a) }
-func (a agenda) Less(i, j int) bool { return a[i].at.Before(a[j].at) }
-func (a agenda) Swap(i, j int)      { a[i], a[j] = a[j], a[i] }
-func (a *agenda) Push(x any)        { *a = append(*a, x.(event)) }
-func (a *agenda) Pop() any {
+func (a timerQueue) Len() int           { return len(a) }
+func (a timerQueue) Less(i, j int) bool { return a[i].at.Before(a[j].at) }
+func (a timerQueue) Swap(i, j int)      { a[i], a[j] = a[j], a[i] }
+func (a *timerQueue) Push(x any)        { *a = append(*a, x.(event)) }
+func (a *timerQueue) Pop() any {
 	last := len(*a) - 1
 	x := (*a)[last]
 	(*a)[last] = event{}
@@ -30,16 +30,16 @@ func (a *agenda) Pop() any {
 
 // schedule adds an event and wakes the scheduler if that is earlier than all others. The engine's lock is held.
 func (e *Engine) schedule(ev event) {
-	heap.Push(&e.agenda, ev)
-	if e.wake.IsZero() || ev.at.Before(e.wake) {
-		e.nudge()
+	heap.Push(&e.timers, ev)
+	if e.nextWake.IsZero() || ev.at.Before(e.nextWake) {
+		e.wakeUp()
 	}
 }
 
-// nudge makes the scheduler look again.
-func (e *Engine) nudge() {
+// wakeUp makes the scheduler look again.
+func (e *Engine) wakeUp() {
 	select {
-	case e.poke <- struct{}{}:
+	case e.wakeCh <- struct{}{}:
 	default:
 	}
 }
@@ -48,8 +48,8 @@ func (e *Engine) nudge() {
 func (e *Engine) step(now time.Time) time.Time {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for len(e.agenda) > 0 && !e.agenda[0].at.After(now) {
-		ev := heap.Pop(&e.agenda).(event)
+	for len(e.timers) > 0 && !e.timers[0].at.After(now) {
+		ev := heap.Pop(&e.timers).(event)
 		switch {
 		case ev.do != nil:
 			ev.do(now)
@@ -60,9 +60,9 @@ func (e *Engine) step(now time.Time) time.Time {
 			ev.p.expire(ev.seq, now)
 		}
 	}
-	e.wake = time.Time{}
-	if len(e.agenda) > 0 {
-		e.wake = e.agenda[0].at
+	e.nextWake = time.Time{}
+	if len(e.timers) > 0 {
+		e.nextWake = e.timers[0].at
 	}
-	return e.wake
+	return e.nextWake
 }
