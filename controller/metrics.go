@@ -82,7 +82,7 @@ func (m *Collector) Collect(ch chan<- prometheus.Metric) {
 	counter(descBroken, m.c.counters.broken.Load())
 	if files := m.c.tls.Load(); files != nil {
 		gauge(descTLSExpiry, float64(files.Current().Expires().Unix()))
-		gauge(descTLSReadOK, truth(files.Sound()))
+		gauge(descTLSReadOK, truth(files.Healthy()))
 	}
 	gauge(descReloadOK, truth(m.c.counters.reloadOK.Load()))
 	gauge(descReloadAt, float64(m.c.counters.reloadAt.Load()))

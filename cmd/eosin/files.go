@@ -92,7 +92,7 @@ func (c *fileCheck) fault(key string, err error) {
 }
 
 // tls checks the files of one side, and returns what they hold if they can be used.
-func (c *fileCheck) tls(p pki.Paths) *pki.Material {
+func (c *fileCheck) tls(p pki.Paths) *pki.KeyMaterial {
 	m, err := pki.Load(p)
 	if err != nil {
 		var joined interface{ Unwrap() []error }

@@ -272,7 +272,7 @@ func metricsHandler(c *controller.Controller, certs *pki.Files) http.Handler {
 			prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 				Name: "eosin_http_tls_last_reload_successful", Help: "Whether the TLS files of HTTP can be used as they are (1), or what was read before stays in use (0).",
 			}, func() float64 {
-				if certs.Sound() {
+				if certs.Healthy() {
 					return 1
 				}
 				return 0

@@ -11,101 +11,98 @@ import (
 	"time"
 )
 
-// Watch looks at the files so often.
-const watchEvery = 5 * time.Second
+// watchInterval is how often Watch checks the files.
+const watchInterval = 5 * time.Second
 
-// Files keeps what some files hold, and reads them again when one has changed: connections that are made later use the new
-// ones, those that are up stay. While a replacement cannot be used what was read before stays in use.
+// Files holds key material and reloads it when a file has changed. New connections use the new material, established
+// ones stay. While the new files are invalid, the previous material stays in use.
 type Files struct {
 	paths Paths
-	tell  Tell
+	log   Logger
 
 	mu     sync.Mutex
-	stamps [3]stamp
-	now    *Material
-	fault  string // of the replacement that cannot be used; "" for none
+	infos  [3]os.FileInfo // of the files as they were read
+	loaded *KeyMaterial
+	fault  string // why the files as they are cannot be used; "" if they can
 }
 
-// Tell hears what an operator wants to know of the files. A fault is told once, until it changes or has gone.
-type Tell interface {
+// Logger receives reloads and faults. A fault is logged once, until it changes or is fixed.
+type Logger interface {
 	Infof(format string, args ...any)
 	Errorf(format string, args ...any)
 }
 
-// stamp tells whether a file is still the one that was read.
-type stamp struct{ info os.FileInfo }
-
-func (s stamp) equal(other stamp) bool {
-	if s.info == nil || other.info == nil {
-		return s.info == other.info
+// sameFile reports whether a file is unchanged; nil is a file that does not exist.
+func sameFile(a, b os.FileInfo) bool {
+	if a == nil || b == nil {
+		return a == b
 	}
-	return os.SameFile(s.info, other.info) && s.info.ModTime().Equal(other.info.ModTime()) && s.info.Size() == other.info.Size()
+	return os.SameFile(a, b) && a.ModTime().Equal(b.ModTime()) && a.Size() == b.Size()
 }
 
-// Open reads the files, so that a mistake is found at the start.
-func Open(p Paths, tell Tell) (*Files, error) {
-	f := &Files{paths: p, tell: tell}
-	f.stamps = f.look()
+// Open loads the files. It fails if they cannot be used.
+func Open(p Paths, log Logger) (*Files, error) {
+	f := &Files{paths: p, log: log}
+	f.infos = f.stat()
 	m, err := Load(p)
 	if err != nil {
 		return nil, err
 	}
-	f.now = m
+	f.loaded = m
 	return f, nil
 }
 
-// look returns the stamps of the files as they are. One that is not there has none.
-func (f *Files) look() (stamps [3]stamp) {
+// stat returns the state of the files on disk; nil for one that is not configured or does not exist.
+func (f *Files) stat() (infos [3]os.FileInfo) {
 	for i, path := range []string{f.paths.Cert, f.paths.Key, f.paths.CA} {
 		if path == "" {
 			continue
 		}
 		if info, err := os.Stat(path); err == nil {
-			stamps[i] = stamp{info}
+			infos[i] = info
 		}
 	}
-	return stamps
+	return infos
 }
 
-// Current returns what the files hold now, or held when they could last be used.
-func (f *Files) Current() *Material {
+// Current returns the key material of the files as they are, or of the last time that they were valid.
+func (f *Files) Current() *KeyMaterial {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	stamps := f.look() // before reading: a change meanwhile is seen the next time
+	infos := f.stat() // before reading, so that a change in between is seen the next time
 	same := true
-	for i := range stamps {
-		same = same && stamps[i].equal(f.stamps[i])
+	for i := range infos {
+		same = same && sameFile(infos[i], f.infos[i])
 	}
 	if same && f.fault == "" {
-		return f.now
+		return f.loaded
 	}
 	m, err := Load(f.paths)
 	if err != nil {
 		if text := oneLine(err); text != f.fault {
 			f.fault = text
-			f.tell.Errorf("%s; the certificates read before stay in use", text)
+			f.log.Errorf("%s; the certificates read before stay in use", text)
 		}
-		return f.now
+		return f.loaded
 	}
 	if !same || f.fault != "" {
-		f.tell.Infof("%s: the files have changed and were read again: %s", f.paths.Section, m.describe())
+		f.log.Infof("%s: the files have changed and were read again: %s", f.paths.Section, m.describe())
 	}
-	f.stamps, f.now, f.fault = stamps, m, ""
+	f.infos, f.loaded, f.fault = infos, m, ""
 	return m
 }
 
-// Sound reports that the files as they are can be used.
-func (f *Files) Sound() bool {
+// Healthy reports whether the files as they are can be used.
+func (f *Files) Healthy() bool {
 	f.Current()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.fault == ""
 }
 
-// Watch looks at the files from time to time until ctx ends, so that a replacement that cannot be used is told of before
-// somebody connects.
+// Watch checks the files periodically until ctx ends, so that invalid ones are logged before somebody connects.
 func (f *Files) Watch(ctx context.Context) error {
-	tick := time.NewTicker(watchEvery)
+	tick := time.NewTicker(watchInterval)
 	defer tick.Stop()
 	for {
 		select {
@@ -117,8 +114,8 @@ func (f *Files) Watch(ctx context.Context) error {
 	}
 }
 
-// describe is a line about the certificate.
-func (m *Material) describe() string {
+// describe summarizes the material for the log.
+func (m *KeyMaterial) describe() string {
 	text := fmt.Sprintf("%s, until %s", Name(m.Cert.Leaf), m.Cert.Leaf.NotAfter.UTC().Format(time.RFC3339))
 	if n := len(m.Authorities); n > 0 {
 		text += fmt.Sprintf(", authorities: %d", n)
@@ -126,12 +123,12 @@ func (m *Material) describe() string {
 	return text
 }
 
-// Name is how messages call a certificate.
+// Name returns how log lines and errors name a certificate.
 func Name(c *x509.Certificate) string {
 	return fmt.Sprintf("certificate %q (serial %X)", c.Subject.CommonName, c.SerialNumber)
 }
 
-// oneLine joins what errors.Join puts on lines.
+// oneLine formats the result of errors.Join on one line.
 func oneLine(err error) string {
 	var joined interface{ Unwrap() []error }
 	if !errors.As(err, &joined) {

@@ -19,22 +19,22 @@ import (
 	"github.com/eosin-sdn/eosin/controller/pki/pkitest"
 )
 
-// told keeps what an operator is told.
-type told struct {
+// testLog records log lines.
+type testLog struct {
 	mu    sync.Mutex
 	lines []string
 }
 
-func (l *told) add(level, format string, args ...any) {
+func (l *testLog) add(level, format string, args ...any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.lines = append(l.lines, level+" "+fmt.Sprintf(format, args...))
 }
-func (l *told) Infof(format string, args ...any)  { l.add("info", format, args...) }
-func (l *told) Errorf(format string, args ...any) { l.add("error", format, args...) }
+func (l *testLog) Infof(format string, args ...any)  { l.add("info", format, args...) }
+func (l *testLog) Errorf(format string, args ...any) { l.add("error", format, args...) }
 
-// take returns what was told since it was last called.
-func (l *told) take() []string {
+// take returns the lines since the last call.
+func (l *testLog) take() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	lines := l.lines
@@ -57,7 +57,8 @@ func TestLoad(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m.Cert.Leaf.Subject.CommonName != "controller" || len(m.Authorities) != 1 || len(m.Chain) != 1 || m.Expires().Sub(pkitest.Tomorrow()).Abs() > time.Minute {
+	if m.Cert.Leaf.Subject.CommonName != "controller" || len(m.Authorities) != 1 || len(m.Chain) != 1 ||
+		m.Expires().Sub(pkitest.Tomorrow()).Abs() > time.Minute {
 		t.Errorf("%+v", m)
 	}
 	write := func(name, text string) string {
@@ -80,14 +81,38 @@ func TestLoad(t *testing.T) {
 		missing bool
 		want    []string // one part of a line for each fault
 	}{
-		{at(func(p *pki.Paths) { p.Cert = "/none.pem" }), true, []string{"openflow.tls.cert: stat /none.pem: no such file"}},
-		{at(func(p *pki.Paths) { p.Cert, p.Key, p.CA = "/a", "/b", "/c" }), true, []string{"openflow.tls.cert: stat /a", "openflow.tls.key: stat /b", "openflow.tls.ca: stat /c"}},
-		{at(func(p *pki.Paths) { p.Cert = good.Key }), false, []string{"openflow.tls.cert: " + good.Key + " holds no certificate"}},
-		{at(func(p *pki.Paths) { p.Key = good.Cert }), false, []string{"openflow.tls.key: " + good.Cert + " holds no private key"}},
-		{at(func(p *pki.Paths) { p.CA = good.Key }), false, []string{"openflow.tls.ca: " + good.Key + " holds no certificate"}},
-		{at(func(p *pki.Paths) { p.Key = other.Key() }), false, []string{"openflow.tls.key: " + other.Key() + " is not the key of the certificate in " + good.Cert}},
-		{at(func(p *pki.Paths) { p.Key = write("k", block("PRIVATE KEY")) }), false, []string{"failed to parse private key"}},
-		{at(func(p *pki.Paths) { p.Key = write("k", block("ENCRYPTED PRIVATE KEY")) }), false, []string{"encrypted with a passphrase"}},
+		{
+			at(func(p *pki.Paths) { p.Cert = "/none.pem" }), true,
+			[]string{"openflow.tls.cert: stat /none.pem: no such file"},
+		},
+		{
+			at(func(p *pki.Paths) { p.Cert, p.Key, p.CA = "/a", "/b", "/c" }), true,
+			[]string{"openflow.tls.cert: stat /a", "openflow.tls.key: stat /b", "openflow.tls.ca: stat /c"},
+		},
+		{
+			at(func(p *pki.Paths) { p.Cert = good.Key }), false,
+			[]string{"openflow.tls.cert: " + good.Key + " holds no certificate"},
+		},
+		{
+			at(func(p *pki.Paths) { p.Key = good.Cert }), false,
+			[]string{"openflow.tls.key: " + good.Cert + " holds no private key"},
+		},
+		{
+			at(func(p *pki.Paths) { p.CA = good.Key }), false,
+			[]string{"openflow.tls.ca: " + good.Key + " holds no certificate"},
+		},
+		{
+			at(func(p *pki.Paths) { p.Key = other.Key() }), false,
+			[]string{"openflow.tls.key: " + other.Key() + " is not the key of the certificate in " + good.Cert},
+		},
+		{
+			at(func(p *pki.Paths) { p.Key = write("k", block("PRIVATE KEY")) }), false,
+			[]string{"failed to parse private key"},
+		},
+		{
+			at(func(p *pki.Paths) { p.Key = write("k", block("ENCRYPTED PRIVATE KEY")) }), false,
+			[]string{"encrypted with a passphrase"},
+		},
 		{at(func(p *pki.Paths) { p.CA = write("c", block("CERTIFICATE")) }), false, []string{"certificate 1: x509: "}},
 		{at(func(p *pki.Paths) { p.CA = write("c", "") }), false, []string{"holds no certificate"}},
 		{at(func(p *pki.Paths) { p.CA = t.TempDir() }), false, []string{"is not a file"}},
@@ -139,13 +164,13 @@ func TestReplaced(t *testing.T) {
 	ca := pkitest.New(t, "CA")
 	files := pkitest.NewFiles(t)
 	files.Write(ca.Issue("first", pkitest.Tomorrow()), ca)
-	var log told
+	var log testLog
 	f, err := pki.Open(paths(files), &log)
 	if err != nil {
 		t.Fatal(err)
 	}
 	first := f.Current()
-	if f.Current() != first || !f.Sound() || len(log.take()) != 0 {
+	if f.Current() != first || !f.Healthy() || len(log.take()) != 0 {
 		t.Error("files that have not changed were read again")
 	}
 	files.Write(ca.Issue("second", pkitest.Tomorrow()), ca)
@@ -153,32 +178,37 @@ func TestReplaced(t *testing.T) {
 	if second.Cert.Leaf.Subject.CommonName != "second" {
 		t.Errorf("%s is in use", second.Cert.Leaf.Subject)
 	}
-	if got := log.take(); len(got) != 1 || !strings.Contains(got[0], "info openflow.tls") || !strings.Contains(got[0], `"second"`) || !strings.Contains(got[0], fmt.Sprintf("serial %X", second.Cert.Leaf.SerialNumber)) {
-		t.Errorf("told: %q", got)
+	if got := log.take(); len(got) != 1 || !strings.Contains(got[0], "info openflow.tls") ||
+		!strings.Contains(got[0], `"second"`) ||
+		!strings.Contains(got[0], fmt.Sprintf("serial %X", second.Cert.Leaf.SerialNumber)) {
+		t.Errorf("logged: %q", got)
 	}
 
 	// A fault is told once, another one again.
 	files.Break(files.Key(), "rubbish")
 	for range 3 {
-		if f.Current() != second || f.Sound() {
+		if f.Current() != second || f.Healthy() {
 			t.Error("broken files are in use")
 		}
 	}
-	if got := log.take(); len(got) != 1 || !strings.Contains(got[0], "error openflow.tls.key: ") || !strings.Contains(got[0], "holds no private key; the certificates read before stay in use") {
-		t.Errorf("told: %q", got)
+	if got := log.take(); len(got) != 1 || !strings.Contains(got[0], "error openflow.tls.key: ") ||
+		!strings.Contains(got[0], "holds no private key; the certificates read before stay in use") {
+		t.Errorf("logged: %q", got)
 	}
 	if err := os.Remove(files.CA()); err != nil {
 		t.Fatal(err)
 	}
 	f.Current()
-	if got := log.take(); len(got) != 1 || !strings.Contains(got[0], "holds no private key; openflow.tls.ca: stat") || strings.Contains(got[0], "\n") {
-		t.Errorf("told: %q", got)
+	if got := log.take(); len(got) != 1 || !strings.Contains(got[0], "holds no private key; openflow.tls.ca: stat") ||
+		strings.Contains(got[0], "\n") {
+		t.Errorf("logged: %q", got)
 	}
 
-	// The same files as before, one of which was away for a while, are right again; so is a replacement of the same time and size.
+	// The same files as before, one of which was away for a while, are right again; so is a replacement of the same
+	// time and size.
 	files.Write(ca.Issue("third!", pkitest.Tomorrow()), ca)
 	third := f.Current()
-	if third.Cert.Leaf.Subject.CommonName != "third!" || !f.Sound() || len(log.take()) != 1 {
+	if third.Cert.Leaf.Subject.CommonName != "third!" || !f.Healthy() || len(log.take()) != 1 {
 		t.Errorf("%s is in use", third.Cert.Leaf.Subject)
 	}
 	info, err := os.Stat(files.Cert())
@@ -203,7 +233,8 @@ func TestReplaced(t *testing.T) {
 
 // At the start there is nothing that could stay in use.
 func TestOpenRefusesWhatIsBroken(t *testing.T) {
-	if _, err := pki.Open(pki.Paths{Section: "http.tls", Cert: "/none", Key: "/none"}, &told{}); err == nil || !strings.Contains(err.Error(), "http.tls.cert: ") {
+	if _, err := pki.Open(pki.Paths{Section: "http.tls", Cert: "/none", Key: "/none"}, &testLog{}); err == nil ||
+		!strings.Contains(err.Error(), "http.tls.cert: ") {
 		t.Errorf("error %v", err)
 	}
 }
@@ -263,7 +294,7 @@ func TestListen(t *testing.T) {
 	files := pkitest.NewFiles(t)
 	files.Write(ca.Issue("eosin", pkitest.Tomorrow(), "127.0.0.1"), ca)
 	open := func(p pki.Paths) (*pki.Files, string) {
-		f, err := pki.Open(p, &told{})
+		f, err := pki.Open(p, &testLog{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -282,13 +313,23 @@ func TestListen(t *testing.T) {
 		{anybody, nil, ""},
 		{anybody, []tls.Certificate{client}, ""},
 		{mutual, []tls.Certificate{client}, ""},
-		{mutual, []tls.Certificate{ca.IssueFor([]x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}, "c", pkitest.Tomorrow())}, ""},
+		{
+			mutual,
+			[]tls.Certificate{ca.IssueFor([]x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}, "c", pkitest.Tomorrow())},
+			"",
+		},
 		{mutual, nil, "certificate required"},
 		{mutual, []tls.Certificate{other.Issue("client", pkitest.Tomorrow())}, "unknown certificate authority"},
 		{mutual, []tls.Certificate{ca.Issue("client", pkitest.Yesterday())}, "expired certificate"},
-		{mutual, []tls.Certificate{ca.IssueFor([]x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, "a server", pkitest.Tomorrow())}, "bad certificate"},
+		{
+			mutual,
+			[]tls.Certificate{ca.IssueFor([]x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, "a server",
+				pkitest.Tomorrow())},
+			"bad certificate",
+		},
 	} {
-		nc, err := reaches(c.addr, shows(&tls.Config{RootCAs: ca.Pool(), NextProtos: []string{"h2", "http/1.1"}}, c.certs...))
+		nc, err := reaches(c.addr, shows(&tls.Config{RootCAs: ca.Pool(), NextProtos: []string{"h2", "http/1.1"}},
+			c.certs...))
 		if c.says == "" {
 			if err != nil {
 				t.Errorf("%v", err)
@@ -302,7 +343,10 @@ func TestListen(t *testing.T) {
 			t.Errorf("error %v, want %s", err, c.says)
 		}
 	}
-	for version, ok := range map[uint16]bool{tls.VersionTLS10: false, tls.VersionTLS11: false, tls.VersionTLS12: true, tls.VersionTLS13: true} {
+	for version, ok := range map[uint16]bool{
+		tls.VersionTLS10: false, tls.VersionTLS11: false, tls.VersionTLS12: true,
+		tls.VersionTLS13: true,
+	} {
 		nc, err := reaches(anybody, &tls.Config{RootCAs: ca.Pool(), MinVersion: version, MaxVersion: version})
 		if (err == nil) != ok {
 			t.Errorf("%s: %v", tls.VersionName(version), err)
@@ -316,8 +360,8 @@ func TestListen(t *testing.T) {
 		t.Errorf("TLS 1.3 is not preferred: %v", err)
 	}
 
-	// Replaced: the connection that is up stays, the next one meets the new certificate and authority. Nobody comes back by a
-	// ticket that an old authority has vouched for.
+	// Replaced: the connection that is up stays, the next one meets the new certificate and authority. Nobody comes
+	// back by a ticket that an old authority has vouched for.
 	sessions := tls.NewLRUClientSessionCache(8)
 	mine := shows(&tls.Config{RootCAs: ca.Pool(), ClientSessionCache: sessions}, client)
 	up, err := reaches(mutual, mine)
@@ -329,7 +373,10 @@ func TestListen(t *testing.T) {
 	if _, err := reaches(mutual, mine); err == nil || !strings.Contains(err.Error(), "unknown certificate authority") {
 		t.Errorf("a client of the authority before: %v", err)
 	}
-	late, err := reaches(mutual, &tls.Config{RootCAs: ca.Pool(), Certificates: []tls.Certificate{other.Issue("client", pkitest.Tomorrow())}})
+	late, err := reaches(mutual, &tls.Config{
+		RootCAs:      ca.Pool(),
+		Certificates: []tls.Certificate{other.Issue("client", pkitest.Tomorrow())},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

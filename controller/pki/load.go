@@ -1,5 +1,5 @@
-// Package pki keeps the certificates that the program shows and the authorities that it believes: it reads them from PEM files,
-// reads them again when they have changed, and makes of them the settings of TLS for OpenFlow and for HTTP.
+// Package pki loads certificates, private keys and trusted authorities from PEM files, reloads them when the files
+// change, and makes TLS configurations of them for OpenFlow and HTTP.
 package pki
 
 import (
@@ -16,50 +16,48 @@ import (
 	"time"
 )
 
-// Paths are the PEM files of one side of the program.
+// Paths are the PEM files of one listener or client.
 type Paths struct {
-	// Section is what the config calls them, for messages: "openflow.tls". A client has none.
+	// Section is their section in the config, for messages: "openflow.tls". A client has none.
 	Section string
-	// Cert holds a certificate, with those between it and its authority after it, and Key its private key. A client may have
-	// neither.
+	// Cert holds a certificate followed by its intermediates, and Key its private key. A client may have neither.
 	Cert, Key string
-	// CA holds the authorities from one of which certificates of peers must come; empty: peers show none.
+	// CA holds the trusted authorities for certificates of peers; empty: peers are not asked for one.
 	CA string
 }
 
-// FileError says which of the files cannot be used, and why. It unwraps to the reason.
+// FileError is the reason why one of the files cannot be used. It unwraps to its cause.
 type FileError struct {
-	// Key is what the config calls the file: "http.tls.key".
+	// Key is the config key of the file: "http.tls.key".
 	Key string
 	Err error
 }
 
-// Error names the key; the reason names the file.
+// Error names the config key; the cause names the file.
 func (e *FileError) Error() string { return fmt.Sprintf("%s: %v", e.Key, e.Err) }
 
-// Unwrap returns the reason.
+// Unwrap returns the cause.
 func (e *FileError) Unwrap() error { return e.Err }
 
-// Missing reports that there is no such file, or that it may not be read by who runs the program.
+// Missing reports whether the file does not exist or must not be read by this user.
 func (e *FileError) Missing() bool {
 	return errors.Is(e.Err, fs.ErrNotExist) || errors.Is(e.Err, fs.ErrPermission)
 }
 
-// Material is what the files hold.
-type Material struct {
-	// Cert is the certificate with its chain and key. Leaf is set, if there is one.
+// KeyMaterial is the content of the files.
+type KeyMaterial struct {
+	// Cert is the certificate with its chain and key. Leaf is set if there is a certificate.
 	Cert tls.Certificate
 	// Authorities are the certificates of the CA file.
 	Authorities []*x509.Certificate
-	// Chain is every certificate of the file of the certificate, its own first.
+	// Chain is every certificate of the Cert file, leaf first.
 	Chain []*x509.Certificate
-
-	// Pool is the Authorities; nil without a CA file.
+	// Pool holds the Authorities; nil without a CA file.
 	Pool *x509.CertPool
 }
 
-// Expires is when the first of the certificates ends.
-func (m *Material) Expires() (at time.Time) {
+// Expires returns the earliest end of validity of all certificates.
+func (m *KeyMaterial) Expires() (at time.Time) {
 	for _, c := range slices.Concat(m.Chain, m.Authorities) {
 		if at.IsZero() || c.NotAfter.Before(at) {
 			at = c.NotAfter
@@ -68,11 +66,11 @@ func (m *Material) Expires() (at time.Time) {
 	return at
 }
 
-// maxFile bounds what is read of a file.
-const maxFile = 4 << 20
+// maxFileSize is the maximum size of a file in bytes.
+const maxFileSize = 4 << 20
 
-// Load reads the files and checks that they fit together. The error joins a FileError for every file with a fault.
-func Load(p Paths) (*Material, error) {
+// Load reads the files and checks that they belong together. The error joins one FileError per invalid file.
+func Load(p Paths) (*KeyMaterial, error) {
 	var faults []error
 	fault := func(key string, err error) {
 		faults = append(faults, &FileError{Key: strings.TrimPrefix(p.Section+"."+key, "."), Err: err})
@@ -87,7 +85,7 @@ func Load(p Paths) (*Material, error) {
 		}
 		return text
 	}
-	m := &Material{}
+	m := &KeyMaterial{}
 	cert, key := read("cert", p.Cert), read("key", p.Key)
 	if cert != nil {
 		var err error
@@ -124,20 +122,19 @@ func Load(p Paths) (*Material, error) {
 	return m, nil
 }
 
-// readFile reads a file of a sensible size.
+// readFile reads a regular file of limited size.
 func readFile(path string) ([]byte, error) {
-	st, err := os.Stat(path) // opening a pipe would wait
+	st, err := os.Stat(path) // opening a pipe would block
 	if err != nil {
 		return nil, err
 	}
-	if !st.Mode().IsRegular() || st.Size() > maxFile {
-		return nil, fmt.Errorf("%s is not a file of at most %d bytes", path, maxFile)
+	if !st.Mode().IsRegular() || st.Size() > maxFileSize {
+		return nil, fmt.Errorf("%s is not a file of at most %d bytes", path, maxFileSize)
 	}
 	return os.ReadFile(path)
 }
 
-// certificates reads every certificate of a PEM file, which holds one at least. Text between them is left alone: ovs-pki writes
-// some.
+// certificates parses a PEM file of one or more certificates. Text between them is ignored: ovs-pki writes some.
 func certificates(path string, text []byte) ([]*x509.Certificate, error) {
 	var list []*x509.Certificate
 	for rest := text; ; {
@@ -160,7 +157,7 @@ func certificates(path string, text []byte) ([]*x509.Certificate, error) {
 	return list, nil
 }
 
-// privateKey looks whether a PEM file has a private key that can be used as it is. What is wrong inside is found later.
+// privateKey checks that a PEM file has an unencrypted private key. tls.X509KeyPair parses it.
 func privateKey(path string, text []byte) error {
 	for rest := text; ; {
 		var block *pem.Block
@@ -169,7 +166,8 @@ func privateKey(path string, text []byte) error {
 		}
 		switch {
 		case block.Type == "ENCRYPTED PRIVATE KEY", block.Headers["DEK-Info"] != "":
-			return fmt.Errorf("%s is encrypted with a passphrase, for which nobody could be asked: write it out with `openssl pkey -in FILE -out FILE`", path)
+			return fmt.Errorf("%s is encrypted with a passphrase, for which nobody could be asked: "+
+				"write it out with `openssl pkey -in FILE -out FILE`", path)
 		case bytes.HasSuffix([]byte(block.Type), []byte("PRIVATE KEY")):
 			return nil
 		}

@@ -1,4 +1,4 @@
-// Package pkitest makes certificates and their files for tests.
+// Package pkitest creates certificates and their files for tests.
 package pkitest
 
 import (
@@ -30,10 +30,10 @@ type Authority struct {
 
 var serials atomic.Int64
 
-// Tomorrow and Yesterday are ends of certificates.
+// Tomorrow is an end of validity in the future.
 func Tomorrow() time.Time { return time.Now().Add(24 * time.Hour) }
 
-// Yesterday is the end of a certificate that has expired.
+// Yesterday is an end of validity in the past.
 func Yesterday() time.Time { return time.Now().Add(-24 * time.Hour) }
 
 func newKey(t testing.TB) *ecdsa.PrivateKey {
@@ -52,7 +52,7 @@ func template(name string, until time.Time) *x509.Certificate {
 	}
 }
 
-// New makes an authority that lasts for three days.
+// New creates an authority that is valid for three days.
 func New(t testing.TB, name string) *Authority {
 	t.Helper()
 	key := newKey(t)
@@ -69,12 +69,12 @@ func New(t testing.TB, name string) *Authority {
 	return &Authority{cert, t, key}
 }
 
-// Issue makes a certificate with its key. As those of ovs-pki it names no purpose; hosts are names and addresses that it is for.
+// Issue issues a certificate without extended key usage, as ovs-pki does, for the given host names and addresses.
 func (a *Authority) Issue(name string, until time.Time, hosts ...string) tls.Certificate {
 	return a.IssueFor(nil, name, until, hosts...)
 }
 
-// IssueRSA makes a certificate with a key of the kind that ovs-pki makes.
+// IssueRSA issues a certificate with an RSA key, as ovs-pki does.
 func (a *Authority) IssueRSA(name string, until time.Time, hosts ...string) tls.Certificate {
 	a.t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -84,13 +84,17 @@ func (a *Authority) IssueRSA(name string, until time.Time, hosts ...string) tls.
 	return a.sign(key, nil, name, until, hosts)
 }
 
-// IssueFor makes a certificate for some purposes.
-func (a *Authority) IssueFor(purposes []x509.ExtKeyUsage, name string, until time.Time, hosts ...string) tls.Certificate {
+// IssueFor issues a certificate with extended key usages.
+func (a *Authority) IssueFor(purposes []x509.ExtKeyUsage, name string, until time.Time,
+	hosts ...string,
+) tls.Certificate {
 	a.t.Helper()
 	return a.sign(newKey(a.t), purposes, name, until, hosts)
 }
 
-func (a *Authority) sign(key crypto.Signer, purposes []x509.ExtKeyUsage, name string, until time.Time, hosts []string) tls.Certificate {
+func (a *Authority) sign(key crypto.Signer, purposes []x509.ExtKeyUsage, name string, until time.Time,
+	hosts []string,
+) tls.Certificate {
 	a.t.Helper()
 	tmpl := template(name, until)
 	tmpl.ExtKeyUsage = purposes
@@ -112,33 +116,33 @@ func (a *Authority) sign(key crypto.Signer, purposes []x509.ExtKeyUsage, name st
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
 }
 
-// Pool holds the authority.
+// Pool returns a pool of this authority alone.
 func (a *Authority) Pool() *x509.CertPool {
 	pool := x509.NewCertPool()
 	pool.AddCert(a.Cert)
 	return pool
 }
 
-// Files are cert.pem, key.pem and ca.pem in a folder.
+// Files are the PEM files cert.pem, key.pem and ca.pem in one directory.
 type Files struct {
 	Dir string
 	t   testing.TB
 	n   int
 }
 
-// NewFiles names files in a folder of the test; Write makes them.
+// NewFiles returns files in a temporary directory, which Write creates.
 func NewFiles(t testing.TB) *Files { return &Files{Dir: t.TempDir(), t: t} }
 
-// Cert is the file of the certificate.
+// Cert is the path of the certificate.
 func (f *Files) Cert() string { return filepath.Join(f.Dir, "cert.pem") }
 
-// Key is the file of its key.
+// Key is the path of its private key.
 func (f *Files) Key() string { return filepath.Join(f.Dir, "key.pem") }
 
-// CA is the file of the authorities.
+// CA is the path of the authorities.
 func (f *Files) CA() string { return filepath.Join(f.Dir, "ca.pem") }
 
-// Write makes the files, or replaces them; each time they have a time of their own. Without authorities ca.pem is empty.
+// Write creates or replaces the files, with a new modification time. Without authorities ca.pem is empty.
 func (f *Files) Write(cert tls.Certificate, cas ...*Authority) {
 	f.t.Helper()
 	key, err := x509.MarshalPKCS8PrivateKey(cert.PrivateKey)
@@ -150,12 +154,12 @@ func (f *Files) Write(cert tls.Certificate, cas ...*Authority) {
 		ca = append(ca, encode("CERTIFICATE", a.Cert.Raw)...)
 	}
 	f.n++
-	for path, text := range map[string][]byte{f.Cert(): encode("CERTIFICATE", cert.Certificate[0]), f.Key(): encode("PRIVATE KEY", key), f.CA(): ca} {
-		f.put(path, text)
-	}
+	f.put(f.Cert(), encode("CERTIFICATE", cert.Certificate[0]))
+	f.put(f.Key(), encode("PRIVATE KEY", key))
+	f.put(f.CA(), ca)
 }
 
-// Break replaces one of the files with a text.
+// Break replaces the content of one of the files.
 func (f *Files) Break(path, text string) {
 	f.t.Helper()
 	f.n++
@@ -172,7 +176,7 @@ func (f *Files) put(path string, text []byte) {
 	}
 }
 
-// YAML is the files as the config writes them, with the authorities or without.
+// YAML returns the config of the files, with or without the authorities.
 func (f *Files) YAML(mutual bool) string {
 	if mutual {
 		return fmt.Sprintf("{cert: %s, key: %s, ca: %s}", f.Cert(), f.Key(), f.CA())
