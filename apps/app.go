@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/eosin-sdn/eosin/event"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
 	"github.com/eosin-sdn/eosin/openflow/packet"
@@ -52,7 +53,7 @@ const (
 	HelloSeen                      // a discovery frame of ours came in
 	Answered                       // the switch has answered what was asked after its discovery frames
 	ProbeReply                     // a colored reply was swallowed
-	Notice                         // something an operator wants to read
+	Told                           // an event for the operator
 )
 
 // Fact is something that an app has found out and that matters beyond its switch.
@@ -70,9 +71,8 @@ type Fact struct {
 	Latency time.Duration    // HelloSeen: from sending to here; Answered: from the question at At to the answer
 	Tunnel  bool             // HelloSeen: it came through a tunnel
 
-	Frame []byte // ProbeReply: the frame, owned by the receiver
-	Event string // Notice: its kind, as "host_frozen"
-	Text  string // Notice: in words
+	Frame []byte       // ProbeReply: the frame, owned by the receiver
+	Event *event.Event // Told
 }
 
 // Output is what one step of a switch's machine brings about.
@@ -121,7 +121,7 @@ func (o *Output) TakeWake() time.Time {
 	return t
 }
 
-// Notice reports something for the log and the event stream.
-func (o *Output) Notice(now time.Time, event, text string) {
-	o.Facts = append(o.Facts, Fact{Kind: Notice, At: now, Event: event, Text: text})
+// Emit tells the operator of an event.
+func (o *Output) Emit(now time.Time, e event.Event) {
+	o.Facts = append(o.Facts, Fact{Kind: Told, At: now, Event: &e})
 }

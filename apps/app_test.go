@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eosin-sdn/eosin/event"
 	"github.com/eosin-sdn/eosin/intent"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
@@ -93,11 +94,12 @@ func TestPacketOut(t *testing.T) {
 	}
 }
 
-func TestNotice(t *testing.T) {
+func TestEmit(t *testing.T) {
 	var out Output
 	now := time.Unix(100, 0)
-	out.Notice(now, "kind", "words")
-	if len(out.Facts) != 1 || out.Facts[0].Kind != Notice || out.Facts[0].Event != "kind" || out.Facts[0].Text != "words" || !out.Facts[0].At.Equal(now) {
+	e := event.Event{Type: event.HostFrozen, Message: "words", Host: "00:00:00:00:00:01"}
+	out.Emit(now, e)
+	if len(out.Facts) != 1 || out.Facts[0].Kind != Told || *out.Facts[0].Event != e || !out.Facts[0].At.Equal(now) {
 		t.Errorf("%+v", out.Facts)
 	}
 }

@@ -17,8 +17,10 @@ import (
 	"github.com/eosin-sdn/eosin/config"
 	"github.com/eosin-sdn/eosin/controller/api"
 	"github.com/eosin-sdn/eosin/controller/datapath"
+	"github.com/eosin-sdn/eosin/controller/events"
 	"github.com/eosin-sdn/eosin/controller/pki"
 	"github.com/eosin-sdn/eosin/controller/prober"
+	"github.com/eosin-sdn/eosin/event"
 	"github.com/eosin-sdn/eosin/openflow"
 )
 
@@ -32,6 +34,7 @@ type Options struct {
 type Controller struct {
 	log    *logrus.Logger
 	events *api.EventLog
+	sink   *events.Sink
 	keys   datapath.Keys
 	fabric *fabric
 	prober *prober.Engine
@@ -48,7 +51,6 @@ type Controller struct {
 	room     *waitingRoom
 	sessions sync.WaitGroup
 	latency  packetInLatency
-	teller   *teller
 	counters counters
 }
 
@@ -62,12 +64,12 @@ type counters struct {
 // New returns a controller for a config. It starts nothing.
 func New(cfg *config.Config, o Options) *Controller {
 	c := &Controller{
-		log: o.Log, events: o.Events, switches: map[openflow.DatapathID]*datapathSwitch{},
-		book: newAddressBook(), teller: newTeller(), room: newWaitingRoom(),
+		log: o.Log, events: o.Events, sink: events.NewSink(o.Log, o.Events), switches: map[openflow.DatapathID]*datapathSwitch{},
+		book: newAddressBook(), room: newWaitingRoom(),
 	}
 	c.fabric = newFabric(c)
 	c.ovsdb = newDatabases(c)
-	c.prober = prober.New(&reach{c}, prober.Options{Notice: func(kind, text string) { c.notice(kind, "", text) }})
+	c.prober = prober.New(&reach{c}, prober.Options{Emit: c.sink.Emit})
 	c.keys = datapath.Keys{Hellos: discovery.NewSigner(time.Now()), Probes: c.prober.Key()}
 	c.Configure(cfg)
 	return c
@@ -87,6 +89,14 @@ func (c *Controller) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// The log is written until all else has ended.
+	logged := make(chan struct{})
+	logCtx, stopLog := context.WithCancel(context.WithoutCancel(ctx))
+	go func() {
+		defer close(logged)
+		c.sink.Run(logCtx)
+	}()
+	defer func() { stopLog(); <-logged }()
 	g, ctx := errgroup.WithContext(ctx)
 	if files := c.tls.Load(); files != nil {
 		g.Go(func() error { return files.Watch(ctx) }) // ends with ctx
@@ -129,8 +139,7 @@ func (c *Controller) Configure(cfg *config.Config) {
 // ReloadFailed notes that a new config was refused: the running one stays.
 func (c *Controller) ReloadFailed(err error) {
 	c.counters.reloadOK.Store(false)
-	c.log.Errorf("the new config is refused and the running one stays:\n%v", err)
-	c.publish(api.Event{Type: "config_refused", Level: "error", Message: fmt.Sprintf("the new config is refused and the running one stays: %v", err)})
+	c.sink.Emit(event.Event{Type: event.ConfigRefused, Message: fmt.Sprintf("the new config is refused and the running one stays: %v", err)})
 }
 
 // list returns the switches, ascending by datapath id.
@@ -172,23 +181,3 @@ func (c *Controller) closeAll() {
 		s.disconnect(errStopping)
 	}
 }
-
-// notice logs something an operator wants to read and publishes it, unless there is too much of its kind.
-func (c *Controller) notice(kind, sw, text string) {
-	text, ok := c.teller.tell(kind, text)
-	if !ok {
-		return
-	}
-	level := logrus.InfoLevel
-	switch kind {
-	case "drift", "host_frozen", "no_conntrack", "no_meters", "role_lost", "role_refused", "switch_refused", "isolation_violation", "probe_failing", "switch_disconnected",
-		"port_down", "link_down", "fail_mode", "bridge_protocols", "datapath_id_shared", "ovsdb_lost":
-		level = logrus.WarnLevel
-	case "switch_error":
-		level = logrus.ErrorLevel
-	}
-	c.log.WithField("event", kind).Log(level, text)
-	c.publish(api.Event{Type: kind, Level: level.String(), Message: text, Switch: sw})
-}
-
-func (c *Controller) publish(e api.Event) { c.events.Publish(e) }

@@ -22,6 +22,7 @@ import (
 
 	"github.com/eosin-sdn/eosin/config"
 	"github.com/eosin-sdn/eosin/controller/ovsdb"
+	"github.com/eosin-sdn/eosin/event"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/ofconn"
 )
@@ -122,7 +123,7 @@ func (d *databases) run(ctx context.Context) error {
 		r := d.judge(now)
 		d.report.Store(&r.Modes)
 		for _, n := range tracker.Next(r, limit.Allow) {
-			d.c.notice(n.Event, n.Switch, n.Text)
+			d.c.sink.Emit(n)
 		}
 		select {
 		case <-ctx.Done():
@@ -263,12 +264,15 @@ func (d *databases) tellServer(now time.Time, s *database) {
 	case up && s.told != toldUp:
 		if s.limit.AllowN(now, 1) {
 			s.told = toldUp
-			d.c.notice("ovsdb_connected", "", "OVSDB "+s.endpoint.String()+": what it says of bridges is being read")
+			d.c.sink.Emit(event.Event{Type: event.OVSDBConnected, Message: "OVSDB " + s.endpoint.String() + ": what it says of bridges is being read"})
 		}
 	case !up && err != nil && s.told != toldLost:
 		if s.limit.AllowN(now, 1) {
 			s.told = toldLost
-			d.c.notice("ovsdb_lost", "", "OVSDB "+s.endpoint.String()+" cannot be read: "+err.Error()+"; trying again every "+redialMost.String()+" or so")
+			d.c.sink.Emit(event.Event{
+				Type:    event.OVSDBLost,
+				Message: fmt.Sprintf("OVSDB %s cannot be read: %v; trying again every %s or so", s.endpoint, err, redialMost),
+			})
 		}
 	}
 }

@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/controller/api"
 	"github.com/eosin-sdn/eosin/controller/datapath"
+	"github.com/eosin-sdn/eosin/event"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/topology"
 )
@@ -240,8 +242,11 @@ func (f *fabric) takeFact(now time.Time, sw openflow.DatapathID, fact *apps.Fact
 		if verdict == topology.NewlyFrozen {
 			f.frozen = append(f.frozen, frozenHost{sw, topology.NewHostKey(fact.VLAN, fact.MAC)})
 			if z, ok := f.hosts.Freeze(fact.VLAN, fact.MAC, now); ok {
-				f.c.notice("host_frozen", "", fmt.Sprintf("host %s (VLAN %d) moves too often between %s and %s: it stays at %s for a while",
-					fact.MAC, fact.VLAN, f.c.portName(z.Kept), f.c.portName(z.Refused), f.c.portName(z.Kept)))
+				f.c.sink.Emit(event.Event{
+					Type: event.HostFrozen, Switch: f.c.place(z.Kept).Switch, Host: fact.MAC.String(), Network: networkName(f.c.Config(), fact.VLAN),
+					Message: fmt.Sprintf("host %s (VLAN %d) moves too often between %s and %s: it stays at %s for a while",
+						fact.MAC, fact.VLAN, f.c.portName(z.Kept), f.c.portName(z.Refused), f.c.portName(z.Kept)),
+				})
 			}
 		}
 	default:
@@ -280,17 +285,21 @@ func (f *fabric) noteLinks(next *topology.Snapshot) {
 		was, known := f.links[ref]
 		switch {
 		case l.State == topology.Up && (!known || was != topology.Up):
-			f.c.notice("link_up", "", fmt.Sprintf("%s %s -- %s is up", l.Kind, f.c.portName(l.A), f.c.portName(l.B)))
+			f.emitLink(event.LinkUp, ref, fmt.Sprintf("%s %s -- %s is up", l.Kind, f.c.portName(l.A), f.c.portName(l.B)))
 		case l.State == topology.Down && known && was != topology.Down:
-			f.c.notice("link_down", "", fmt.Sprintf("%s %s -- %s is down", l.Kind, f.c.portName(l.A), f.c.portName(l.B)))
+			f.emitLink(event.LinkDown, ref, fmt.Sprintf("%s %s -- %s is down", l.Kind, f.c.portName(l.A), f.c.portName(l.B)))
 		}
 	}
 	for ref, was := range f.links {
 		if _, still := seen[ref]; !still && was != topology.Down {
-			f.c.notice("link_down", "", fmt.Sprintf("link %s -- %s is gone", f.c.portName(ref.A), f.c.portName(ref.B)))
+			f.emitLink(event.LinkDown, ref, fmt.Sprintf("link %s -- %s is gone", f.c.portName(ref.A), f.c.portName(ref.B)))
 		}
 	}
 	f.links = seen
+}
+
+func (f *fabric) emitLink(t *event.Type, l topology.LinkRef, message string) {
+	f.c.sink.Emit(event.Event{Type: t, Link: api.LinkName(f.c.place(l.A), f.c.place(l.B)), Message: message})
 }
 
 // tellHosts tells the switches what has become of hosts, each switch in one step.

@@ -157,3 +157,6 @@ func appOf(o flow.Owner) string {
 
 // ProbeCollector returns the metrics of the continuous probes, to be registered once.
 func (c *Controller) ProbeCollector() prometheus.Collector { return c.prober.Collector() }
+
+// EventCollector returns the metrics of events, to be registered once.
+func (c *Controller) EventCollector() prometheus.Collector { return c.sink }

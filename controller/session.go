@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/controller/datapath"
+	"github.com/eosin-sdn/eosin/event"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/ofconn"
 )
@@ -83,7 +84,7 @@ func (c *Controller) turnedAway(peer string, err error) {
 		return
 	}
 	c.counters.refused.Add(1)
-	c.notice("switch_refused", "", fmt.Sprintf("connection from %s refused: %v", peer, err))
+	c.sink.Emit(event.Event{Type: event.SwitchRefused, Message: fmt.Sprintf("connection from %s refused: %v", peer, err)})
 }
 
 // handshake finds out which switch is at the other end.
@@ -187,7 +188,10 @@ func (c *Controller) attach(ctx context.Context, f openflow.FeaturesReply, conn 
 	s.conn, s.peer = conn, peer
 	s.machine.Attach(now, f)
 	s.finish(now)
-	c.notice("switch_connected", s.machine.Name(), fmt.Sprintf("switch %s (datapath id %s) connected from %s", s.machine.Name(), s.id, peer))
+	c.sink.Emit(event.Event{
+		Type: event.SwitchConnected, Switch: s.machine.Name(),
+		Message: fmt.Sprintf("switch %s (datapath id %s) connected from %s", s.machine.Name(), s.id, peer),
+	})
 	return s, nil
 }
 
@@ -269,5 +273,5 @@ func (s *datapathSwitch) detach(conn *ofconn.Conn, reason error) {
 	if !errors.Is(reason, ofconn.ErrPeerClosed) && !errors.Is(reason, errSuperseded) {
 		s.c.counters.broken.Add(1)
 	}
-	s.c.notice("switch_disconnected", name, fmt.Sprintf("switch %s (%s) disconnected: %v", name, peer, reason))
+	s.c.sink.Emit(event.Event{Type: event.SwitchDisconnected, Switch: name, Message: fmt.Sprintf("switch %s (%s) disconnected: %v", name, peer, reason)})
 }

@@ -104,6 +104,14 @@ func (s *shell) start(ctx context.Context) {
 	})
 }
 
+// flushed returns the log of a controller that does not run, whose events nobody writes.
+func (s *shell) flushed() string {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	s.c.sink.Run(ctx)
+	return s.log.String()
+}
+
 // logged waits until the log has a line with all texts.
 func (s *shell) logged(texts ...string) {
 	s.t.Helper()
@@ -358,8 +366,8 @@ func TestHandshakeTime(t *testing.T) {
 				if took := time.Since(began); took != handshakeTime {
 					t.Errorf("ended after %s", took)
 				}
-				if !strings.Contains(s.log.String(), "no OpenFlow handshake within 10s") {
-					t.Errorf("log:\n%s", s.log.String())
+				if log := s.flushed(); !strings.Contains(log, "no OpenFlow handshake within 10s") {
+					t.Errorf("log:\n%s", log)
 				}
 				_ = nc.Close()
 			})
@@ -393,8 +401,8 @@ func TestHandshakeTimeTLS(t *testing.T) {
 			if took := time.Since(began); took < handshakeTime || took > handshakeTime+2*time.Second {
 				t.Errorf("ended after %s", took)
 			}
-			if !strings.Contains(s.log.String(), "no OpenFlow handshake within 10s") {
-				t.Errorf("log:\n%s", s.log.String())
+			if log := s.flushed(); !strings.Contains(log, "no OpenFlow handshake within 10s") {
+				t.Errorf("log:\n%s", log)
 			}
 		})
 	}
@@ -417,7 +425,7 @@ func TestHalfOpenSession(t *testing.T) {
 		if took := time.Since(began); took < 5*time.Second || took > 16*time.Second {
 			t.Errorf("ended after %s", took)
 		}
-		if log := s.log.String(); !strings.Contains(log, "nothing heard for 10s") && !strings.Contains(log, "peer does not read") {
+		if log := s.flushed(); !strings.Contains(log, "nothing heard for 10s") && !strings.Contains(log, "peer does not read") {
 			t.Errorf("log:\n%s", log)
 		}
 		sw.Close()

@@ -104,8 +104,8 @@ func (s *datapathSwitch) facts(m *datapath.Machine) {
 				s.c.prober.Received(s.id, f.Port, f.At, f.VLAN, f.Frame)
 			case apps.HostIP:
 				s.c.book.add(f.Addr, hostRef{s.id, uint64(topology.NewHostKey(f.VLAN, f.MAC))})
-			case apps.Notice:
-				s.c.notice(f.Event, m.Name(), f.Text)
+			case apps.Told:
+				s.c.sink.Emit(*f.Event)
 			case apps.HostSeen, apps.HostGone:
 				hosts = true
 				if !alone {

@@ -231,7 +231,9 @@ func TestSpokenElsewhere(t *testing.T) {
 			t.Errorf("%s: %v", tls.VersionName(version), err)
 		}
 	}
-	secure.logged("switch_refused", "unsupported versions")
+	eventually(t, "both old versions are refused", 5*time.Second, func() bool {
+		return strings.Count(secure.log.String(), "unsupported versions") == 2
+	})
 
 	// Whoever only looks whether the port is open is not told of.
 	before := secure.c.counters.refused.Load()

@@ -158,8 +158,8 @@ func (r *rig) facts() string {
 			s = append(s, fmt.Sprintf("gone %d/%s at %d", f.VLAN, f.MAC, f.Port))
 		case apps.HostIP:
 			s = append(s, fmt.Sprintf("ip %d/%s %s", f.VLAN, f.MAC, f.Addr))
-		case apps.Notice:
-			s = append(s, f.Event+": "+f.Text)
+		case apps.Told:
+			s = append(s, f.Event.Type.String()+": "+f.Event.Message)
 		default:
 			s = append(s, fmt.Sprint("kind ", f.Kind))
 		}

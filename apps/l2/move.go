@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/event"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
 	"github.com/eosin-sdn/eosin/topology"
@@ -42,8 +43,12 @@ func (a *App) move(now time.Time, k topology.HostKey, h host, to openflow.PortNo
 		a.local[k] = h
 		a.Freeze(now, k, out)
 		a.hush(now, k, to, a.frozen[k], out)
-		out.Notice(now, "host_frozen", fmt.Sprintf("host %s (VLAN %d) moves between ports %s and %s of switch %s more than %d times in %s: it stays at %s for %s",
-			k.MAC(), k.VLAN(), a.portName(h.port), a.portName(to), a.sw.Name, l, moveWindow, a.portName(h.port), freezeFor))
+		network, _ := a.sw.Network(k.VLAN())
+		out.Emit(now, event.Event{
+			Type: event.HostFrozen, Switch: a.sw.Name, Host: k.MAC().String(), Network: network.Name,
+			Message: fmt.Sprintf("host %s (VLAN %d) moves between ports %s and %s of switch %s more than %d times in %s: it stays at %s for %s",
+				k.MAC(), k.VLAN(), a.portName(h.port), a.portName(to), a.sw.Name, l, moveWindow, a.portName(h.port), freezeFor),
+		})
 		return DropFrozen, false
 	}
 	if l := a.sw.Settings.HostsPerPort; l > 0 && a.portState(to).hosts >= l {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/event"
 	"github.com/eosin-sdn/eosin/intent"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
@@ -78,8 +79,8 @@ func (m *Machine) endAudit(now time.Time) {
 	}
 	if m.compared && (d.Any() || meters > 0) && !m.failed {
 		m.Drifts++
-		m.Out.Notice(now, "drift", fmt.Sprintf("switch %s: flows were changed behind our back (%d missing, %d altered, %d stray, %d groups, %d meters; first: %s): repaired",
-			m.sw.Name, d.Missing, d.Altered, d.Stray, d.Groups, meters, cmp.Or(d.First, "a meter")))
+		m.Out.Emit(now, event.Event{Type: event.Drift, Switch: m.sw.Name, Message: fmt.Sprintf("switch %s: flows were changed behind our back (%d missing, %d altered, %d stray, %d groups, %d meters; first: %s): repaired",
+			m.sw.Name, d.Missing, d.Altered, d.Stray, d.Groups, meters, cmp.Or(d.First, "a meter"))})
 	}
 	m.audits++
 	m.Audits++
@@ -219,11 +220,11 @@ func (m *Machine) refused(now time.Time, e *openflow.Error) {
 	}
 	if what.owner == apps.OwnerProbe && notUnderstood(e) && m.intent.Trap == intent.TrapAuto && !m.sw.NoConntrack {
 		m.sw.NoConntrack, m.dirty = true, true
-		m.Out.Notice(now, "no_conntrack", fmt.Sprintf("switch %s refuses conntrack actions: probe replies are trapped by DSCP", m.sw.Name))
+		m.Out.Emit(now, event.Event{Type: event.NoConntrack, Switch: m.sw.Name, Message: fmt.Sprintf("switch %s refuses conntrack actions: probe replies are trapped by DSCP", m.sw.Name)})
 	}
 	if known && t == openflow.TypeMeterMod {
 		m.sw.NoMeters, m.dirty = true, true
-		m.Out.Notice(now, "no_meters", fmt.Sprintf("switch %s: %v", m.sw.Name, errNoMeters))
+		m.Out.Emit(now, event.Event{Type: event.NoMeters, Switch: m.sw.Name, Message: fmt.Sprintf("switch %s: %v", m.sw.Name, errNoMeters)})
 	}
 	m.failed = m.failed || m.phase == Auditing // what the audit will miss is no drift
 	if m.phase == Committing {

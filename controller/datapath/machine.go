@@ -12,6 +12,7 @@ import (
 	"github.com/eosin-sdn/eosin/apps/probe"
 	"github.com/eosin-sdn/eosin/apps/vlan"
 	"github.com/eosin-sdn/eosin/controller/ratelimit"
+	"github.com/eosin-sdn/eosin/event"
 	"github.com/eosin-sdn/eosin/intent"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
@@ -256,20 +257,20 @@ func (m *Machine) fail(now time.Time, err error) {
 	}
 	m.err, m.errAt, m.alike = err, now, 0
 	m.Errors++
-	m.notice(now, "switch_error", fmt.Sprintf("switch %s: %v", m.sw.Name, err))
+	m.notice(now, event.Event{Type: event.SwitchError, Switch: m.sw.Name, Message: fmt.Sprintf("switch %s: %v", m.sw.Name, err)})
 }
 
 // notice reports what a switch can bring about as often as it likes: a thousand at once, then twenty a second.
-func (m *Machine) notice(now time.Time, event, text string) {
+func (m *Machine) notice(now time.Time, e event.Event) {
 	if !m.talk.Allow(now) {
 		m.unsaid++
 		return
 	}
 	if m.unsaid > 0 {
-		text += fmt.Sprintf(" (%d reports before this one were left out)", m.unsaid)
+		e.Message += fmt.Sprintf(" (%d reports before this one were left out)", m.unsaid)
 		m.unsaid = 0
 	}
-	m.Out.Notice(now, event, text)
+	m.Out.Emit(now, e)
 }
 
 // Probe gives access to the probe app within a step.

@@ -120,8 +120,8 @@ func (p *peer) run() {
 	for range 1000 {
 		p.m.Flush(p.now)
 		for _, f := range p.m.TakeFacts() {
-			if f.Kind == apps.Notice {
-				p.notices = append(p.notices, f.Event+": "+f.Text)
+			if f.Kind == apps.Told {
+				p.notices = append(p.notices, f.Event.Type.String()+": "+f.Event.Message)
 			}
 			p.facts = append(p.facts, f)
 		}

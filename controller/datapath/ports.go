@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/event"
 	"github.com/eosin-sdn/eosin/intent"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/packet"
@@ -45,7 +46,9 @@ func (m *Machine) portStatus(now time.Time, s *openflow.PortStatus) {
 	}
 	if s.Reason == openflow.PortDelete {
 		if p := m.sw.Ports[s.Desc.No]; p != nil {
-			m.notice(now, "port_removed", fmt.Sprintf("switch %s: port %s (%d) removed", m.sw.Name, p.Name, p.No))
+			m.notice(now, event.Event{
+				Type: event.PortRemoved, Switch: m.sw.Name, Port: p.Name, Message: fmt.Sprintf("switch %s: port %s (%d) removed", m.sw.Name, p.Name, p.No),
+			})
 		}
 		m.removePort(s.Desc.No)
 		return
@@ -107,7 +110,11 @@ func (m *Machine) setPort(now time.Time, d *openflow.PortDesc) {
 	if was.Up != p.Up || was.Name != p.Name {
 		m.dirty, m.posted = true, true
 		if was.Name != "" && m.phase >= Adopting {
-			m.notice(now, map[bool]string{true: "port_up", false: "port_down"}[p.Up], fmt.Sprintf("switch %s: port %s (%d) is %s", m.sw.Name, p.Name, p.No, map[bool]string{true: "up", false: "down"}[p.Up]))
+			e := event.Event{Type: event.PortDown, Switch: m.sw.Name, Port: p.Name, Message: fmt.Sprintf("switch %s: port %s (%d) is down", m.sw.Name, p.Name, p.No)}
+			if p.Up {
+				e.Type, e.Message = event.PortUp, fmt.Sprintf("switch %s: port %s (%d) is up", m.sw.Name, p.Name, p.No)
+			}
+			m.notice(now, e)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/eosin-sdn/eosin/event"
 	"github.com/eosin-sdn/eosin/openflow"
 )
 
@@ -62,7 +63,7 @@ func (m *Machine) refusedRole(now time.Time, e *openflow.Error) {
 		return
 	}
 	if m.claimed {
-		m.Out.Notice(now, "role_refused", fmt.Sprintf("switch %s does not let Eosin be its master (%v): another controller could write to it, too", m.sw.Name, e))
+		m.Out.Emit(now, event.Event{Type: event.RoleRefused, Switch: m.sw.Name, Message: fmt.Sprintf("switch %s does not let Eosin be its master (%v): another controller could write to it, too", m.sw.Name, e)})
 	}
 	if m.role == openflow.RoleNoChange {
 		m.role = openflow.RoleEqual // as every controller begins
@@ -105,5 +106,5 @@ func (m *Machine) yield(now time.Time, why string) {
 		a.SwitchDisconnected(now)
 	}
 	m.err, m.errAt = errStandby, now
-	m.Out.Notice(now, "role_lost", fmt.Sprintf("switch %s: %s: Eosin writes nothing to it until it connects anew", m.sw.Name, why))
+	m.Out.Emit(now, event.Event{Type: event.RoleLost, Switch: m.sw.Name, Message: fmt.Sprintf("switch %s: %s: Eosin writes nothing to it until it connects anew", m.sw.Name, why)})
 }

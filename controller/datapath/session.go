@@ -7,6 +7,7 @@ import (
 
 	"github.com/eosin-sdn/eosin/apps"
 	"github.com/eosin-sdn/eosin/controller/ratelimit"
+	"github.com/eosin-sdn/eosin/event"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
 )
@@ -249,7 +250,7 @@ func (m *Machine) described(now time.Time) {
 	if m.restored > 0 {
 		m.adoptUntil = now.Add(adoptTime)
 		m.Out.WakeAt(m.adoptUntil)
-		m.Out.Notice(now, "switch_adopted", fmt.Sprintf("switch %s has %d flows of ours from before: they stay", m.sw.Name, m.restored))
+		m.Out.Emit(now, event.Event{Type: event.SwitchAdopted, Switch: m.sw.Name, Message: fmt.Sprintf("switch %s has %d flows of ours from before: they stay", m.sw.Name, m.restored)})
 		return
 	}
 	m.beginAudit(now)

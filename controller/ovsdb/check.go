@@ -25,7 +25,7 @@ type Local struct {
 	Target func(target string) bool
 }
 
-// Kind is the kind of a finding, and the type of its event.
+// Kind is the kind of a finding.
 type Kind string
 
 // The kinds of findings.

@@ -226,8 +226,8 @@ func TestFindingTracker(t *testing.T) {
 		left = step.left
 		var got []string
 		for _, n := range tracker.Next(step.report, allow) {
-			got = append(got, n.Event+" "+n.Switch)
-			if strings.Contains(n.Text, "run `") == strings.HasSuffix(n.Event, "_fixed") {
+			got = append(got, n.Type.String()+" "+n.Switch)
+			if strings.Contains(n.Message, "run `") == strings.HasSuffix(n.Type.String(), "_fixed") {
 				t.Errorf("step %d: %+v", i, n)
 			}
 		}

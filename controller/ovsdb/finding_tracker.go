@@ -3,6 +3,8 @@ package ovsdb
 import (
 	"cmp"
 	"slices"
+
+	"github.com/eosin-sdn/eosin/event"
 )
 
 // FindingTracker remembers which findings were reported, so that each is reported once when it appears and once when it
@@ -17,16 +19,16 @@ type findingKey struct {
 	subject string
 }
 
-// Notice is a finding that has appeared or was resolved.
-type Notice struct {
-	Event  string // the kind of the finding; with "_fixed" when it was resolved
-	Switch string
-	Text   string
+// events are the types of event of a finding that has appeared and of one that was resolved.
+var events = map[Kind]struct{ found, fixed *event.Type }{
+	KindFailMode:  {event.FailMode, event.FailModeFixed},
+	KindProtocols: {event.BridgeProtocols, event.BridgeProtocolsFixed},
+	KindShared:    {event.DatapathIDShared, event.DatapathIDSharedFixed},
 }
 
-// Next returns the notices that are due: new findings in the order of the report, then resolved ones. What allow
-// refuses stays due. A finding about a bridge that no database lists any more is dropped without a notice.
-func (t *FindingTracker) Next(r Report, allow func() bool) (list []Notice) {
+// Next returns the events that are due: new findings in the order of the report, then resolved ones. What allow
+// refuses stays due. A finding about a bridge that no database lists any more is dropped without an event.
+func (t *FindingTracker) Next(r Report, allow func() bool) (list []event.Event) {
 	if t.reported == nil {
 		t.reported = map[findingKey]Finding{}
 	}
@@ -35,7 +37,7 @@ func (t *FindingTracker) Next(r Report, allow func() bool) (list []Notice) {
 		key := findingKey{f.Kind, f.Subject}
 		current[key] = true
 		if _, known := t.reported[key]; !known && allow() {
-			list = append(list, Notice{Event: string(f.Kind), Switch: f.Switch, Text: f.Text})
+			list = append(list, event.Event{Type: events[f.Kind].found, Switch: f.Switch, Message: f.Text})
 			t.reported[key] = f
 		}
 	}
@@ -54,7 +56,7 @@ func (t *FindingTracker) Next(r Report, allow func() bool) (list []Notice) {
 				continue
 			}
 			f := t.reported[key]
-			list = append(list, Notice{Event: string(f.Kind) + "_fixed", Switch: f.Switch, Text: f.Fixed})
+			list = append(list, event.Event{Type: events[f.Kind].fixed, Switch: f.Switch, Message: f.Fixed})
 		}
 		delete(t.reported, key)
 	}

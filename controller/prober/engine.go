@@ -19,6 +19,7 @@ import (
 
 	"github.com/eosin-sdn/eosin/apps"
 	"github.com/eosin-sdn/eosin/apps/probe"
+	"github.com/eosin-sdn/eosin/event"
 	"github.com/eosin-sdn/eosin/openflow"
 )
 
@@ -48,16 +49,16 @@ type Options struct {
 	Key *probe.Key
 	// Rate is how many requests a second may leave at one switch; 0 is unlimited.
 	Rate int
-	// Notice, if not nil, is told what an operator wants to read: kind as "isolation_violation", and text. It is called by
+	// Emit, if not nil, is told what an operator wants to read. It is called by
 	// the goroutine of Run, with no lock held.
-	Notice func(kind, text string)
+	Emit func(event.Event)
 }
 
 // Engine runs probes. Its methods may be called by several goroutines at once.
 type Engine struct {
 	fabric Fabric
 	key    *probe.Key
-	notice func(kind, text string)
+	emit   func(event.Event)
 	wakeCh chan struct{} // wakes the scheduler
 	jobs   chan func(context.Context)
 	rtt    rttHistograms
@@ -76,14 +77,14 @@ type Engine struct {
 	timers   timerQueue
 	nextWake time.Time // when the scheduler will look next; zero: when it is woken
 	groups   []*group
-	notices  [][2]string
+	events   []event.Event
 	rejected map[probe.Reason]uint64
 }
 
 // New returns an engine that does nothing yet.
 func New(f Fabric, o Options) *Engine {
 	e := &Engine{
-		fabric: f, key: o.Key, notice: o.Notice, rate: o.Rate,
+		fabric: f, key: o.Key, emit: o.Emit, rate: o.Rate,
 		wakeCh: make(chan struct{}, 1), jobs: make(chan func(context.Context), diagnosisQueue), rtt: newRTTHistograms(),
 		colors: probe.NewColors(uint16(rand.Uint32())), lastID: rand.Uint32(),
 		streams: map[uint32]*stream{}, arps: map[uint16]*stream{},
@@ -150,10 +151,10 @@ func (e *Engine) Run(ctx context.Context) error {
 		} else {
 			timer.Reset(time.Until(next))
 		}
-		e.emitNotices()
+		e.emitEvents()
 		select {
 		case <-ctx.Done():
-			e.emitNotices()
+			e.emitEvents()
 			return nil
 		case <-timer.C:
 		case <-e.wakeCh:
@@ -163,23 +164,23 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 }
 
-// emitNotices delivers the notices that were raised under the lock.
-func (e *Engine) emitNotices() {
+// emitEvents delivers the events that were raised under the lock.
+func (e *Engine) emitEvents() {
 	e.mu.Lock()
-	notices := e.notices
-	e.notices = nil
+	events := e.events
+	e.events = nil
 	e.mu.Unlock()
-	if e.notice == nil {
+	if e.emit == nil {
 		return
 	}
-	for _, n := range notices {
-		e.notice(n[0], n[1])
+	for _, n := range events {
+		e.emit(n)
 	}
 }
 
-// notify queues a notice. The engine's lock is held.
-func (e *Engine) notify(kind, text string) {
-	e.notices = append(e.notices, [2]string{kind, text})
+// notify queues an event. The engine's lock is held.
+func (e *Engine) notify(ev event.Event) {
+	e.events = append(e.events, ev)
 	e.wakeUp()
 }
 
@@ -268,7 +269,7 @@ func (e *Engine) removeTrapsAfter(after time.Duration, sw openflow.DatapathID, s
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.schedule(event{at: time.Now().Add(after), do: func(time.Time) { e.sender(sw).remove(set...) }})
+	e.schedule(task{at: time.Now().Add(after), do: func(time.Time) { e.sender(sw).remove(set...) }})
 }
 
 // request is one request to be sent.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/eosin-sdn/eosin/apps"
 	"github.com/eosin-sdn/eosin/apps/probe"
+	"github.com/eosin-sdn/eosin/event"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
 	"github.com/eosin-sdn/eosin/openflow/packet"
@@ -75,10 +76,10 @@ func inLab(t *testing.T, o Options, f func(l *lab)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		l := &lab{t: t, switches: map[openflow.DatapathID]*fakeSwitch{}}
-		o.Notice = func(kind, text string) {
+		o.Emit = func(e event.Event) {
 			l.mu.Lock()
 			defer l.mu.Unlock()
-			l.notices = append(l.notices, kind+": "+text)
+			l.notices = append(l.notices, e.Type.String()+": "+e.Message)
 		}
 		l.e = New(l, o)
 		for n := openflow.DatapathID(1); n <= 3; n++ {

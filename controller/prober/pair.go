@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/eosin-sdn/eosin/event"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/packet"
 	"github.com/prometheus/client_golang/prometheus"
@@ -89,7 +90,7 @@ func (p *pair) plan(now time.Time) {
 	}
 	p.slot = slot
 	jitter := rand.N(min(interval/20, maxJitter) + 1)
-	p.e.schedule(event{at: slot.Add(jitter), p: p})
+	p.e.schedule(task{at: slot.Add(jitter), p: p})
 }
 
 // due begins a round.
@@ -355,9 +356,15 @@ func (p *pair) notifyTransition() {
 	if violated != p.violated {
 		src, dst := describe(p.key.Source, p.src.ep), describe(p.key.Destination, p.dst.ep)
 		if violated {
-			p.e.notify("isolation_violation", fmt.Sprintf("probe %s: %s reaches %s, which must be unreachable", p.g.spec.Name, src, dst))
+			p.e.notify(event.Event{
+				Type: event.IsolationViolation, Probe: p.g.spec.Name,
+				Message: fmt.Sprintf("probe %s: %s reaches %s, which must be unreachable", p.g.spec.Name, src, dst),
+			})
 		} else {
-			p.e.notify("isolation_restored", fmt.Sprintf("probe %s: %s no longer reaches %s", p.g.spec.Name, src, dst))
+			p.e.notify(event.Event{
+				Type: event.IsolationRestored, Probe: p.g.spec.Name,
+				Message: fmt.Sprintf("probe %s: %s no longer reaches %s", p.g.spec.Name, src, dst),
+			})
 		}
 	}
 	p.violated = violated
@@ -373,9 +380,15 @@ func (p *pair) notifyReachability() {
 	src, dst := describe(p.key.Source, p.src.ep), describe(p.key.Destination, p.dst.ep)
 	switch {
 	case !failing:
-		p.e.notify("probe_recovered", fmt.Sprintf("probe %s: %s reaches %s again", p.g.spec.Name, src, dst))
+		p.e.notify(event.Event{
+			Type: event.ProbeRecovered, Probe: p.g.spec.Name,
+			Message: fmt.Sprintf("probe %s: %s reaches %s again", p.g.spec.Name, src, dst),
+		})
 	case p.loss != nil:
-		p.e.notify("probe_failing", fmt.Sprintf("probe %s: %s does not reach %s: %s", p.g.spec.Name, src, dst, p.loss.Reason))
+		p.e.notify(event.Event{
+			Type: event.ProbeFailing, Probe: p.g.spec.Name,
+			Message: fmt.Sprintf("probe %s: %s does not reach %s: %s", p.g.spec.Name, src, dst, p.loss.Reason),
+		})
 	}
 }
 

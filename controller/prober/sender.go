@@ -103,7 +103,7 @@ func (l *sender) removeTraps(set []installedTrap) {
 	l.e.mu.Lock()
 	defer l.e.mu.Unlock()
 	if len(l.pendingRemovals) == 0 {
-		l.e.schedule(event{at: time.Now().Add(removalRetry), do: func(time.Time) {
+		l.e.schedule(task{at: time.Now().Add(removalRetry), do: func(time.Time) {
 			set := l.pendingRemovals
 			l.pendingRemovals = nil
 			l.remove(set...)
@@ -232,7 +232,7 @@ func (l *sender) sendBatch(ctx context.Context, pairs []*pair) (n int, err error
 
 // onSent notes that a request has left.
 func (p *pair) onSent(seq uint32, at time.Time) {
-	p.e.schedule(event{at: at.Add(p.g.spec.Timeout), p: p, seq: seq})
+	p.e.schedule(task{at: at.Add(p.g.spec.Timeout), p: p, seq: seq})
 }
 
 // fail ends the rounds of pairs whose switch does not take their requests.

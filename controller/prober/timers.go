@@ -5,31 +5,31 @@ import (
 	"time"
 )
 
-// event is something to be done at a time: a round of p is due (seq 0), request seq of p's has its timeout, or do.
-type event struct {
+// task is something to be done at a time: a round of p is due (seq 0), request seq of p's has its timeout, or do.
+type task struct {
 	at  time.Time
 	p   *pair
 	seq uint32
 	do  func(now time.Time)
 }
 
-// timerQueue holds events, the earliest first (container/heap).
-type timerQueue []event
+// timerQueue holds tasks, the earliest first (container/heap).
+type timerQueue []task
 
 func (a timerQueue) Len() int           { return len(a) }
 func (a timerQueue) Less(i, j int) bool { return a[i].at.Before(a[j].at) }
 func (a timerQueue) Swap(i, j int)      { a[i], a[j] = a[j], a[i] }
-func (a *timerQueue) Push(x any)        { *a = append(*a, x.(event)) }
+func (a *timerQueue) Push(x any)        { *a = append(*a, x.(task)) }
 func (a *timerQueue) Pop() any {
 	last := len(*a) - 1
 	x := (*a)[last]
-	(*a)[last] = event{}
+	(*a)[last] = task{}
 	*a = (*a)[:last]
 	return x
 }
 
-// schedule adds an event and wakes the scheduler if that is earlier than all others. The engine's lock is held.
-func (e *Engine) schedule(ev event) {
+// schedule adds a task and wakes the scheduler if that is earlier than all others. The engine's lock is held.
+func (e *Engine) schedule(ev task) {
 	heap.Push(&e.timers, ev)
 	if e.nextWake.IsZero() || ev.at.Before(e.nextWake) {
 		e.wakeUp()
@@ -49,7 +49,7 @@ func (e *Engine) step(now time.Time) time.Time {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for len(e.timers) > 0 && !e.timers[0].at.After(now) {
-		ev := heap.Pop(&e.timers).(event)
+		ev := heap.Pop(&e.timers).(task)
 		switch {
 		case ev.do != nil:
 			ev.do(now)

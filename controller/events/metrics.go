@@ -1,0 +1,27 @@
+package events
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/eosin-sdn/eosin/event"
+)
+
+var (
+	descEvents     = prometheus.NewDesc("eosin_events_total", "Events by type and level.", []string{"type", "level"}, nil)
+	descSuppressed = prometheus.NewDesc("eosin_events_suppressed_total",
+		"Events that were neither logged nor streamed, since there were too many of their type.", []string{"type"}, nil)
+)
+
+// Describe sends what Collect sends.
+func (s *Sink) Describe(ch chan<- *prometheus.Desc) { ch <- descEvents; ch <- descSuppressed }
+
+// Collect sends how many events of each type there were.
+func (s *Sink) Collect(ch chan<- prometheus.Metric) {
+	for _, t := range event.Types() {
+		s.mu.Lock()
+		a := *s.types[t]
+		s.mu.Unlock()
+		ch <- prometheus.MustNewConstMetric(descEvents, prometheus.CounterValue, float64(a.emitted), t.String(), string(t.Level()))
+		ch <- prometheus.MustNewConstMetric(descSuppressed, prometheus.CounterValue, float64(a.suppressed), t.String())
+	}
+}
