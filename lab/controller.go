@@ -38,7 +38,8 @@ func (l *Lab) RivalTarget() string { return "tcp:" + l.ControllerIP() + ":6663" 
 
 // StartRival runs a second controller beside the first, listening at [Lab.RivalTarget] only.
 func (l *Lab) StartRival(binary, config string, args ...string) *Controller {
-	return l.startController(binary, config, fmt.Sprintf("127.100.%d.2:9653", l.subnet), append([]string{"--openflow-listen", l.RivalTarget()}, args...))
+	return l.startController(binary, config, loopbackIP(l.state.Number, 2)+":9653",
+		append([]string{"--openflow-listen", l.RivalTarget()}, args...))
 }
 
 func (l *Lab) startController(binary, config, http string, args []string) *Controller {

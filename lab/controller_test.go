@@ -138,7 +138,7 @@ func TestFailedTestSaysWhy(t *testing.T) {
 			t.Errorf("the output lacks %q:\n%s", want, log)
 		}
 	}
-	if left := remains(l); !r.failed || len(left) > 0 {
+	if left := leftovers(t, l.Name); !r.failed || len(left) > 0 {
 		t.Errorf("failed=%v, left behind: %q", r.failed, left)
 	}
 	t.Setenv("EOSIN_LAB_KEEP", "1")
@@ -147,7 +147,7 @@ func TestFailedTestSaysWhy(t *testing.T) {
 		l = Start(t)
 		t.Fatalf("on purpose")
 	})
-	if !strings.Contains(log, "is kept") || len(remains(l)) == 0 {
+	if !strings.Contains(log, "is kept") || len(leftovers(t, l.Name)) == 0 {
 		t.Errorf("the lab was not kept:\n%s", log)
 	}
 	if err := l.Destroy(); err != nil {

@@ -72,11 +72,10 @@ func destroyLocked(name string) error {
 	var errs []error
 	namespaces, err := namespacesOf(name)
 	errs = append(errs, err)
-	links := []string{rootLink(name)}
+	var links []string
 	var doomed []processRecord
 	if s, err := loadState(name); err == nil {
-		doomed = s.Processes
-		links = append(links, s.Links...)
+		doomed, links = s.Processes, s.Links
 	}
 	doomed = append(doomed, inhabitants(namespaces)...)
 	errs = append(errs, killAll(doomed, 5*time.Second))

@@ -4,7 +4,7 @@
 // # What a lab is made of
 //
 //	root namespace                 the controller runs here
-//	  eosin-<hash>  100.64.N.1 ----+
+//	  eosin-mgmtN   100.64.N.1 ----+
 //	eosin-<lab>-fabric             |  bridge "mgmt": OpenFlow between hosts and controller
 //	  bridge mgmt  ----------------+--- mgmt0 of every host
 //	  bridge underlay ----------------- ul0 of every host that has tunnels

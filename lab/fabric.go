@@ -12,8 +12,9 @@ func (l *Lab) buildFabric() {
 	l.names["fabric"] = true
 	l.fabric = l.addNamespace("fabric", false)
 	l.fabric.addLinuxBridge("mgmt", 0)
-	link := rootLink(l.Name)
+	link := rootLink(l.state.Number)
 	l.check(l.state.update(func() { l.state.Links = append(l.state.Links, link) }), "record link %s", link)
+	l.check(deleteLink(link), "remove a link %s that no lab has", link)
 	l.addVeth(vethEnd{ns: l.root, name: link}, vethEnd{ns: l.fabric, name: "root"})
 	l.fabric.enslave("root", "mgmt")
 	l.root.AddAddr(link, l.ControllerIP()+"/24")
@@ -30,7 +31,7 @@ func (h *Host) joinManagement() {
 
 // ManagementIP is the host's address in the management network: where a controller reaches a bridge that listens (ptcp:).
 func (h *Host) ManagementIP() string {
-	return netip.AddrFrom4([4]byte{100, 64, byte(h.lab.subnet), byte(9 + h.index)}).String()
+	return managementIP(h.lab.state.Number, 9+h.index)
 }
 
 // SetManagement cuts (false) or restores the host's network to the controller. Connections then time out, they are not reset.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -28,10 +27,9 @@ type Options struct {
 type Lab struct {
 	Name string
 
-	opts   Options
-	dir    string
-	subnet int // third octet of the management network
-	state  *state
+	opts  Options
+	dir   string
+	state *state
 
 	root        *Namespace
 	fabric      *Namespace
@@ -69,10 +67,11 @@ func New(name string, opts Options) (*Lab, error) {
 		Name: name, opts: opts, dir: filepath.Join(runRoot, name),
 		names: map[string]bool{}, started: time.Now(),
 	}
-	if err := l.claim(); err != nil {
+	var err error
+	if l.state, err = claim(name, opts.Detached); err != nil {
 		return nil, err
 	}
-	err := l.Try(func() {
+	err = l.Try(func() {
 		l.root = &Namespace{lab: l, Name: "root", fd: -1}
 		l.buildFabric()
 	})
@@ -174,7 +173,7 @@ func (l *Lab) VM(name string) *VM {
 
 // ControllerIP is the root namespace's address in the management network: every host reaches it.
 func (l *Lab) ControllerIP() string {
-	return netip.AddrFrom4([4]byte{100, 64, byte(l.subnet), 1}).String()
+	return managementIP(l.state.Number, 1)
 }
 
 // ControllerTarget is the target for set-controller of a controller that [Lab.StartController] runs.
@@ -183,8 +182,8 @@ func (l *Lab) ControllerTarget() string { return "tcp:" + l.ControllerIP() + ":6
 // ControllerSocket is the unix socket that the same controller listens on. Bridges reach it by [Host.ControllerUnixTarget].
 func (l *Lab) ControllerSocket() string { return filepath.Join(l.dir, "of.sock") }
 
-// HTTPListen is a loopback address that no other lab uses.
-func (l *Lab) HTTPListen() string { return fmt.Sprintf("127.100.%d.1:9653", l.subnet) }
+// HTTPListen is where the API of [Lab.StartController] listens: a loopback address that no other lab uses.
+func (l *Lab) HTTPListen() string { return loopbackIP(l.state.Number, 1) + ":9653" }
 
 // Destroy removes the lab and reports what could not be removed.
 func (l *Lab) Destroy() error {

@@ -9,13 +9,10 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/vishvananda/netlink"
 )
 
 // normal makes a bridge a plain switch, so that the lab is tested without a controller.
@@ -386,22 +383,12 @@ func TestDHCPAndRouter(t *testing.T) {
 	}
 }
 
-// remains lists everything on the machine that bears the lab's name.
-func remains(l *Lab) []string {
-	var found []string
-	namespaces, _ := namespacesOf(l.Name)
-	found = append(found, namespaces...)
-	if _, err := netlink.LinkByName(rootLink(l.Name)); err == nil {
-		found = append(found, rootLink(l.Name))
-	}
-	if _, err := os.Stat(l.Dir()); err == nil {
-		found = append(found, l.Dir())
-	}
-	for _, pid := range allPIDs() {
-		cmdline, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
-		if bytes.Contains(cmdline, []byte(l.Dir()+"/")) {
-			found = append(found, string(bytes.ReplaceAll(cmdline, []byte{0}, []byte{' '})))
-		}
+// leftovers of a lab.
+func leftovers(t *testing.T, name string) []string {
+	t.Helper()
+	found, err := Leftovers(name)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return found
 }
@@ -418,7 +405,7 @@ func TestDestroyLeavesNothing(t *testing.T) {
 	}
 	kept := Start(t)
 	vm1 := build(kept)
-	gone, err := New(testName(t.Name())+"b", Options{})
+	gone, err := New(NameFor(t)+"b", Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -432,13 +419,13 @@ func TestDestroyLeavesNothing(t *testing.T) {
 	if err := os.WriteFile(namespaceDir+prefix(gone.Name)+"half", nil, 0o444); err != nil {
 		t.Fatal(err)
 	}
-	if len(remains(gone)) < 7 {
-		t.Fatalf("the search finds too little: %q", remains(gone))
+	if found := leftovers(t, gone.Name); len(found) < 7 {
+		t.Fatalf("the search finds too little: %q", found)
 	}
 	if err := gone.Destroy(); err != nil {
 		t.Error(err)
 	}
-	if left := remains(gone); len(left) > 0 {
+	if left := leftovers(t, gone.Name); len(left) > 0 {
 		t.Errorf("left behind: %q", left)
 	}
 	reach(t, vm1, "10.0.3.2")
@@ -461,7 +448,7 @@ func TestCrashRecovery(t *testing.T) {
 	}
 	Start(t) // for its checks
 	for _, recover := range []string{"new", "sweep"} {
-		name := testName(t.Name()) + recover
+		name := NameFor(t) + recover
 		child := exec.Command(os.Args[0], "-test.run=^TestCrashRecovery$")
 		child.Env = append(os.Environ(), "LAB_TEST_CRASH="+name)
 		out, err := child.StdoutPipe()
@@ -475,9 +462,8 @@ func TestCrashRecovery(t *testing.T) {
 		if _, err := out.Read(said); err != nil || string(said) != "lab is up" {
 			t.Fatalf("%q %v", said, err)
 		}
-		crashed := &Lab{Name: name, dir: filepath.Join(runRoot, name)}
-		if len(remains(crashed)) < 5 {
-			t.Fatalf("the search finds too little: %q", remains(crashed))
+		if found := leftovers(t, name); len(found) < 5 {
+			t.Fatalf("the search finds too little: %q", found)
 		}
 		if _, err := New(name, Options{}); err == nil || !strings.Contains(err.Error(), "in use") {
 			t.Errorf("a lab whose owner lives was taken: %v", err)
@@ -494,7 +480,7 @@ func TestCrashRecovery(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if left := remains(l); len(left) != 3 { // the new one's fabric, link and directory
+			if left := leftovers(t, name); len(left) != 3 { // the new one's fabric, link and directory
 				t.Errorf("beside the new lab there is: %q", left)
 			}
 			if err := l.Destroy(); err != nil {
@@ -503,7 +489,7 @@ func TestCrashRecovery(t *testing.T) {
 		} else if swept, err := Sweep(); err != nil || !slices.Contains(swept, name) {
 			t.Errorf("swept %v %v", swept, err)
 		}
-		if left := remains(crashed); len(left) > 0 {
+		if left := leftovers(t, name); len(left) > 0 {
 			t.Errorf("after %s there is: %q", recover, left)
 		}
 	}

@@ -33,12 +33,7 @@ func Start(t TB, options ...Options) *Lab {
 		}
 		t.Fatalf("%s needs real Open vSwitch: %v (EOSIN_LAB=skip leaves such tests out)", t.Name(), err)
 	}
-	sweepOnce.Do(func() {
-		swept, err := Sweep()
-		if len(swept) > 0 || err != nil {
-			t.Logf("labs of dead runs removed: %v %v", swept, err)
-		}
-	})
+	sweepOnce.Do(func() { sweep(t) })
 	o := Options{}
 	if len(options) > 0 {
 		o = options[0]
@@ -50,7 +45,7 @@ func Start(t TB, options ...Options) *Lab {
 		t.Helper()
 		t.Fatalf("lab: %s: %v", scriptLine(), err)
 	}
-	l, err := New(testName(t.Name()), o)
+	l, err := New(NameFor(t), o)
 	if err != nil {
 		t.Fatalf("lab: %v", err)
 	}
@@ -69,6 +64,14 @@ func Start(t TB, options ...Options) *Lab {
 	return l
 }
 
+func sweep(t TB) {
+	t.Helper()
+	swept, err := Sweep()
+	if len(swept) > 0 || err != nil {
+		t.Logf("labs of dead runs removed: %v %v", swept, err)
+	}
+}
+
 // scriptLine is the place in the test that called into this package.
 func scriptLine() string {
 	callers := make([]uintptr, 30)
@@ -84,8 +87,10 @@ func scriptLine() string {
 	}
 }
 
-// testName makes a lab's name of a test's: its letters and digits, shortened, and the process.
-func testName(test string) string {
+// NameFor is a name for a lab of a test that no test of another process has: the test's letters and digits, shortened, a hash
+// of the whole, and the process.
+func NameFor(t TB) string {
+	test := t.Name()
 	short := strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
 			return r

@@ -34,18 +34,23 @@ whatever it made.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(a.labRunCommand(), a.labUpCommand(), a.labDownCommand())
+	// There is one demo lab; tests of several suites at once need one each.
+	name := cmd.PersistentFlags().String("name", lab.DemoName, "name of the lab")
+	if err := cmd.PersistentFlags().MarkHidden("name"); err != nil {
+		panic(err) // the flag is defined above
+	}
+	cmd.AddCommand(a.labRunCommand(name), a.labUpCommand(name), a.labDownCommand(name))
 	return cmd
 }
 
-func (a *app) labUpCommand() *cobra.Command {
+func (a *app) labUpCommand(name *string) *cobra.Command {
 	return &cobra.Command{
 		Use:     "up",
 		Short:   "Create the lab and leave it",
 		Example: "  eosin lab up   # prints the command that starts the controller on it",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			l, err := lab.New(lab.DemoName, lab.Options{Progress: a.stdout, Detached: true})
+			l, err := lab.New(*name, lab.Options{Progress: a.stdout, Detached: true})
 			if err != nil {
 				return cannot(err)
 			}
@@ -71,17 +76,17 @@ func speak(d *lab.Demo) string {
 	return strings.Join(lines, "\n  ")
 }
 
-func (a *app) labDownCommand() *cobra.Command {
+func (a *app) labDownCommand(name *string) *cobra.Command {
 	return &cobra.Command{
 		Use:     "down",
 		Short:   "Remove the lab",
 		Example: "  eosin lab down",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			if pid := lab.InUse(lab.DemoName); pid != 0 {
+			if pid := lab.InUse(*name); pid != 0 {
 				return cannot(fmt.Errorf("the lab is in use by process %d (eosin lab run?): end that first", pid))
 			}
-			if err := lab.Destroy(lab.DemoName); err != nil {
+			if err := lab.Destroy(*name); err != nil {
 				return cannot(err)
 			}
 			fmt.Fprintln(a.stdout, "The lab is gone.")
@@ -90,7 +95,7 @@ func (a *app) labDownCommand() *cobra.Command {
 	}
 }
 
-func (a *app) labRunCommand() *cobra.Command {
+func (a *app) labRunCommand(name *string) *cobra.Command {
 	var once bool
 	var httpListen string
 	cmd := &cobra.Command{
@@ -99,7 +104,7 @@ func (a *app) labRunCommand() *cobra.Command {
 		Example: "  eosin lab run\n  eosin lab run --once",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.labRun(cmd.Context(), once, httpListen)
+			return a.labRun(cmd.Context(), *name, once, httpListen)
 		},
 	}
 	cmd.Flags().BoolVar(&once, "once", false, "end after the table: 0 when every verdict is as it should be, else 1")
@@ -108,8 +113,8 @@ func (a *app) labRunCommand() *cobra.Command {
 }
 
 // labRun builds the lab, runs the controller on it and shows the verdicts. Whatever happens, the lab is removed.
-func (a *app) labRun(ctx context.Context, once bool, httpListen string) (err error) {
-	l, err := lab.New(lab.DemoName, lab.Options{Progress: a.stdout})
+func (a *app) labRun(ctx context.Context, name string, once bool, httpListen string) (err error) {
+	l, err := lab.New(name, lab.Options{Progress: a.stdout})
 	if err != nil {
 		return cannot(err)
 	}
@@ -145,7 +150,8 @@ func (a *app) labRun(ctx context.Context, once bool, httpListen string) (err err
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	served := make(chan error, 1)
-	go func() { served <- serve(ctx, cfg, func() (*config.Config, error) { return cfg, nil }, log) }() // ends with ctx; waited for below
+	reload := func() (*config.Config, error) { return cfg, nil }
+	go func() { served <- serve(ctx, cfg, reload, log) }() // ends with ctx; waited for below
 	defer func() {
 		stop()
 		<-served
@@ -212,7 +218,9 @@ func (a *app) labShow(ctx context.Context, show *labTable, served chan error, on
 			if once {
 				return &exitError{status: exitFailed, err: fmt.Errorf("not every verdict is as it should be after %s", labConverge)}
 			}
-			fmt.Fprintf(a.stdout, "\nTry, from another terminal:\n  bin/eosin probe vm1 vm3 -c 5\n  bin/eosin get mesh\n  ip netns list | grep eosin-demo\nCtrl-C ends and removes everything.\n\n")
+			fmt.Fprintf(a.stdout, "\nTry, from another terminal:\n  bin/eosin probe vm1 vm3 -c 5\n  bin/eosin get mesh\n"+
+				"  ip netns list | grep eosin-%s\n"+
+				"Ctrl-C ends and removes everything.\n\n", show.demo.Lab.Name)
 		}
 	}
 }

@@ -2,8 +2,6 @@ package e2e
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -212,7 +210,7 @@ func TestControllerRestart(t *testing.T) {
 func TestTwiceInARow(t *testing.T) {
 	t.Parallel()
 	lab.Start(t) // for its checks of the machine
-	name := fmt.Sprintf("twice%d", os.Getpid())
+	name := lab.NameFor(t) + "twice"
 	var dumps [2][]string
 	for i := range dumps {
 		l, err := lab.New(name, lab.Options{Fatal: func(err error) { t.Fatal(err) }})
@@ -238,9 +236,8 @@ func TestTwiceInARow(t *testing.T) {
 			s.reachAll(vm1, vm2)
 			dumps[i] = s.steady(a, b)
 		}()
-		left, err := filepath.Glob("/run/netns/*-" + name + "-*")
-		if err != nil || len(left) > 0 {
-			t.Errorf("namespaces left: %v %v", left, err)
+		if left := leftovers(t, name); len(left) > 0 {
+			t.Errorf("left behind: %q", left)
 		}
 	}
 	if d := difference(dumps[0], dumps[1]); len(d) > 0 {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -14,8 +13,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/vishvananda/netlink"
 
 	"github.com/eosin-sdn/eosin/lab"
 )
@@ -198,15 +195,10 @@ func (d *demoRun) said() string {
 }
 
 // runDemo starts "eosin lab run" with a process group of its own, as a shell does.
-func runDemo(t *testing.T, args ...string) *demoRun {
+func runDemo(t *testing.T, name string, args ...string) *demoRun {
 	t.Helper()
-	port, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := port.Addr().String()
-	port.Close()
-	d := &demoRun{cmd: exec.Command(program, append([]string{"lab", "run", "--http-listen", address}, args...)...), done: make(chan struct{})}
+	args = append([]string{"lab", "run", "--name", name, "--http-listen", lab.Loopback(t) + ":9653"}, args...)
+	d := &demoRun{cmd: exec.Command(program, args...), done: make(chan struct{})}
 	d.cmd.Stdout, d.cmd.Stderr = d, d
 	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := d.cmd.Start(); err != nil {
@@ -218,7 +210,7 @@ func runDemo(t *testing.T, args ...string) *demoRun {
 	}()
 	t.Cleanup(func() {
 		_ = syscall.Kill(-d.cmd.Process.Pid, syscall.SIGKILL) // where it runs still
-		if err := lab.Destroy(lab.DemoName); err != nil {
+		if err := lab.Destroy(name); err != nil {
 			t.Error(err)
 		}
 	})
@@ -253,49 +245,21 @@ func (d *demoRun) waitEnd(t *testing.T, timeout time.Duration) int {
 	return d.cmd.ProcessState.ExitCode()
 }
 
-// leftovers lists what there is of the demo lab: namespaces, links, its directory and processes that run out of it.
-func leftovers(t *testing.T) []string {
+// leftovers lists what there is of a lab on this machine.
+func leftovers(t *testing.T, name string) []string {
 	t.Helper()
-	var left []string
-	named, err := os.ReadDir("/run/netns")
-	if err != nil && !os.IsNotExist(err) {
-		t.Fatal(err)
-	}
-	for _, n := range named {
-		if strings.HasPrefix(n.Name(), "eosin-"+lab.DemoName+"-") {
-			left = append(left, "namespace "+n.Name())
-		}
-	}
-	links, err := netlink.LinkList()
+	found, err := lab.Leftovers(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, l := range links {
-		if l.Attrs().Name == "eosin-aefd3536" { // the demo's own, made of its name
-			left = append(left, "link "+l.Attrs().Name)
-		}
-	}
-	for _, root := range []string{"/run", "/dev/shm"} {
-		dir := root + "/eosin-lab/" + lab.DemoName
-		if _, err := os.Stat(dir); err == nil {
-			left = append(left, dir)
-		}
-		commands, err := filepath.Glob("/proc/[0-9]*/cmdline")
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, path := range commands {
-			if text, err := os.ReadFile(path); err == nil && bytes.Contains(text, []byte(dir+"/")) {
-				left = append(left, string(bytes.ReplaceAll(text, []byte{0}, []byte(" "))))
-			}
-		}
-	}
-	return left
+	return found
 }
 
 // TestLabRunOnce: what "make run ONCE=1" runs shows the topology, the table with its reasons, and ends well.
 func TestLabRunOnce(t *testing.T) {
-	d := runDemo(t, "--once")
+	t.Parallel()
+	name := lab.NameFor(t)
+	d := runDemo(t, name, "--once")
 	if exit := d.waitEnd(t, 2*time.Minute); exit != 0 {
 		t.Fatalf("exit %d:\n%s", exit, d.said())
 	}
@@ -323,16 +287,19 @@ func TestLabRunOnce(t *testing.T) {
 			rest = after
 		}
 	}
-	if left := leftovers(t); len(left) > 0 {
+	if left := leftovers(t, name); len(left) > 0 {
 		t.Errorf("it left %q", left)
 	}
 }
 
 // TestLabRunInterrupted: Ctrl-C, which reaches the whole process group, removes everything, whatever was going on.
 func TestLabRunInterrupted(t *testing.T) {
+	t.Parallel()
 	for _, when := range []string{"host2: ready", "vm3: on host2", "FROM \\ TO"} {
 		t.Run(when, func(t *testing.T) {
-			d := runDemo(t)
+			t.Parallel()
+			name := lab.NameFor(t)
+			d := runDemo(t, name)
 			d.waitSaid(t, when)
 			if err := syscall.Kill(-d.cmd.Process.Pid, syscall.SIGINT); err != nil {
 				t.Fatal(err)
@@ -341,7 +308,7 @@ func TestLabRunInterrupted(t *testing.T) {
 			if when == "FROM \\ TO" && exit != 0 {
 				t.Errorf("exit %d:\n%s", exit, d.said())
 			}
-			if left := leftovers(t); len(left) > 0 {
+			if left := leftovers(t, name); len(left) > 0 {
 				t.Errorf("it left %q\n%s", left, d.said())
 			}
 		})
@@ -350,26 +317,29 @@ func TestLabRunInterrupted(t *testing.T) {
 
 // TestLabRunKilled: what a killed run left is removed by "eosin lab down" and by the next run.
 func TestLabRunKilled(t *testing.T) {
+	t.Parallel()
 	for _, next := range []string{"down", "run"} {
 		t.Run(next, func(t *testing.T) {
-			d := runDemo(t)
+			t.Parallel()
+			name := lab.NameFor(t)
+			d := runDemo(t, name)
 			d.waitSaid(t, "vm2: on host1")
 			if err := d.cmd.Process.Kill(); err != nil {
 				t.Fatal(err)
 			}
 			d.waitEnd(t, 5*time.Second)
-			if left := leftovers(t); len(left) < 5 {
+			if left := leftovers(t, name); len(left) < 5 {
 				t.Fatalf("a killed run left only %q: this proves nothing", left)
 			}
 			if next == "run" {
-				again := runDemo(t, "--once")
+				again := runDemo(t, name, "--once")
 				if exit := again.waitEnd(t, 2*time.Minute); exit != 0 {
 					t.Errorf("the next run: exit %d:\n%s", exit, again.said())
 				}
-			} else if out, err := exec.Command(program, "lab", "down").CombinedOutput(); err != nil {
+			} else if out, err := exec.Command(program, "lab", "down", "--name", name).CombinedOutput(); err != nil {
 				t.Errorf("eosin lab down: %v: %s", err, out)
 			}
-			if left := leftovers(t); len(left) > 0 {
+			if left := leftovers(t, name); len(left) > 0 {
 				t.Errorf("after the next %s there is still %q", next, left)
 			}
 		})
