@@ -53,7 +53,7 @@ var rules = []rule{
 	{packages: "openflow/oftest", imports: []string{"openflow", "openflow/*"}},
 	{packages: "intent", pure: true},
 	{packages: "topology", pure: true, imports: []string{"openflow", "openflow/packet"}},
-	{packages: "config", pure: true, std: []string{"os", "net"}, imports: []string{"intent", "openflow", "openflow/packet", "github.com/goccy/go-yaml", "github.com/goccy/go-yaml/*"}},
+	{packages: "config", pure: true, std: []string{"os", "net"}, imports: []string{"intent", "openflow", "openflow/packet", "go.yaml.in/yaml/v4"}},
 	{packages: "apps", pure: true, imports: []string{"event", "intent", "openflow", "openflow/packet", "openflow/flow", "topology"}},
 	{packages: "apps/*", pure: true, imports: []string{"event", "apps", "intent", "openflow", "openflow/packet", "openflow/flow", "topology"}},
 	{packages: "controller/ratelimit", pure: true},

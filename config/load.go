@@ -9,9 +9,6 @@ import (
 	"strings"
 )
 
-// maxFile is the size of the largest file that is read.
-const maxFile = 4 << 20
-
 // Load reads and checks a file. An error about its content is an Errors; one from the file system is wrapped.
 func Load(path string) (*Config, error) {
 	f, err := os.Open(path)

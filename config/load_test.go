@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"net/netip"
 	"os"
@@ -150,19 +151,19 @@ func TestBrokenText(t *testing.T) {
 	for _, test := range []struct{ text, want string }{
 		{"http: {}\n\tnetworks: {}\n", "f:2: a tab in the indentation is not YAML; use spaces"},
 		{"networks:\n\t- 1\n", "f:2: a tab in the indentation is not YAML; use spaces"},
-		{"a: [1\nb: 2\n", "f:2: not YAML: ',' or ']' must be specified"},
-		{"a: 1\n\nb: 'x\nc: 2\n", "f:3: not YAML: could not find end character of single-quoted text"},
-		{"a: 1\r\nb: [\r\nc: 2\r\n", "f:2: not YAML: sequence end token ']' not found"},
+		{"a: [1\nb: 2\n", "f:2: not YAML: did not find expected ',' or ']' (in the flow sequence that begins on line 1)"},
+		{"a: 1\n\nb: 'x\nc: 2\n", "f:3: not YAML: the quoted scalar that begins here does not end"},
+		{"a: 1\r\nb: [\r\nc: 2\r\n", "f:2: not YAML: the flow sequence that begins here does not end"},
 		{"http:\r\n  lsten: x\r\n", `f:2: http: unknown key "lsten"; did you mean "listen"?`},
 		{"\xef\xbb\xbfhttp: {}\nhttp: {}\n", `f:2: key "http" is written twice, first on line 1; remove one`},
-		{"http: {}\na: @x\n", "f:2: not YAML: '@' is a reserved character"},
-		{"a:\n  \"\\q\"\n", "f:2: not YAML: found unknown escape character 'q'"},
+		{"http: {}\na: @x\n", "f:2: not YAML: found character that cannot start any token; quote the value if it is text"},
+		{"a:\n  \"\\q\"\n", "f:2: not YAML: found unknown escape character"},
 		{"http: {}\n---\nhttp: {}\n", "f:3: a second YAML document begins here; remove the line with ---"},
-		{"http: {}\nnonsense\n", "f:2: not YAML: non-map value is specified; check the indentation of this line and the next, and that a space follows each colon"},
+		{"http: {}\nnonsense\n", "f:2: not YAML: could not find expected ':'; check the indentation of this line and the next, and that a space follows each colon"},
 		{"just text\n", `f:1: is the text "just text"; write a mapping with keys and values`},
 		{"- 1\n", "f:1: is a list; write a mapping with keys and values"},
-		{"? [a]: b\n", "f:1: not YAML: found an invalid key for this map"},
-		{"]", "f:1: not YAML: could not find '[' character corresponding to ']'"},
+		{"? [a]: b\n", "f:1: a key must be a word"},
+		{"]", "f:1: not YAML: did not find expected node content"},
 		{"http: !!map {}\n", `f:1: tag "!!map" is not used here; remove it, and quote the value if it is text`},
 		{"http: {}\n\n\xc3(", "f:3: byte 0xc3 is not UTF-8; save the file as UTF-8 text"},
 		{"\x7fELF\x01\n", "f:1: control character 0x7f is not allowed in YAML; is this a text file?"},
@@ -170,9 +171,14 @@ func TestBrokenText(t *testing.T) {
 		{strings.Repeat("x\n", 4<<20), "f:2097153: the file is larger than 4 MiB; is it a config?"},
 		{"a: " + strings.Repeat("[", 1<<20), "f:1: values are nested more than 16 deep; nothing here needs that"},
 		{strings.Repeat("- ", 1<<20), "f:1: values are nested more than 16 deep; nothing here needs that"},
-		{strings.Repeat("k: 1\n", 60000), "f:50001: the file has more than 50000 keys; write fewer"},
-		{"a: [\n" + strings.Repeat("1,\n", 200000), "f:100001: the file has more than 100000 keys and items of lists; write fewer"},
-		{strings.Repeat("k", 1<<20) + ": 1", "f:1: a key has 1048576 bytes; use at most 128"},
+		{strings.Repeat("a: ", 20), "f:1: not YAML: mapping values are not allowed in this context; check the indentation of this line and the next, and that a space follows each colon"},
+		{"a:\n  b: 1\n   c: 2\n", "f:3: not YAML: mapping values are not allowed in this context; check the indentation of this line and the next, and that a space follows each colon"},
+		{"http:\n    listen: a\n  tls: b\n", "f:3: not YAML: did not find expected key; check the indentation of this line and the next, and that a space follows each colon (in the block mapping that begins on line 1)"},
+		{"networks:\n  blue: {vlan:10}\n", `f:2: networks.blue: unknown key "vlan:10"; a space must follow the colon: vlan: 10`},
+		{strings.Repeat("[", 17) + strings.Repeat("]", 17), "f:1: values are nested more than 16 deep; nothing here needs that"},
+		{"a: 1\nb: \u2028\n", "f:2: control character 0x2028 is not allowed in YAML; is this a text file?"},
+		{"a: [\n" + strings.Repeat("1,\n", 600000) + "]", "f:499999: the file has more than 500000 values once its aliases (*name) are followed; write fewer"},
+		{strings.Repeat("k", 1<<20) + ": 1", `f:1: unknown key "` + strings.Repeat("k", 64) + `…"; use openflow, http, ovsdb, networks, defaults, switches, learning, limits, hosts, probes, probing, audit`},
 	} {
 		c, err := Parse("f", []byte(test.text))
 		var errs Errors
@@ -182,6 +188,37 @@ func TestBrokenText(t *testing.T) {
 		}
 		if got := errs.Error(); got != test.want {
 			t.Errorf("%.40q:\ngot  %s\nwant %s", test.text, got, test.want)
+		}
+	}
+}
+
+// TestPlainScalars: names and addresses with colons, and words that YAML 1.1 took for something else, are text.
+func TestPlainScalars(t *testing.T) {
+	for list, want := range map[string][]string{
+		"[tcp:0.0.0.0:6653]": {"tcp:0.0.0.0:6653"},
+		"[tcp:0.0.0.0:6653, unix:/run/x , 'ssl:[::1]:6654']": {"tcp:0.0.0.0:6653", "unix:/run/x", "ssl:[::1]:6654"},
+		"[fd00::1,fd00::2]":                                     {"fd00::1", "fd00::2"},
+		"[host1:vif1, 52:54:00:00:00:01]":                       {"host1:vif1", "52:54:00:00:00:01"},
+		"[\n  a:b,\n  1:2 ]":                                    {"a:b", "1:2"},
+		"[é:w, true:1, null:2, 1.5:3]":                          {"é:w", "true:1", "null:2", "1.5:3"},
+		"[no, on, Yes, 0x10, 0777, 1_000, 12e3, 2001-01-01, =]": {"no", "on", "Yes", "0x10", "0777", "1_000", "12e3", "2001-01-01", "="},
+	} {
+		for _, context := range []string{"{openflow: {listen: %s}}", "openflow:\n  listen: %s\n", "openflow: {listen: %s}\n"} {
+			r := &reader{file: "f"}
+			root, ok := r.parse(fmt.Appendf(nil, context, list))
+			if !ok {
+				t.Errorf("%s: %v", list, r.errors)
+				continue
+			}
+			var got []string
+			items, _ := r.list(r.object(r.object(root, "openflow")["openflow"], "listen")["listen"])
+			for _, item := range items {
+				s, _ := r.text(item)
+				got = append(got, s)
+			}
+			if !reflect.DeepEqual(got, want) {
+				t.Errorf("%s: got %q, want %q; %v", list, got, want, r.errors)
+			}
 		}
 	}
 }

@@ -126,7 +126,7 @@ func (r *reader) defaults(c *Config, v value) {
 	if said || r.configured > 0 {
 		c.Defaults = Defaults{}
 	}
-	if name, _ := scalar(r.resolve(network.node)); said && name == reservedNone {
+	if name, _ := scalar(resolve(network.node)); said && name == reservedNone {
 		c.Defaults.Closed = true
 	}
 	_, hasVLAN := c.Networks.ByVLAN(implicitVLAN)

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"go.yaml.in/yaml/v4"
+
 	"github.com/eosin-sdn/eosin/intent"
 )
 
@@ -39,8 +41,7 @@ func (r *reader) probes(c *Config, v value) {
 
 // probe reads one probe and says where its name stands.
 func (r *reader) probe(c *Config, v value) (p Probe, at value, ok bool) {
-	n := r.resolve(v.node)
-	if _, isMapping := mapping(n); !isMapping {
+	if n := resolve(v.node); n == nil || n.Kind != yaml.MappingNode {
 		r.errorf(v, "is %s; write {name: NAME, mesh: NETWORK} or one of the other forms", describe(n))
 		return p, at, false
 	}
@@ -148,7 +149,7 @@ func (r *reader) pairs(c *Config, v value) []Pair {
 	for _, item := range items {
 		ends, ok := r.list(item)
 		switch {
-		case r.resolve(item.node) == nil:
+		case resolve(item.node) == nil:
 			r.errorf(item, "is empty; a pair is [SOURCE, DESTINATION]")
 			continue
 		case !ok:

@@ -8,13 +8,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/goccy/go-yaml/ast"
+	"go.yaml.in/yaml/v4"
 )
 
 // reader walks the tree and collects findings instead of stopping at the first.
 type reader struct {
 	file     string
-	targets  map[*ast.AliasNode]ast.Node
 	errors   []finding
 	warnings []finding
 
@@ -36,7 +35,7 @@ type finding struct {
 // value is a part of the file: its tree, where it stands, and its name for messages. The zero value stands for what the
 // file does not have.
 type value struct {
-	node         ast.Node
+	node         *yaml.Node
 	line, column int
 	path         string
 }
@@ -97,56 +96,45 @@ func (r *reader) sorted(findings []finding) Errors {
 	return errs
 }
 
-// resolve follows anchors and aliases. Nil means null or nothing.
-func (r *reader) resolve(n ast.Node) ast.Node {
-	for {
-		switch t := n.(type) {
-		case *ast.AnchorNode:
-			n = t.Value
-		case *ast.AliasNode:
-			n = r.targets[t]
-		case *ast.MappingKeyNode:
-			n = t.Value
-		case *ast.NullNode:
-			return nil
-		default:
-			return n
-		}
+// resolve follows aliases. Nil means null or nothing.
+func resolve(n *yaml.Node) *yaml.Node {
+	for n != nil && n.Kind == yaml.AliasNode {
+		n = n.Alias
 	}
+	if n == nil || n.ShortTag() == "!!null" {
+		return nil
+	}
+	return n
 }
 
 // child is a part of v. Where the file says an alias, the alias is the place, since that is what the reader of a message
 // can change there.
-func (v value) child(n ast.Node, path string) value {
-	c := value{node: n, line: v.line, column: v.column, path: path}
-	if n != nil {
-		c.line, c.column = place(n)
-	}
-	return c
+func (v value) child(n *yaml.Node, path string) value {
+	line, column := position(n)
+	return value{node: n, line: line, column: column, path: path}
 }
 
 // entries lists a mapping, merge keys (<<) resolved, and reports keys that are written twice. What is written out wins
 // over what is merged in.
 func (r *reader) entries(v value) []entry {
-	n := r.resolve(v.node)
+	n := resolve(v.node)
 	if n == nil {
 		return nil
 	}
-	pairs, ok := mapping(n)
-	if !ok {
+	if n.Kind != yaml.MappingNode {
 		r.errorf(v, "is %s; write a mapping with keys and values", describe(n))
 		return nil
 	}
 	var list []entry
-	var merged []ast.Node
-	seen := make(map[string]int, len(pairs))
-	for _, pair := range pairs {
-		if _, ok := pair.Key.(*ast.MergeKeyNode); ok {
-			merged = append(merged, pair.Value)
+	var merged []*yaml.Node
+	seen := make(map[string]int, len(n.Content)/2)
+	for pair := range slices.Chunk(n.Content, 2) {
+		if pair[0].ShortTag() == "!!merge" {
+			merged = append(merged, pair[1])
 			continue
 		}
-		key := v.child(pair.Key, v.path)
-		name, ok := scalar(r.resolve(pair.Key))
+		key := v.child(pair[0], v.path)
+		name, ok := scalar(resolve(pair[0]))
 		if !ok {
 			r.errorf(key, "a key must be a word")
 			continue
@@ -161,8 +149,8 @@ func (r *reader) entries(v value) []entry {
 			path = v.path + "." + path
 		}
 		key.path = path
-		val := v.child(pair.Value, path)
-		if r.resolve(pair.Value) == nil {
+		val := v.child(pair[1], path)
+		if resolve(pair[1]) == nil {
 			val.line, val.column = key.line, key.column
 		}
 		list = append(list, entry{name: name, key: key, value: val})
@@ -181,26 +169,15 @@ func (r *reader) entries(v value) []entry {
 }
 
 // mergeSources are the mappings behind a merge key: one, or a list of them.
-func (r *reader) mergeSources(v value, n ast.Node) []value {
-	if seq, ok := r.resolve(n).(*ast.SequenceNode); ok {
+func (r *reader) mergeSources(v value, n *yaml.Node) []value {
+	if seq := resolve(n); seq != nil && seq.Kind == yaml.SequenceNode {
 		var list []value
-		for _, item := range seq.Values {
+		for _, item := range seq.Content {
 			list = append(list, v.child(item, v.path))
 		}
 		return list
 	}
 	return []value{v.child(n, v.path)}
-}
-
-// mapping is the pairs of a mapping node.
-func mapping(n ast.Node) ([]*ast.MappingValueNode, bool) {
-	switch n := n.(type) {
-	case *ast.MappingNode:
-		return n.Values, true
-	case *ast.MappingValueNode:
-		return []*ast.MappingValueNode{n}, true
-	}
-	return nil, false
 }
 
 // object reads a mapping with known keys and reports the others. Keys without a value count as absent.
@@ -211,12 +188,14 @@ func (r *reader) object(v value, known ...string) map[string]value {
 			right := "use " + strings.Join(known, ", ")
 			if meant := suggest(e.name, known); meant != "" {
 				right = fmt.Sprintf("did you mean %q?", meant)
+			} else if name, rest, ok := strings.Cut(e.name, ":"); ok && slices.Contains(known, name) {
+				right = fmt.Sprintf("a space must follow the colon: %s: %s", name, shorten(rest))
 			}
 			e.key.path = v.path
 			r.errorf(e.key, "unknown key %s; %s", quote(e.name), right)
 			continue
 		}
-		if r.resolve(e.node) != nil {
+		if resolve(e.node) != nil {
 			fields[e.name] = e.value
 		}
 	}
@@ -225,17 +204,16 @@ func (r *reader) object(v value, known ...string) map[string]value {
 
 // list reads a sequence; ok is false when there is none or something else.
 func (r *reader) list(v value) (items []value, ok bool) {
-	n := r.resolve(v.node)
+	n := resolve(v.node)
 	if n == nil {
 		return nil, false
 	}
-	seq, ok := n.(*ast.SequenceNode)
-	if !ok {
+	if n.Kind != yaml.SequenceNode {
 		r.errorf(v, "is %s; write a list in brackets, [a, b]", describe(n))
 		return nil, false
 	}
-	items = make([]value, len(seq.Values))
-	for i, item := range seq.Values {
+	items = make([]value, len(n.Content))
+	for i, item := range n.Content {
 		items[i] = v.child(item, v.path+"["+strconv.Itoa(i)+"]")
 	}
 	return items, true
@@ -246,7 +224,7 @@ func (r *reader) text(v value) (string, bool) {
 	if v.node == nil {
 		return "", false
 	}
-	n := r.resolve(v.node)
+	n := resolve(v.node)
 	s, ok := scalar(n)
 	if !ok {
 		r.errorf(v, "is %s; write one word or a quoted text", describe(n))
@@ -259,9 +237,9 @@ func (r *reader) integer(v value, low, high int64, what string) (int64, bool) {
 	if v.node == nil {
 		return 0, false
 	}
-	n := r.resolve(v.node)
+	n := resolve(v.node)
 	s, ok := scalar(n)
-	if _, quoted := n.(*ast.StringNode); !ok || quoted {
+	if !ok || !isNumberOrBool(n) {
 		r.errorf(v, "is %s, not %s; write a number from %d to %d without quotes", describe(n), what, low, high)
 		return 0, false
 	}
@@ -282,13 +260,12 @@ func (r *reader) boolean(v value) (val, ok bool) {
 	if v.node == nil {
 		return false, false
 	}
-	n := r.resolve(v.node)
-	b, ok := n.(*ast.BoolNode)
-	if !ok {
+	n := resolve(v.node)
+	if n == nil || n.ShortTag() != "!!bool" {
 		r.errorf(v, "is %s; write true or false", describe(n))
 		return false, false
 	}
-	return b.Value, true
+	return strings.EqualFold(n.Value, "true"), true
 }
 
 // duration reads a duration of Go's syntax.
@@ -326,34 +303,32 @@ func spell(d time.Duration) string {
 }
 
 // scalar is the text of a scalar node as written.
-func scalar(n ast.Node) (string, bool) {
-	switch n := n.(type) {
-	case *ast.StringNode:
-		return n.Value, true
-	case *ast.LiteralNode:
-		return n.Value.Value, true
-	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.InfinityNode, *ast.NanNode:
-		return n.GetToken().Value, true
+func scalar(n *yaml.Node) (string, bool) {
+	if n == nil || n.Kind != yaml.ScalarNode {
+		return "", false
 	}
-	return "", false
+	return n.Value, true
+}
+
+// isNumberOrBool reports a scalar without quotes that YAML does not take for text.
+func isNumberOrBool(n *yaml.Node) bool {
+	return slices.Contains([]string{"!!int", "!!float", "!!bool"}, n.ShortTag())
 }
 
 // describe names what a node is, for messages about wrong types.
-func describe(n ast.Node) string {
-	switch n := n.(type) {
-	case nil:
+func describe(n *yaml.Node) string {
+	if n == nil {
 		return "empty"
-	case *ast.MappingNode, *ast.MappingValueNode:
+	}
+	switch n.ShortTag() {
+	case "!!map":
 		return "a mapping"
-	case *ast.SequenceNode:
+	case "!!seq":
 		return "a list"
-	case *ast.IntegerNode, *ast.FloatNode, *ast.InfinityNode, *ast.NanNode:
-		return "the number " + shorten(n.GetToken().Value)
-	case *ast.BoolNode:
-		return "the truth value " + n.GetToken().Value
+	case "!!int", "!!float":
+		return "the number " + shorten(n.Value)
+	case "!!bool":
+		return "the truth value " + n.Value
 	}
-	if s, ok := scalar(n); ok {
-		return "the text " + quote(s)
-	}
-	return "not a value"
+	return "the text " + quote(n.Value)
 }

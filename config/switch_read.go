@@ -137,7 +137,7 @@ func (r *reader) port(c *Config, e entry) (Port, bool) {
 
 func (r *reader) trunk(c *Config, p *Port, v, native value) {
 	complete := true // only then can it be said what native is not among
-	if s, ok := scalar(r.resolve(v.node)); ok {
+	if s, ok := scalar(resolve(v.node)); ok {
 		if s != reservedAll {
 			r.errorf(v, "%s is not a list; write trunk: [%s], or trunk: all for every network", quote(s), shorten(s))
 			return
