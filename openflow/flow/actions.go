@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"github.com/eosin-sdn/eosin/openflow"
+	"github.com/eosin-sdn/eosin/openflow/oxm"
 )
 
 // Action types (OpenFlow 1.3 section 7.2.5) and Nicira's subtypes (nicira-ext.h).
@@ -58,24 +59,24 @@ func (a Actions) PopVLAN() Actions { return append(a, 0, actPopVLAN, 0, 8, 0, 0,
 // SetVLAN writes the VID of the outer tag; its priority stays.
 func (a Actions) SetVLAN(vid uint16) Actions {
 	a = append(a, 0, actSetField, 0, 16)
-	a = binary.BigEndian.AppendUint32(a, fieldVLANVID|2)
-	a = binary.BigEndian.AppendUint16(a, vid|vlanPresent)
+	a = binary.BigEndian.AppendUint32(a, oxm.VLANVID.Header()|2)
+	a = binary.BigEndian.AppendUint16(a, vid|oxm.VLANPresent)
 	return append(a, 0, 0, 0, 0, 0, 0)
 }
 
 // SetTunnelID writes the key or VNI with which a tunnel port sends.
 func (a Actions) SetTunnelID(id uint64) Actions {
 	a = append(a, 0, actSetField, 0, 16)
-	a = binary.BigEndian.AppendUint32(a, fieldTunnelID|8)
+	a = binary.BigEndian.AppendUint32(a, oxm.TunnelID.Header()|8)
 	return binary.BigEndian.AppendUint64(a, id)
 }
 
 // SetReg0 writes register 0.
-func (a Actions) SetReg0(v uint32) Actions { return a.set32(fieldReg0, v) }
+func (a Actions) SetReg0(v uint32) Actions { return a.set32(oxm.Reg0, v) }
 
-func (a Actions) set32(field, v uint32) Actions {
+func (a Actions) set32(field oxm.Field, v uint32) Actions {
 	a = append(a, 0, actSetField, 0, 16)
-	a = binary.BigEndian.AppendUint32(a, field|4)
+	a = binary.BigEndian.AppendUint32(a, field.Header()|4)
 	a = binary.BigEndian.AppendUint32(a, v)
 	return append(a, 0, 0, 0, 0)
 }
@@ -83,7 +84,7 @@ func (a Actions) set32(field, v uint32) Actions {
 // CTCommit commits the packet's connection in zone and gives it a mark (ct(commit,zone=…,exec(set_field:…->ct_mark))).
 func (a Actions) CTCommit(zone uint16, mark uint32) Actions {
 	a = a.ct(nxCTCommit, zone, noRecirc, 24+16)
-	return a.set32(fieldCTMark, mark)
+	return a.set32(oxm.CTMark, mark)
 }
 
 // CTRecirculate looks the packet's connection up in zone and goes on in table with ct_state and ct_mark set.
@@ -104,8 +105,8 @@ func (a Actions) ConsultMark(bit uint8) Actions {
 	a = binary.BigEndian.AppendUint16(a, 1)
 	a = binary.BigEndian.AppendUint16(a, uint16(bit))
 	a = binary.BigEndian.AppendUint16(a, 0)
-	a = binary.BigEndian.AppendUint32(a, fieldPktMark|4)
-	return binary.BigEndian.AppendUint32(a, fieldReg1|4)
+	a = binary.BigEndian.AppendUint32(a, oxm.PktMark.Header()|4)
+	return binary.BigEndian.AppendUint32(a, (oxm.Reg0+1).Header()|4)
 }
 
 // nicira appends the header of a Nicira extension action of length bytes.

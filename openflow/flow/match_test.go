@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/eosin-sdn/eosin/openflow"
+	"github.com/eosin-sdn/eosin/openflow/oxm"
 	"github.com/eosin-sdn/eosin/openflow/packet"
 )
 
@@ -140,7 +141,7 @@ func TestLongestMatch(t *testing.T) {
 func TestCanonicalForeign(t *testing.T) {
 	var regs []byte
 	for i := range uint32(17) { // 16 registers of 8 bytes fill a match
-		regs = binary.BigEndian.AppendUint32(regs, classNXM1<<16|i<<9|4)
+		regs = binary.BigEndian.AppendUint32(regs, (oxm.Reg0+oxm.Field(i)).Header()|4)
 		regs = binary.BigEndian.AppendUint32(regs, i)
 	}
 	if m, err := Canonical(regs[:maxMatch]); err != nil || !bytes.Equal(m.Bytes(), regs[:maxMatch]) {
@@ -166,7 +167,7 @@ func (m Match) bytes() []byte { return bytes.Clone(m.Bytes()) }
 // TestMasksAsDumped checks that masks have the form in which switches dump them.
 func TestMasksAsDumped(t *testing.T) {
 	exact, all, none := Match{}.CTMark(7, 0xffffffff), Match{}.EthDst(mac1), Match{}
-	if want := (Match{}).with32(fieldCTMark, 7); !exact.Equal(&want) {
+	if want := (Match{}).with32(oxm.CTMark, 7); !exact.Equal(&want) {
 		t.Errorf("a mask of ones: %x", exact.Bytes())
 	}
 	if got := (Match{}).EthDstMasked(mac1, packet.Broadcast); !got.Equal(&all) {
@@ -178,7 +179,7 @@ func TestMasksAsDumped(t *testing.T) {
 }
 
 // with32 is add32 of a match that has no address.
-func (m Match) with32(field, v uint32) Match { m.add32(field, v); return m }
+func (m Match) with32(field oxm.Field, v uint32) Match { m.add32(field, v); return m }
 
 func TestGetters(t *testing.T) {
 	m := Match{}.InPort(7).VLAN(10).EthSrc(mac1).EthDst(mac2)

@@ -2,7 +2,7 @@ package oftest
 
 import (
 	"github.com/eosin-sdn/eosin/openflow"
-	"github.com/eosin-sdn/eosin/openflow/oftext"
+	"github.com/eosin-sdn/eosin/openflow/oxm"
 )
 
 // Nicira's action subtypes that the switch knows (nicira-ext.h).
@@ -30,13 +30,12 @@ func (s *Switch) checkInstructions(table uint8, match, b []byte) *refusal {
 				return &refusal{openflow.ErrorTypeMeterModFailed, openflow.MeterModFailedInvalidMeter}
 			}
 		case openflow.InstructionApplyActions, openflow.InstructionWriteActions:
-			c := known{tagged: 0}
-			if vid, ok := find(match, oftext.VLANVID); ok && vid.Value[0]&0x10 != 0 {
+			var c known
+			if vid, ok := oxm.Find(match, oxm.VLANVID); ok && be.Uint16(vid.Value)&oxm.VLANPresent != 0 {
 				c.tagged = 1
 			}
-			eth, _ := exact(match, oftext.EthType)
-			c.ip = eth == ethIPv4 || eth == ethIPv6
-			c.arp = eth == ethARP || eth == ethRARP
+			eth, _ := oxm.Exact(match, oxm.EthType)
+			c.ethType = uint16(eth)
 			if no := s.checkActions(&c, i[8:]); no != nil {
 				return no
 			}
@@ -51,7 +50,7 @@ func (s *Switch) checkInstructions(table uint8, match, b []byte) *refusal {
 // known is what the match and the actions so far say about the packet.
 type known struct {
 	tagged  int // VLAN tags
-	ip, arp bool
+	ethType uint16
 }
 
 func badAction(code uint16) *refusal { return &refusal{openflow.ErrorTypeBadAction, code} }
@@ -105,26 +104,18 @@ func (s *Switch) checkActions(c *known, b []byte) *refusal {
 }
 
 func checkSetField(c *known, a []byte) *refusal {
-	t, _, _ := oftext.Cut(a[4:]) // validated by the caller
-	n, ok := t.Field.Known()
+	t, _, _ := oxm.Cut(a[4:]) // validated by the caller
+	info := t.Field.Info()
 	switch {
-	case !ok || !settable(t.Field):
+	case info == nil || !info.Settable():
 		return badAction(openflow.BadActionBadSetType)
-	case n != len(t.Value):
+	case info.Size != len(t.Value):
 		return badAction(openflow.BadActionBadSetLen)
 	case c == nil:
 		return nil
 	}
-	bad := false
-	switch t.Field {
-	case oftext.VLANVID, oftext.VLANPCP:
-		bad = c.tagged == 0
-	case oftext.IPDSCP:
-		bad = !c.ip
-	case oftext.ARPOp, oftext.ARPSPA, oftext.ARPTPA, oftext.ARPSHA, oftext.ARPTHA:
-		bad = !c.arp
-	}
-	if bad {
+	needsTag := t.Field == oxm.VLANVID || t.Field == oxm.VLANPCP
+	if needsTag && c.tagged == 0 || !info.Needs.MetByEthType(c.ethType) {
 		return badAction(openflow.BadActionMatchInconsistent)
 	}
 	return nil
@@ -144,9 +135,9 @@ func (s *Switch) checkNicira(c *known, a []byte) *refusal {
 			return badAction(openflow.BadActionBadLen)
 		}
 		f, from, n := loadTarget(a)
-		if size, ok := f.Known(); !ok || !settable(f) {
+		if info := f.Info(); info == nil || !info.Settable() {
 			return badAction(openflow.BadActionBadSetType)
-		} else if from+n > size*8 || n < 64 && be.Uint64(a[16:])>>n != 0 {
+		} else if from+n > info.Size*8 || n < 64 && be.Uint64(a[16:])>>n != 0 {
 			return badAction(openflow.BadActionBadSetArgument)
 		}
 	case nxResubmit, nxCTClear:
@@ -157,15 +148,15 @@ func (s *Switch) checkNicira(c *known, a []byte) *refusal {
 		if len(a) < 24 {
 			return badAction(openflow.BadActionBadLen)
 		}
-		if c != nil && !c.ip {
+		if c != nil && !oxm.IPProto.Info().Needs.MetByEthType(c.ethType) {
 			return badAction(openflow.BadActionMatchInconsistent)
 		}
 		if openflow.ValidateActions(a[24:]) != nil {
 			return badAction(openflow.BadActionBadLen)
 		}
 		for x := range tlvs(a[24:]) {
-			t, _, ok := oftext.Cut(x[4:])
-			if be.Uint16(x) != openflow.ActionSetField || !ok || t.Field != oftext.CTMark || len(t.Value) != 4 {
+			t, _, ok := oxm.Cut(x[4:])
+			if be.Uint16(x) != openflow.ActionSetField || !ok || t.Field != oxm.CTMark || len(t.Value) != 4 {
 				return badAction(openflow.BadActionBadArgument)
 			}
 		}

@@ -3,7 +3,8 @@ package oftest
 import (
 	"time"
 
-	"github.com/eosin-sdn/eosin/openflow/oftext"
+	"github.com/eosin-sdn/eosin/openflow/oxm"
+	"github.com/eosin-sdn/eosin/openflow/packet"
 )
 
 // Bits of ct_state (ovs-fields(7)).
@@ -44,18 +45,18 @@ type connEntry struct {
 // connOf returns the packet's key in a zone; opens is false for what cannot
 // open a connection (an echo reply), ok for what is not tracked at all.
 func (p *packetState) connOf(zone uint16) (k connKey, opens, ok bool) {
-	_, proto, src, dst, l4, ok := p.ip()
-	if !ok || len(l4) < 8 || !p.checksumsRight() {
+	h, ok := p.IP()
+	if !ok || len(h.L4) < 8 || !p.checksumsRight() {
 		return k, false, false
 	}
-	k = connKey{zone: zone, proto: proto}
-	copy(k.src[:], src)
-	copy(k.dst[:], dst)
+	k = connKey{zone: zone, proto: h.Proto}
+	copy(k.src[:], h.Src)
+	copy(k.dst[:], h.Dst)
 	opens = true
-	switch proto {
-	case protoICMP, protoICMPv6:
+	switch l4 := h.L4; h.Proto {
+	case packet.ProtoICMP, packet.ProtoICMPv6:
 		request, reply := byte(8), byte(0)
-		if proto == protoICMPv6 {
+		if h.Proto == packet.ProtoICMPv6 {
 			request, reply = 128, 129
 		}
 		if l4[0] != request && l4[0] != reply {
@@ -64,7 +65,7 @@ func (p *packetState) connOf(zone uint16) (k connKey, opens, ok bool) {
 		opens = l4[0] == request
 		k.sport = be.Uint16(l4[4:])
 		k.dport = k.sport
-	case protoTCP, protoUDP:
+	case packet.ProtoTCP, packet.ProtoUDP:
 		k.sport, k.dport = be.Uint16(l4), be.Uint16(l4[2:])
 	default:
 		return k, false, false
@@ -75,15 +76,15 @@ func (p *packetState) connOf(zone uint16) (k connKey, opens, ok bool) {
 // checksumsRight reports whether the IP packet's checksums are right: OVS takes
 // a packet for invalid if they are not.
 func (p *packetState) checksumsRight() bool {
-	eth, proto, src, dst, l4, ok := p.ip()
+	h, ok := p.IP()
 	if !ok {
 		return false
 	}
-	_, b := p.l3()
-	if eth == ethIPv4 {
-		n := int(b[0]&0xf) * 4
-		total := int(be.Uint16(b[2:]))
-		if sum(b[:n], 0) != 0xffff || total < n || total > len(b) {
+	_, b := p.L3()
+	l4, ipv4 := h.L4, h.EthType == packet.EtherTypeIPv4
+	if ipv4 {
+		n, total := len(h.Header), int(be.Uint16(b[2:]))
+		if packet.Checksum(h.Header) != 0 || total < n || total > len(b) {
 			return false
 		}
 		l4 = b[n:total]
@@ -97,13 +98,13 @@ func (p *packetState) checksumsRight() bool {
 	if len(l4) < 8 {
 		return false
 	}
-	if proto == protoUDP && eth == ethIPv4 && be.Uint16(l4[6:]) == 0 {
+	if h.Proto == packet.ProtoUDP && ipv4 && be.Uint16(l4[6:]) == 0 {
 		return true // none was made
 	}
-	if proto == protoICMP {
+	if h.Proto == packet.ProtoICMP {
 		return sum(l4, 0) == 0xffff
 	}
-	pseudo := sum(src, sum(dst, uint16(proto)))
+	pseudo := sum(h.Src, sum(h.Dst, uint16(h.Proto)))
 	return sum(l4, sum([]byte{byte(len(l4) >> 8), byte(len(l4))}, pseudo)) == 0xffff
 }
 
@@ -126,7 +127,7 @@ func sum(b []byte, start uint16) uint16 {
 // ct_mark on the packet; it commits a new connection if asked to. exec are the
 // actions on the connection.
 func (s *Switch) track(p *packetState, zone uint16, commit bool, exec []byte) {
-	p.ctZone, p.ctMark, p.ctState = zone, 0, ctTracked|ctInvalid
+	p.CTZone, p.CTMark, p.CTState = zone, 0, ctTracked|ctInvalid
 	k, opens, ok := p.connOf(zone)
 	if !ok {
 		return
@@ -135,17 +136,17 @@ func (s *Switch) track(p *packetState, zone uint16, commit bool, exec []byte) {
 	c := s.conn(k, now)
 	switch rc := s.conn(k.reversed(), now); {
 	case c != nil && opens:
-		p.ctState = ctTracked | ctNew
+		p.CTState = ctTracked | ctNew
 		if c.replied {
-			p.ctState = ctTracked | ctEstablished
+			p.CTState = ctTracked | ctEstablished
 		}
 	case rc != nil:
 		c = rc
 		c.replied = true
-		p.ctState = ctTracked | ctEstablished | ctReply
+		p.CTState = ctTracked | ctEstablished | ctReply
 	case opens:
 		c = nil
-		p.ctState = ctTracked | ctNew
+		p.CTState = ctTracked | ctNew
 	default:
 		return
 	}
@@ -162,7 +163,7 @@ func (s *Switch) track(p *packetState, zone uint16, commit bool, exec []byte) {
 	c.used = now
 	if commit {
 		for a := range tlvs(exec) {
-			t, _, _ := oftext.Cut(a[4:]) // checked with the flow
+			t, _, _ := oxm.Cut(a[4:]) // checked with the flow
 			mask := ^uint32(0)
 			if t.Mask != nil {
 				mask = be.Uint32(t.Mask)
@@ -170,7 +171,7 @@ func (s *Switch) track(p *packetState, zone uint16, commit bool, exec []byte) {
 			c.mark = c.mark&^mask | be.Uint32(t.Value)&mask
 		}
 	}
-	p.ctMark = c.mark
+	p.CTMark = c.mark
 }
 
 // conn returns a live connection.

@@ -9,6 +9,7 @@ import (
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
 	"github.com/eosin-sdn/eosin/openflow/ofconn"
+	"github.com/eosin-sdn/eosin/openflow/packet"
 )
 
 // FuzzFrame puts any frame through a pipeline that looks at and changes what
@@ -21,13 +22,13 @@ func FuzzFrame(f *testing.F) {
 	c := connect(f, sw)
 	var m flow.Match
 	var none flow.Actions
-	ip := m.EthType(ethIPv4)
+	ip := m.EthType(packet.EtherTypeIPv4)
 	dscp := flow.Actions{0, 25, 0, 16, 0x80, 0, 8 << 1, 1, 46, 0, 0, 0, 0, 0, 0, 0}
 	c.ok(
-		add(0, 9, 1, match(ip.IPProto(protoICMP).ICMPType(8)), apply(append(dscp, none.CTCommit(7, 5).CTRecirculate(7, 2)...))),
+		add(0, 9, 1, match(ip.IPProto(packet.ProtoICMP).ICMPType(8)), apply(append(dscp, none.CTCommit(7, 5).CTRecirculate(7, 2)...))),
 		add(0, 8, 1, match(ip.CTState(0, flow.CTTracked)), apply(none.CTRecirculate(7, 2))),
-		add(0, 8, 1, match(m.EthType(ethIPv6)), apply(append(dscp, none.CTRecirculate(7, 2)...))),
-		add(0, 7, 1, match(m.EthType(ethARP).ARPOp(1).ARPSender(ipA)), output(2)),
+		add(0, 8, 1, match(m.EthType(packet.EtherTypeIPv6)), apply(append(dscp, none.CTRecirculate(7, 2)...))),
+		add(0, 7, 1, match(m.EthType(packet.EtherTypeARP).ARPOp(1).ARPSender(ipA)), output(2)),
 		add(0, 6, 1, nil, apply(none.PushVLAN().SetVLAN(4).PopVLAN().Output(openflow.PortAll).PushVLAN().Output(2))),
 		add(2, 1, 1, match(m.CTMark(5, 0xff)), output(2)),
 		add(2, 0, 1, nil, output(openflow.PortInPort)),

@@ -1,13 +1,12 @@
 package oftest
 
 import (
-	"bytes"
 	"encoding/binary"
 	"slices"
 	"strings"
 
 	"github.com/eosin-sdn/eosin/openflow"
-	"github.com/eosin-sdn/eosin/openflow/oftext"
+	"github.com/eosin-sdn/eosin/openflow/oxm"
 )
 
 var be = binary.BigEndian
@@ -17,142 +16,57 @@ type refusal struct{ typ, code uint16 }
 
 func badMatch(code uint16) *refusal { return &refusal{openflow.ErrorTypeBadMatch, code} }
 
-// canonical checks OXM TLVs as OVS does and returns them in one form, so that
-// equal matches are equal strings: sorted by field, without masks of all ones
-// or of none.
-func canonical(oxm []byte) (string, *refusal) {
-	if openflow.ValidateMatch(oxm) != nil {
+// canonical checks OXM TLVs as OVS does and returns them in one form, so that equal matches are equal strings: sorted
+// by field, without masks of all ones or of none.
+func canonical(match []byte) (string, *refusal) {
+	if openflow.ValidateMatch(match) != nil {
 		return "", badMatch(openflow.BadMatchBadLen)
 	}
-	var tlvs []oftext.TLV
-	for len(oxm) > 0 {
-		t, rest, _ := oftext.Cut(oxm) // validated above
-		oxm = rest
-		n, known := t.Field.Known()
-		switch {
-		case !known:
+	var tlvs []oxm.TLV
+	for len(match) > 0 {
+		t, rest, _ := oxm.Cut(match) // validated above
+		match = rest
+		info := t.Field.Info()
+		if info == nil || info.Size != len(t.Value) { // OVS looks a field up by its length, too
 			return "", badMatch(openflow.BadMatchBadField)
-		case n != len(t.Value):
-			return "", badMatch(openflow.BadMatchBadField) // OVS looks a field up by its length too
 		}
 		for i := range t.Mask {
 			if t.Value[i]&^t.Mask[i] != 0 {
 				return "", badMatch(openflow.BadMatchBadWildcards)
 			}
 		}
-		if t.Mask != nil && !slices.ContainsFunc(t.Mask, func(b byte) bool { return b != 0 }) {
+		if !t.Canonical() {
 			continue // matches all
 		}
-		if t.Mask != nil && !slices.ContainsFunc(t.Mask, func(b byte) bool { return b != 0xff }) {
-			t.Mask = nil
+		if t.Mask != nil && !info.Maskable() {
+			return "", badMatch(openflow.BadMatchBadMask)
 		}
-		if t.Field == oftext.VLANVID && be.Uint16(t.Value)&0xe000 != 0 {
+		if t.Field == oxm.VLANVID && be.Uint16(t.Value)&0xe000 != 0 {
 			return "", badMatch(openflow.BadMatchBadValue)
 		}
 		tlvs = append(tlvs, t)
 	}
-	slices.SortFunc(tlvs, func(a, b oftext.TLV) int { return int(a.Field) - int(b.Field) })
+	slices.SortFunc(tlvs, func(a, b oxm.TLV) int { return int(a.Field) - int(b.Field) })
 	var b []byte
 	for i, t := range tlvs {
 		if i > 0 && tlvs[i-1].Field == t.Field {
 			return "", badMatch(openflow.BadMatchDupField)
 		}
-		b = appendTLV(b, t)
+		b = t.Append(b)
 	}
-	if !prerequisites(b) {
-		return "", badMatch(openflow.BadMatchBadPrereq)
+	for _, t := range tlvs {
+		if !t.Field.Info().Needs.MetBy(b) {
+			return "", badMatch(openflow.BadMatchBadPrereq)
+		}
 	}
 	return string(b), nil
-}
-
-func appendTLV(b []byte, t oftext.TLV) []byte {
-	h := uint32(t.Field)<<9 | uint32(len(t.Value)+len(t.Mask))
-	if t.Mask != nil {
-		h |= 0x100
-	}
-	b = be.AppendUint32(b, h)
-	b = append(b, t.Value...)
-	return append(b, t.Mask...)
-}
-
-// find returns the TLV of a field in a canonical match.
-func find(match []byte, f oftext.Field) (oftext.TLV, bool) {
-	for t, rest, ok := oftext.Cut(match); ok; t, rest, ok = oftext.Cut(rest) {
-		if t.Field == f {
-			return t, true
-		}
-	}
-	return oftext.TLV{}, false
-}
-
-// exact returns the value of a field that is matched whole.
-func exact(match []byte, f oftext.Field) (uint64, bool) {
-	t, ok := find(match, f)
-	if !ok || t.Mask != nil {
-		return 0, false
-	}
-	var n uint64
-	for _, c := range t.Value {
-		n = n<<8 | uint64(c)
-	}
-	return n, true
-}
-
-const (
-	ethIPv4 = 0x0800
-	ethARP  = 0x0806
-	ethRARP = 0x8035
-	ethIPv6 = 0x86dd
-
-	protoICMP   = 1
-	protoTCP    = 6
-	protoUDP    = 17
-	protoICMPv6 = 58
-)
-
-// prerequisites reports whether each field comes with what it needs
-// (OpenFlow 1.3.5 section 7.2.3.8).
-func prerequisites(match []byte) bool {
-	eth, _ := exact(match, oftext.EthType)
-	proto, _ := exact(match, oftext.IPProto)
-	ip := eth == ethIPv4 || eth == ethIPv6
-	for t, rest, ok := oftext.Cut(match); ok; t, rest, ok = oftext.Cut(rest) {
-		good := true
-		switch t.Field {
-		case oftext.VLANPCP:
-			vid, has := find(match, oftext.VLANVID)
-			good = has && vid.Value[0]&0x10 != 0
-		case oftext.IPDSCP, oftext.IPECN, oftext.IPProto, oftext.IPTTL:
-			good = ip
-		case oftext.IPv4Src, oftext.IPv4Dst:
-			good = eth == ethIPv4
-		case oftext.IPv6Src, oftext.IPv6Dst, oftext.IPv6Label:
-			good = eth == ethIPv6
-		case oftext.TCPSrc, oftext.TCPDst:
-			good = ip && proto == protoTCP
-		case oftext.UDPSrc, oftext.UDPDst:
-			good = ip && proto == protoUDP
-		case oftext.ICMPType, oftext.ICMPCode:
-			good = eth == ethIPv4 && proto == protoICMP
-		case oftext.ICMPv6Type, oftext.ICMPv6Code:
-			good = eth == ethIPv6 && proto == protoICMPv6
-		case oftext.NDTarget, oftext.NDSLL, oftext.NDTLL:
-			good = eth == ethIPv6 && proto == protoICMPv6
-		case oftext.ARPOp, oftext.ARPSPA, oftext.ARPTPA, oftext.ARPSHA, oftext.ARPTHA:
-			good = eth == ethARP || eth == ethRARP
-		}
-		if !good {
-			return false
-		}
-	}
-	return true
 }
 
 // covers reports whether every frame that inner matches is matched by outer
 // too; both are canonical.
 func covers(outer, inner []byte) bool {
-	for t, rest, ok := oftext.Cut(outer); ok; t, rest, ok = oftext.Cut(rest) {
-		u, has := find(inner, t.Field)
+	for t, rest, ok := oxm.Cut(outer); ok; t, rest, ok = oxm.Cut(rest) {
+		u, has := oxm.Find(inner, t.Field)
 		if !has {
 			return false
 		}
@@ -168,8 +82,8 @@ func covers(outer, inner []byte) bool {
 
 // overlaps reports whether a frame could match both; both are canonical.
 func overlaps(a, b []byte) bool {
-	for t, rest, ok := oftext.Cut(a); ok; t, rest, ok = oftext.Cut(rest) {
-		u, has := find(b, t.Field)
+	for t, rest, ok := oxm.Cut(a); ok; t, rest, ok = oxm.Cut(rest) {
+		u, has := oxm.Find(b, t.Field)
 		if !has {
 			continue
 		}
@@ -182,7 +96,7 @@ func overlaps(a, b []byte) bool {
 	return true
 }
 
-func maskByte(t oftext.TLV, i int) byte {
+func maskByte(t oxm.TLV, i int) byte {
 	if t.Mask == nil {
 		return 0xff
 	}
@@ -192,24 +106,11 @@ func maskByte(t oftext.TLV, i int) byte {
 // matches reports whether the packet has what the canonical match asks for.
 func (p *packetState) matches(match string) bool {
 	for b := []byte(match); len(b) > 0; {
-		t, rest, _ := oftext.Cut(b)
-		b = rest
-		var buf [16]byte
-		v, ok := p.field(buf[:0], t.Field)
-		if !ok {
+		t, rest, _ := oxm.Cut(b)
+		if !t.Matches(&p.Packet) {
 			return false
 		}
-		if t.Mask == nil {
-			if !bytes.Equal(v, t.Value) {
-				return false
-			}
-			continue
-		}
-		for i := range v {
-			if v[i]&t.Mask[i] != t.Value[i] {
-				return false
-			}
-		}
+		b = rest
 	}
 	return true
 }

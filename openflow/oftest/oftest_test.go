@@ -154,9 +154,9 @@ func frame(dst, src packet.MAC, vid int) []byte {
 func echo(dst, src packet.MAC, to, from netip.Addr, vid int, typ uint8, id uint16) []byte {
 	b := frame(dst, src, vid)
 	b = b[:len(b)-50]
-	binary.BigEndian.PutUint16(b[len(b)-2:], ethIPv4)
+	binary.BigEndian.PutUint16(b[len(b)-2:], packet.EtherTypeIPv4)
 	ip := make([]byte, 20)
-	ip[0], ip[3], ip[8], ip[9] = 0x45, 28, 64, protoICMP
+	ip[0], ip[3], ip[8], ip[9] = 0x45, 28, 64, packet.ProtoICMP
 	f, t := from.As4(), to.As4()
 	copy(ip[12:], f[:])
 	copy(ip[16:], t[:])

@@ -53,7 +53,7 @@ func likeOVS() []struct {
 	}
 	table := func(in openflow.PortNo, f []byte) []byte { return out(in, none.Output(openflow.PortTable), f) }
 	ctl := none.Output(openflow.PortController)
-	ip := m.EthType(ethIPv4)
+	ip := m.EthType(packet.EtherTypeIPv4)
 	ping, pong := echo(macB, macA, ipB, ipA, -1, 8, 0x6f), echo(macA, macB, ipA, ipB, -1, 0, 0x6f)
 	strict := func(f *openflow.FlowMod) { f.Priority = 5 }
 	pipeline := func(last ...[]byte) [][]byte { return last }
@@ -192,8 +192,8 @@ func likeOVS() []struct {
 		)},
 		{"walk: masks", pipeline(
 			add(0, 9, 1, match(m.EthDstMasked(packet.MAC{1}, packet.MAC{1})), apply(ctl)),
-			add(0, 8, 2, match(m.EthType(ethIPv4).IPProto(protoICMP).ICMPType(8).IPSrc(ipA)), apply(ctl)),
-			add(0, 7, 3, match(m.EthType(ethIPv4)), apply(ctl)),
+			add(0, 8, 2, match(m.EthType(packet.EtherTypeIPv4).IPProto(packet.ProtoICMP).ICMPType(8).IPSrc(ipA)), apply(ctl)),
+			add(0, 7, 3, match(m.EthType(packet.EtherTypeIPv4)), apply(ctl)),
 			table(1, frame(packet.Broadcast, macA, -1)), table(1, ping), table(1, pong), table(1, frame(macB, macA, -1)),
 		)},
 		{"walk: registers", pipeline(
@@ -202,7 +202,7 @@ func likeOVS() []struct {
 			out(1, none.SetReg0(4).Output(openflow.PortTable), frame(macB, macA, -1)),
 		)},
 		{"walk: colored probe", pipeline(
-			add(0, 9, 1, match(ip.IPProto(protoICMP).ICMPType(0).CTState(0, flow.CTTracked)), apply(none.CTRecirculate(77, 2))),
+			add(0, 9, 1, match(ip.IPProto(packet.ProtoICMP).ICMPType(0).CTState(0, flow.CTTracked)), apply(none.CTRecirculate(77, 2))),
 			add(0, 1, 2, nil, apply(ctl)),
 			add(2, 9, 3, match(ip.CTState(flow.CTTracked|flow.CTReply, flow.CTTracked|flow.CTReply).CTMark(0x6f, 0xffffffff)),
 				apply(ctl)),

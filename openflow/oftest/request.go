@@ -2,6 +2,7 @@ package oftest
 
 import (
 	"github.com/eosin-sdn/eosin/openflow"
+	"github.com/eosin-sdn/eosin/openflow/oxm"
 )
 
 // request answers one message of a controller; mu is held.
@@ -137,7 +138,7 @@ func (s *Switch) packetOut(msg []byte) *refusal {
 	if p := s.ports[m.InPort]; p != nil && p.NoRecv {
 		return nil
 	}
-	p := &packetState{frame: m.Data, inPort: m.InPort, cookie: ^uint64(0), packetOut: true}
+	p := &packetState{Packet: oxm.Packet{Frame: m.Data, InPort: m.InPort}, cookie: ^uint64(0), packetOut: true}
 	s.entries = 0
 	s.apply(p.clone(), m.Actions, 0)
 	return nil

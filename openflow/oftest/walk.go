@@ -5,7 +5,7 @@ import (
 	"slices"
 
 	"github.com/eosin-sdn/eosin/openflow"
-	"github.com/eosin-sdn/eosin/openflow/oftext"
+	"github.com/eosin-sdn/eosin/openflow/oxm"
 )
 
 // maxDepth bounds how deep, and maxEntries how often, one packet enters tables
@@ -41,9 +41,9 @@ func (s *Switch) receive(in openflow.PortNo, tunnelID uint64, frame []byte) {
 	}
 	port.stats.RxPackets++
 	port.stats.RxBytes += uint64(len(frame))
-	p := &packetState{frame: slices.Clone(frame), inPort: in}
+	p := &packetState{Packet: oxm.Packet{Frame: slices.Clone(frame), InPort: in}}
 	if port.Tunnel {
-		p.tunnelID = tunnelID
+		p.TunnelID = tunnelID
 	}
 	s.pipeline(p, 0, 0)
 }
@@ -61,7 +61,7 @@ func (s *Switch) pipeline(p *packetState, table uint8, depth int) {
 			break // a miss without a table-miss flow drops
 		}
 		e.packets++
-		e.bytes += uint64(len(p.frame))
+		e.bytes += uint64(len(p.Frame))
 		e.used = s.now()
 		p.cookie, p.table, p.miss = e.cookie, table, e.priority() == 0 && e.match() == "" && !p.packetOut
 		next, more := table, false
@@ -82,7 +82,7 @@ func (s *Switch) pipeline(p *packetState, table uint8, depth int) {
 					set = writeActions(set, i[8:])
 				case openflow.InstructionWriteMetadata:
 					mask := be.Uint64(i[16:])
-					p.metadata = p.metadata&^mask | be.Uint64(i[8:])&mask
+					p.Metadata = p.Metadata&^mask | be.Uint64(i[8:])&mask
 				case openflow.InstructionGotoTable:
 					next, more = i[4], true
 				}
@@ -101,7 +101,7 @@ func kind(a []byte) uint64 {
 	k := uint64(be.Uint16(a)) << 32
 	switch be.Uint16(a) {
 	case openflow.ActionSetField:
-		t, _, _ := oftext.Cut(a[4:]) // checked with the flow
+		t, _, _ := oxm.Cut(a[4:]) // checked with the flow
 		k |= uint64(t.Field)
 	case openflow.ActionExperimenter:
 		k |= uint64(be.Uint16(a[8:]))
@@ -160,8 +160,8 @@ func (s *Switch) apply(p *packetState, actions []byte, depth int) {
 		case openflow.ActionPopVLAN:
 			p.popVLAN()
 		case openflow.ActionSetField:
-			t, _, _ := oftext.Cut(a[4:]) // checked with the flow
-			p.set(t.Field, t.Value, t.Mask)
+			t, _, _ := oxm.Cut(a[4:]) // checked with the flow
+			t.Field.Info().Write(&p.Packet, t.Value, t.Mask)
 		case openflow.ActionExperimenter:
 			s.applyNicira(p, a, depth)
 		}
@@ -176,15 +176,15 @@ func (s *Switch) applyNicira(p *packetState, a []byte, depth int) {
 		p.load(a)
 	case nxResubmit:
 		q := *p // the rule that goes on keeps its own cookie
-		in := q.inPort
+		in := q.InPort
 		if port := be.Uint16(a[10:]); port != 0xfff8 {
-			q.inPort = openflow.PortNo(port)
+			q.InPort = openflow.PortNo(port)
 		}
 		s.pipeline(&q, a[12], depth+1)
-		q.inPort, q.cookie, q.table, q.miss = in, p.cookie, p.table, p.miss
+		q.InPort, q.cookie, q.table, q.miss = in, p.cookie, p.table, p.miss
 		*p = q
 	case nxCTClear:
-		p.ctState, p.ctZone, p.ctMark = 0, 0, 0
+		p.CTState, p.CTZone, p.CTMark = 0, 0, 0
 	case nxCT:
 		// The packet itself goes on untracked; what ct found is seen by the
 		// copy that goes to the table.
@@ -195,23 +195,22 @@ func (s *Switch) applyNicira(p *packetState, a []byte, depth int) {
 		}
 		s.track(q, zone, be.Uint16(a[10:])&1 != 0, a[24:])
 		if table := a[18]; table != 0xff {
-			q.metadata, q.regs = p.metadata, p.regs
+			q.Metadata, q.Regs = p.Metadata, p.Regs
 			s.pipeline(q, table, depth+1)
 		}
 	}
 }
 
 // loadTarget returns where a reg_load writes: field, first bit, bits.
-func loadTarget(a []byte) (f oftext.Field, from, n int) {
+func loadTarget(a []byte) (f oxm.Field, from, n int) {
 	ofs := be.Uint16(a[10:])
-	t, _, _ := oftext.Cut(be.AppendUint32(nil, be.Uint32(a[12:])&^0x1ff)) // the header alone, for its aliases
-	return t.Field, int(ofs >> 6), int(ofs&0x3f) + 1
+	return oxm.FieldOf(be.Uint32(a[12:])), int(ofs >> 6), int(ofs&0x3f) + 1
 }
 
 // load does NXAST_REG_LOAD.
 func (p *packetState) load(a []byte) {
 	f, from, n := loadTarget(a)
-	size, _ := f.Known() // checked with the flow
+	size := f.Info().Size // checked with the flow
 	value, mask := make([]byte, size), make([]byte, size)
 	v := be.Uint64(a[16:])
 	for i := range n {
@@ -219,7 +218,7 @@ func (p *packetState) load(a []byte) {
 		mask[size-1-at/8] |= 1 << (at % 8)
 		value[size-1-at/8] |= byte(v>>i&1) << (at % 8)
 	}
-	p.set(f, value, mask)
+	f.Info().Write(&p.Packet, value, mask)
 }
 
 // controllerReason returns the reason that a controller2 action gives.
@@ -251,17 +250,17 @@ func (s *Switch) output(p *packetState, to openflow.PortNo, depth int) {
 		}
 		s.toController(p, reason)
 	case openflow.PortInPort:
-		s.send(p, p.inPort)
+		s.send(p, p.InPort)
 	case openflow.PortTable:
 		s.pipeline(p.clone(), 0, depth+1)
 	case openflow.PortAll, openflow.PortFlood, openflow.PortNormal:
 		for _, no := range s.portNumbers() {
-			if no != p.inPort && no != openflow.PortLocal {
+			if no != p.InPort && no != openflow.PortLocal {
 				s.send(p, no)
 			}
 		}
 	default:
-		if to != p.inPort {
+		if to != p.InPort {
 			s.send(p, to)
 		}
 	}
@@ -274,10 +273,10 @@ func (s *Switch) send(p *packetState, to openflow.PortNo) {
 		return
 	}
 	port.stats.TxPackets++
-	port.stats.TxBytes += uint64(len(p.frame))
-	out := Out{Port: to, Frame: slices.Clone(p.frame)}
+	port.stats.TxBytes += uint64(len(p.Frame))
+	out := Out{Port: to, Frame: slices.Clone(p.Frame)}
 	if port.Tunnel {
-		out.TunnelID = p.tunnelID
+		out.TunnelID = p.TunnelID
 	}
 	s.outs = append(s.outs, out)
 }
@@ -307,7 +306,7 @@ func (s *Switch) runGroup(p *packetState, id uint32, depth int) {
 // toController sends a packet-in with the packet as it is now.
 func (s *Switch) toController(p *packetState, reason openflow.PacketInReason) {
 	s.packetIn(&openflow.PacketIn{
-		BufferID: openflow.BufferNone, TotalLen: uint16(len(p.frame)), Reason: reason, TableID: p.table,
-		Cookie: p.cookie, InPort: p.inPort, TunnelID: p.tunnelID, Data: p.frame,
+		BufferID: openflow.BufferNone, TotalLen: uint16(len(p.Frame)), Reason: reason, TableID: p.table,
+		Cookie: p.cookie, InPort: p.InPort, TunnelID: p.TunnelID, Data: p.Frame,
 	})
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
+	"github.com/eosin-sdn/eosin/openflow/oxm"
 	"github.com/eosin-sdn/eosin/openflow/packet"
 )
 
@@ -133,13 +134,13 @@ func TestPacketIn(t *testing.T) {
 func TestColoredProbe(t *testing.T) {
 	const zone, color = 7, 0x6f
 	var none flow.Actions
-	trap := flow.Match{}.EthType(ethIPv4).IPProto(protoICMP).ICMPType(0)
+	trap := flow.Match{}.EthType(packet.EtherTypeIPv4).IPProto(packet.ProtoICMP).ICMPType(0)
 	marked := flow.Match{}.CTState(flow.CTTracked|flow.CTReply, flow.CTTracked|flow.CTReply).CTMark(color, 0xffffffff)
 	sw, c := program(t, ports(2),
 		add(0, 10, 1, match(trap.EthDst(macA).IPSrc(ipB).IPDst(ipA).CTState(0, flow.CTTracked)),
 			apply(none.CTRecirculate(zone, 2))),
 		add(0, 1, 1, nil, flow.Instructions(nil).Goto(3)),
-		add(2, 10, 0xc01, match(marked.EthType(ethIPv4)), toController()),
+		add(2, 10, 0xc01, match(marked.EthType(packet.EtherTypeIPv4)), toController()),
 		add(2, 1, 1, nil, flow.Instructions(nil).Goto(3)),
 		add(3, 1, 1, match(flow.Match{}.EthDst(macB)), output(2)),
 		add(3, 1, 1, match(flow.Match{}.EthDst(macA)), output(1)),
@@ -168,9 +169,9 @@ func TestTrackStates(t *testing.T) {
 	now := &clock{}
 	sw := New(Options{Now: now.now})
 	at := func(f []byte, zone uint16, commit bool) uint32 {
-		p := &packetState{frame: f}
+		p := &packetState{Packet: oxm.Packet{Frame: f}}
 		sw.track(p, zone, commit, nil)
-		return p.ctState
+		return p.CTState
 	}
 	request, reply := echo(macB, macA, ipB, ipA, 5, 8, 9), echo(macA, macB, ipA, ipB, 5, 0, 9)
 	damaged := bytes.Clone(request)
@@ -204,7 +205,7 @@ func TestTrackStates(t *testing.T) {
 
 func TestMatchFields(t *testing.T) {
 	arp := frame(packet.Broadcast, macA, -1)[:14]
-	binary.BigEndian.PutUint16(arp[12:], ethARP)
+	binary.BigEndian.PutUint16(arp[12:], packet.EtherTypeARP)
 	arp = append(arp, 0, 1, 8, 0, 6, 4, 0, 1)
 	arp = append(arp, macA[:]...)
 	arp = append(arp, 10, 0, 3, 1, 0, 0, 0, 0, 0, 0, 10, 0, 3, 2)
@@ -215,30 +216,30 @@ func TestMatchFields(t *testing.T) {
 		match flow.Match
 		want  bool
 	}{
-		{ping, m.EthType(ethIPv4).IPProto(1).IPSrc(ipA).IPDst(ipB).ICMPType(8).VLAN(10).InPort(1), true},
+		{ping, m.EthType(packet.EtherTypeIPv4).IPProto(1).IPSrc(ipA).IPDst(ipB).ICMPType(8).VLAN(10).InPort(1), true},
 		{ping, m.InPort(2), false},
 		{ping, m.VLAN(11), false},
 		{ping, m.Untagged(), false},
-		{ping, m.EthType(ethIPv4).IPSrc(ipB), false},
-		{ping, m.EthType(ethIPv4).IPProto(1).ICMPType(0), false},
-		{ping, m.EthType(ethIPv4).IPDSCP(0), true},
-		{ping, m.EthType(ethARP), false},
+		{ping, m.EthType(packet.EtherTypeIPv4).IPSrc(ipB), false},
+		{ping, m.EthType(packet.EtherTypeIPv4).IPProto(1).ICMPType(0), false},
+		{ping, m.EthType(packet.EtherTypeIPv4).IPDSCP(0), true},
+		{ping, m.EthType(packet.EtherTypeARP), false},
 		{ping, m.Reg0(0), true},
 		{ping, m.Reg0(1), false},
 		{ping, m.CTState(0, flow.CTTracked), true},
 		{ping, m.EthSrcMasked(packet.MAC{2}, packet.MAC{0xff}).EthDst(macB), true},
 		{ping, m.EthDst(macA), false},
-		{arp, m.EthType(ethARP).ARPOp(1).ARPSender(ipA).Untagged(), true},
-		{arp, m.EthType(ethARP).ARPOp(2), false},
-		{arp, m.EthType(ethARP).ARPSender(ipB), false},
-		{arp[:30], m.EthType(ethARP).ARPOp(1), false}, // too short for ARP
-		{ping[:40], m.EthType(ethIPv4).IPProto(1).ICMPType(8), false},
+		{arp, m.EthType(packet.EtherTypeARP).ARPOp(1).ARPSender(ipA).Untagged(), true},
+		{arp, m.EthType(packet.EtherTypeARP).ARPOp(2), false},
+		{arp, m.EthType(packet.EtherTypeARP).ARPSender(ipB), false},
+		{arp[:30], m.EthType(packet.EtherTypeARP).ARPOp(1), false}, // too short for ARP
+		{ping[:40], m.EthType(packet.EtherTypeIPv4).IPProto(1).ICMPType(8), false},
 	} {
 		s, no := canonical(tc.match.Bytes())
 		if no != nil {
 			t.Fatalf("%d: refused %v", i, *no)
 		}
-		if got := (&packetState{frame: tc.frame, inPort: 1}).matches(s); got != tc.want {
+		if got := (&packetState{Packet: oxm.Packet{Frame: tc.frame, InPort: 1}}).matches(s); got != tc.want {
 			t.Errorf("%d: %v", i, got)
 		}
 	}

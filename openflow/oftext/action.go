@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/eosin-sdn/eosin/openflow"
+	"github.com/eosin-sdn/eosin/openflow/oxm"
 )
 
 // Nicira's action subtypes (nicira-ext.h, ofp-actions.c).
@@ -63,7 +64,7 @@ func action(a []byte) string {
 	case typ == openflow.ActionDecNwTTL:
 		return "dec_ttl"
 	case typ == openflow.ActionSetField:
-		if t, _, ok := Cut(a[4:]); ok {
+		if t, _, ok := oxm.Cut(a[4:]); ok {
 			return setField(t)
 		}
 	case typ == openflow.ActionExperimenter && len(a) >= 10 && be.Uint32(a[4:]) == openflow.ExperimenterNicira:
@@ -87,12 +88,12 @@ func output(p uint32, maxLen uint16) string {
 
 func portName(p uint32) string { return openflow.PortNo(p).String() }
 
-func setField(t TLV) string {
-	info, ok := fields[t.Field]
-	if !ok || len(t.Value) != info.bytes {
+func setField(t oxm.TLV) string {
+	info := t.Field.Info()
+	if info == nil || len(t.Value) != info.Size {
 		return fmt.Sprintf("set_field:0x%x->%v", t.Value, t.Field)
 	}
-	return fmt.Sprintf("set_field:%s->%v", format(info.style, t.Value, t.Mask), t.Field)
+	return fmt.Sprintf("set_field:%s->%v", format(info.Style, t.Value, t.Mask), t.Field)
 }
 
 // nicira writes Nicira's actions; b is what follows the subtype.
@@ -100,7 +101,7 @@ func nicira(subtype uint16, b []byte) string {
 	switch subtype {
 	case nxRegLoad:
 		if len(b) >= 14 {
-			return fmt.Sprintf("load:%#x->%s", be.Uint64(b[6:]), Bits(be.Uint16(b), be.Uint32(b[2:])))
+			return fmt.Sprintf("load:%#x->%s", be.Uint64(b[6:]), bits(be.Uint16(b), be.Uint32(b[2:])))
 		}
 	case nxRegMove:
 		if len(b) >= 14 {
@@ -109,7 +110,7 @@ func nicira(subtype uint16, b []byte) string {
 				bitRange(be.Uint32(b[10:]), int(be.Uint16(b[4:])), n))
 		}
 	case nxRegLoad2:
-		if t, _, ok := Cut(b[min(6, len(b)):]); ok {
+		if t, _, ok := oxm.Cut(b[min(6, len(b)):]); ok {
 			return setField(t)
 		}
 	case nxResubmit:
@@ -122,7 +123,7 @@ func nicira(subtype uint16, b []byte) string {
 		}
 	case nxOutputReg:
 		if len(b) >= 6 {
-			return "output:" + Bits(be.Uint16(b), be.Uint32(b[2:]))
+			return "output:" + bits(be.Uint16(b), be.Uint32(b[2:]))
 		}
 	case nxNote:
 		return "note:" + dotted(b)
@@ -150,20 +151,17 @@ func dotted(b []byte) string {
 	return strings.Join(parts, ".")
 }
 
-// Bits writes the bits of a field that Nicira's actions name by an offset
+// bits writes the bits of a field that Nicira's actions name by an offset
 // (upper 10 bits) and a length less one (lower 6 bits).
-func Bits(ofsNbits uint16, header uint32) string {
+func bits(ofsNbits uint16, header uint32) string {
 	return bitRange(header, int(ofsNbits>>6), int(ofsNbits&0x3f)+1)
 }
 
 func bitRange(header uint32, from, n int) string {
-	t, _, _ := Cut(be.AppendUint32(nil, header&^0x1ff)) // the header alone, for its aliases
-	name := "NXM_" + t.Field.String()
-	if long, ok := nxmNames[t.Field]; ok {
-		name = long
-	}
-	if t.Field >= Reg0 && t.Field < Reg0+16 {
-		name = fmt.Sprintf("NXM_NX_REG%d", t.Field-Reg0)
+	f := oxm.FieldOf(header)
+	name := f.String()
+	if info := f.Info(); info != nil {
+		name = info.NXM()
 	}
 	switch {
 	case from == 0 && n == int(header&0xff)*8:
@@ -172,11 +170,6 @@ func bitRange(header uint32, from, n int) string {
 		return fmt.Sprintf("%s[%d]", name, from)
 	}
 	return fmt.Sprintf("%s[%d..%d]", name, from, from+n-1)
-}
-
-var nxmNames = map[Field]string{
-	InPort: "NXM_OF_IN_PORT", EthDst: "NXM_OF_ETH_DST", EthSrc: "NXM_OF_ETH_SRC", TunnelID: "NXM_NX_TUN_ID",
-	CTMark: "NXM_NX_CT_MARK", PktMark: "NXM_NX_PKT_MARK", CTZone: "NXM_NX_CT_ZONE", Metadata: "OXM_OF_METADATA", VLANVID: "OXM_OF_VLAN_VID",
 }
 
 // controller is the content of both of Nicira's controller actions.
@@ -267,7 +260,7 @@ func conntrack(b []byte) string {
 		parts = append(parts, fmt.Sprintf("table=%d", b[8]))
 	}
 	if src := be.Uint32(b[2:]); src != 0 {
-		parts = append(parts, "zone="+Bits(be.Uint16(b[6:]), src))
+		parts = append(parts, "zone="+bits(be.Uint16(b[6:]), src))
 	} else if zone := be.Uint16(b[6:]); zone != 0 {
 		parts = append(parts, fmt.Sprintf("zone=%d", zone))
 	}

@@ -4,89 +4,72 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strings"
-)
 
-// matchOrder is the order in which ovs-ofctl writes the fields; nil values
-// mark where the protocol, the VLAN and the registers come.
-var (
-	beforeProtocol = []Field{CTState, CTZone, CTMark}
-	afterProtocol  = []Field{TunnelID, TunSrc, TunDst, Metadata, InPort}
-	afterVLAN      = []Field{
-		EthSrc, EthDst, EthType, IPv6Src, IPv6Dst, IPv6Label, ARPSPA, ARPTPA, IPv4Src, IPv4Dst, IPProto, ARPOp,
-		ARPSHA, ARPTHA, IPDSCP, IPECN, IPTTL, ICMPType, ICMPCode, ICMPv6Type, ICMPv6Code, TCPSrc, TCPDst, UDPSrc, UDPDst,
-		NDTarget, NDSLL, NDTLL,
-	}
+	"github.com/eosin-sdn/eosin/openflow/oxm"
 )
 
 // packetType is OpenFlow 1.5's field; 0 is an Ethernet frame.
-const packetType Field = classBasic<<7 | 44
+var packetType = oxm.FieldOf(0x80005800)
 
-// Match writes OXM TLVs, without the header and padding of ofp_match, as
-// ovs-ofctl does. The empty match is the empty string.
-func Match(oxm []byte) string {
-	m := make(map[Field]TLV)
+// Match writes OXM TLVs, without the header and padding of ofp_match, as ovs-ofctl does. The empty match is the empty
+// string.
+func Match(match []byte) string {
+	known := make(map[oxm.Field]oxm.TLV)
 	var unknown []string
-	for len(oxm) > 0 {
-		t, rest, ok := Cut(oxm)
+	for len(match) > 0 {
+		t, rest, ok := oxm.Cut(match)
 		if !ok {
-			unknown = append(unknown, "malformed="+hex.EncodeToString(oxm))
+			unknown = append(unknown, "malformed="+hex.EncodeToString(match))
 			break
 		}
-		if t.Field == packetType && number(t.Value) == 0 {
-			oxm = rest
-			continue // Ethernet: OVS dumps it in some cases, ovs-ofctl does not print it
-		}
-		if n, known := t.Field.Known(); known && n == len(t.Value) {
-			m[t.Field] = t
-		} else {
+		match = rest
+		info := t.Field.Info()
+		switch {
+		case t.Field == packetType && oxm.Number(t.Value) == 0: // OVS dumps it in some cases, ovs-ofctl does not print it
+		case info != nil && info.Size == len(t.Value):
+			known[t.Field] = t
+		default:
 			s := fmt.Sprintf("%v=0x%x", t.Field, t.Value)
 			if t.Mask != nil {
 				s += fmt.Sprintf("/0x%x", t.Mask)
 			}
 			unknown = append(unknown, s)
 		}
-		oxm = rest
 	}
+	protocol := protocol(known)
 	var parts []string
-	put := func(fs ...Field) {
-		for _, f := range fs {
-			t, ok := m[f]
-			if !ok {
-				continue
+	for i := range oxm.Fields {
+		info := &oxm.Fields[i]
+		if info.Field == oxm.Reg0 && protocol != "" { // ovs-ofctl writes it before the registers
+			parts = append(parts, protocol)
+		}
+		t, ok := known[info.Field]
+		switch {
+		case !ok:
+		case info.Field == oxm.VLANVID || info.Field == oxm.VLANPCP:
+			if s := vlan(known); s != "" {
+				parts = append(parts, s)
 			}
-			info := fields[f]
-			name, value := info.match, format(info.style, t.Value, t.Mask)
-			if f == IPDSCP {
-				name, value = "nw_tos", fmt.Sprint(t.Value[0]<<2)
-			}
-			parts = append(parts, name+"="+value)
+			delete(known, oxm.VLANPCP)
+		case info.Style == oxm.DSCP:
+			parts = append(parts, fmt.Sprintf("%s=%d", info.MatchName, t.Value[0]<<2))
+		default:
+			parts = append(parts, info.MatchName+"="+format(info.Style, t.Value, t.Mask))
 		}
 	}
-	put(beforeProtocol...)
-	if name := protocol(m); name != "" {
-		parts = append(parts, name)
-	}
-	for i := range Field(16) {
-		put(Reg0 + i)
-	}
-	put(afterProtocol...)
-	if s := vlan(m); s != "" {
-		parts = append(parts, s)
-	}
-	put(afterVLAN...)
 	return strings.Join(append(parts, unknown...), ",")
 }
 
 // protocol returns ovs-ofctl's short name for ethertype and IP protocol and
 // takes from m what the name says.
-func protocol(m map[Field]TLV) string {
-	t, ok := m[EthType]
+func protocol(m map[oxm.Field]oxm.TLV) string {
+	t, ok := m[oxm.EthType]
 	if !ok || t.Mask != nil {
 		return ""
 	}
 	names := map[uint64]string{}
 	name := ""
-	switch number(t.Value) {
+	switch oxm.Number(t.Value) {
 	case 0x0800:
 		name, names = "ip", map[uint64]string{1: "icmp", 2: "igmp", 6: "tcp", 17: "udp", 132: "sctp"}
 	case 0x86dd:
@@ -98,25 +81,25 @@ func protocol(m map[Field]TLV) string {
 	default:
 		return ""
 	}
-	delete(m, EthType)
-	if p, ok := m[IPProto]; ok && p.Mask == nil && names[number(p.Value)] != "" {
-		name = names[number(p.Value)]
-		delete(m, IPProto)
+	delete(m, oxm.EthType)
+	if p, ok := m[oxm.IPProto]; ok && p.Mask == nil && names[oxm.Number(p.Value)] != "" {
+		name = names[oxm.Number(p.Value)]
+		delete(m, oxm.IPProto)
 	}
 	return name
 }
 
 // vlan writes VID and priority, which ovs-ofctl takes for one field.
-func vlan(m map[Field]TLV) string {
+func vlan(m map[oxm.Field]oxm.TLV) string {
 	var tci, mask uint16
-	if t, ok := m[VLANVID]; ok {
-		tci, mask = uint16(number(t.Value)), 0x1fff
+	if t, ok := m[oxm.VLANVID]; ok {
+		tci, mask = uint16(oxm.Number(t.Value)), 0x1fff
 		if t.Mask != nil {
-			mask = uint16(number(t.Mask))
+			mask = uint16(oxm.Number(t.Mask))
 		}
 	}
-	if t, ok := m[VLANPCP]; ok {
-		tci |= uint16(number(t.Value)) << 13
+	if t, ok := m[oxm.VLANPCP]; ok {
+		tci |= uint16(oxm.Number(t.Value)) << 13
 		mask |= 0xe000
 	}
 	vid, pcp := mask&0xfff == 0xfff, mask&0xe000 == 0xe000

@@ -36,3 +36,6 @@ func pseudo(src, dst netip.Addr, proto uint8, length int) uint64 {
 	s, d := src.As16(), dst.As16()
 	return sum(sum(acc, s[:]), d[:])
 }
+
+// Checksum returns the Internet checksum of b (RFC 1071): 0 where b has a right one in it already.
+func Checksum(b []byte) uint16 { return fold(sum(0, b)) }
