@@ -255,8 +255,8 @@ func l4(eth uint16, proto uint8, header int, field func(b []byte) []byte) source
 
 func bytesAt(at, n int) func([]byte) []byte { return func(b []byte) []byte { return cut(b, at, n) } }
 
-func tcp(at, n int) source { return l4(0, packet.ProtoTCP, 20, bytesAt(at, n)) }
-func udp(at, n int) source { return l4(0, packet.ProtoUDP, 8, bytesAt(at, n)) }
+func tcp(at, n int) source  { return l4(0, packet.ProtoTCP, 20, bytesAt(at, n)) }
+func udp(at, n int) source  { return l4(0, packet.ProtoUDP, 8, bytesAt(at, n)) }
 func icmp(at, n int) source { return l4(packet.EtherTypeIPv4, packet.ProtoICMP, 8, bytesAt(at, n)) }
 
 func icmpv6(at, n int) source { return l4(packet.EtherTypeIPv6, packet.ProtoICMPv6, 8, bytesAt(at, n)) }
