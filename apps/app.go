@@ -71,7 +71,7 @@ type Fact struct {
 	Latency time.Duration    // HelloSeen: from sending to here; Answered: from the question at At to the answer
 	Tunnel  bool             // HelloSeen: it came through a tunnel
 
-	Frame []byte       // ProbeReply: the frame, owned by the receiver
+	Reply any          // ProbeReply: a *probe.Trapped
 	Event *event.Event // Told
 }
 

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/eosin-sdn/eosin/apps/discovery"
+	"github.com/eosin-sdn/eosin/apps/probe"
 	"github.com/eosin-sdn/eosin/config"
 	"github.com/eosin-sdn/eosin/controller/api"
 	"github.com/eosin-sdn/eosin/controller/datapath"
@@ -70,7 +71,8 @@ func New(cfg *config.Config, o Options) *Controller {
 	c.fabric = newFabric(c)
 	c.ovsdb = newDatabases(c)
 	c.prober = prober.New(&reach{c}, prober.Options{Emit: c.sink.Emit})
-	c.keys = datapath.Keys{Hellos: discovery.NewSigner(time.Now()), Probes: c.prober.Key()}
+	probeKey := probe.NewKey()
+	c.keys = datapath.Keys{Hellos: discovery.NewSigner(time.Now()), Probes: &probeKey}
 	c.Configure(cfg)
 	return c
 }

@@ -101,7 +101,7 @@ func (s *datapathSwitch) facts(m *datapath.Machine) {
 			f := &facts[i]
 			switch f.Kind {
 			case apps.ProbeReply:
-				s.c.prober.Received(s.id, f.Port, f.At, f.VLAN, f.Frame)
+				s.c.prober.Received(s.id, f.Port, f.At, f.VLAN, f.Reply.(*probe.Trapped))
 			case apps.HostIP:
 				s.c.book.add(f.Addr, hostRef{s.id, uint64(topology.NewHostKey(f.VLAN, f.MAC))})
 			case apps.Told:

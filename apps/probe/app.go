@@ -3,7 +3,6 @@
 package probe
 
 import (
-	"slices"
 	"time"
 
 	"github.com/eosin-sdn/eosin/apps"
@@ -20,7 +19,7 @@ type App struct {
 	ways  ways         // for which the traps were stated
 }
 
-// New returns the app for a switch. All apps of a controller and the engine that runs its probes share the key.
+// New returns the app for a switch. All apps of a controller share the key, since a reply may come in at another switch.
 func New(sw *apps.Switch, key *Key) *App {
 	return &App{sw: sw, key: key, traps: map[Trap]int{}}
 }
@@ -65,51 +64,43 @@ func (a *App) RemoveTrap(t Trap, out *apps.Output) {
 // TrapCount returns how many different traps there are.
 func (a *App) TrapCount() int { return len(a.traps) }
 
-// DSCP returns the DSCP that echoes injected at this switch must carry: 0 but where the switch has no connection tracker.
-func (a *App) DSCP() uint8 {
-	if a.sw.NoConntrack {
-		return FallbackDSCP
-	}
-	return 0
-}
-
-// Injection is a frame to be sent as if a port had sent it.
-type Injection struct {
-	Port  openflow.PortNo
-	VLAN  uint16 // the network that the port's frame will belong to
-	Frame []byte // as the host itself would send it
-	Type  Type
-	Color uint16
-}
-
-// Inject sends a frame through the pipeline from the port on. An echo's connection gets the color, by which its reply will be
-// known. A port that is missing or down gives no error: the caller has looked.
-func (a *App) Inject(_ time.Time, out *apps.Output, in Injection) {
+// Inject sends a request through the pipeline as if the port had sent it. The connection of all but the link layer's gets the
+// color, by which its reply will be known. A port that is missing or down gives no error: the caller has looked.
+func (a *App) Inject(out *apps.Output, port openflow.PortNo, f *Frame) {
 	actions := flow.Actions(make([]byte, 0, 80)).SetReg0(apps.Injected)
-	if in.Type != ARP && !a.sw.NoConntrack {
-		actions = actions.CTCommit(Zone(in.VLAN), markPrefix|uint32(in.Color))
+	switch {
+	case f.Type.LinkLayer:
+	case a.sw.NoConntrack:
+		f.DSCP = FallbackDSCP
+	default:
+		actions = actions.CTCommit(Zone(f.VLAN), markPrefix|uint32(f.Color))
 	}
-	out.PacketOut(in.Port, actions.Output(openflow.PortTable), in.Frame)
+	out.PacketOut(port, actions.Output(openflow.PortTable), f.Append(nil, a.key))
 }
 
-// Deliver sends a frame straight out of a port, past the pipeline: it comes to the host there whatever the network does.
-// frame is as the host receives it.
-func (a *App) Deliver(_ time.Time, out *apps.Output, port openflow.PortNo, frame []byte) {
-	out.PacketOut(openflow.PortController, flow.Actions(nil).Output(port), frame)
+// Deliver sends a request straight out of a port, past the pipeline: it comes to the host there whatever the network does.
+func (a *App) Deliver(out *apps.Output, port openflow.PortNo, f *Frame) {
+	out.PacketOut(openflow.PortController, flow.Actions(nil).Output(port), f.Append(nil, a.key))
+}
+
+// Trapped is a frame that a trap brought, as it was read. This is the one time that its signature is checked.
+type Trapped struct {
+	Reply
+	Reason Reason // Genuine, or why nothing in Reply can be relied on
 }
 
 // PacketRcvd passes on what a trap brought, to be matched with the probes that run.
 //
-//  1. An echo reply that is not verified is a host's own, or a forgery: it goes on behind the trap with its in port, as if it
-//     had never been taken out. (Into the first table it would come back here.)
+//  1. A reply that is not verified is a host's own, or a forgery: it goes on behind the trap with its in port, as if it had
+//     never been taken out. (Into the first table it would come back here.) Frames to a colored MAC address have no receiver.
 //  2. Each frame becomes a fact, so that forgeries are counted where probes are.
 func (a *App) PacketRcvd(now time.Time, p *apps.Packet, out *apps.Output) {
 	r, reason := Verify(p.In.Data, a.key)
-	if reason != Genuine && flow.Tag(p.In.Cookie) != tagARP {
+	if reason != Genuine && flow.Tag(p.In.Cookie) != tagLinkLayer {
 		out.PacketOut(p.In.InPort, flow.Actions(nil).ResubmitTable(apps.TableSnoop), p.In.Data)
 	}
 	out.Facts = append(out.Facts, apps.Fact{
-		Kind: apps.ProbeReply, Port: p.In.InPort, VLAN: p.VLAN, MAC: r.EthSrc, At: now, Frame: slices.Clone(p.In.Data),
+		Kind: apps.ProbeReply, Port: p.In.InPort, VLAN: p.VLAN, MAC: r.EthSrc, At: now, Reply: &Trapped{r, reason},
 	})
 }
 

@@ -3,6 +3,7 @@ package probe
 import (
 	"bytes"
 	"encoding/binary"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -81,9 +82,6 @@ func TestRefreshFollowsTheLossOfConntrack(t *testing.T) {
 			t.Errorf("a switch without a connection tracker would refuse %s", text)
 		}
 	})
-	if a.DSCP() != FallbackDSCP {
-		t.Errorf("DSCP %d", a.DSCP())
-	}
 }
 
 // packetOut splits the packet-out messages in b.
@@ -108,23 +106,27 @@ func packetOuts(t *testing.T, b []byte) (list []struct {
 }
 
 func TestInject(t *testing.T) {
-	frame := []byte("frame")
 	table := func(a flow.Actions) flow.Actions { return a.Output(openflow.PortTable) }
 	color := flow.Actions(nil).SetReg0(apps.Injected).CTCommit(0xe00a, 0xe0518001)
 	for name, c := range map[string]struct {
 		typ         Type
+		src, dst    netip.Addr
 		noConntrack bool
+		dscp        uint8
 		want        flow.Actions
 	}{
-		"icmp":     {ICMP, false, table(color)},
-		"icmp6":    {ICMP6, false, table(color)},
-		"arp":      {ARP, false, table(flow.Actions(nil).SetReg0(apps.Injected))},
-		"fallback": {ICMP, true, table(flow.Actions(nil).SetReg0(apps.Injected))},
+		"icmp":     {ICMP, ipA, ipB, false, 0, table(color)},
+		"icmp6":    {ICMP6, ip6A, ip6B, false, 0, table(color)},
+		"arp":      {ARP, ipA, ipB, false, 0, table(flow.Actions(nil).SetReg0(apps.Injected))},
+		"fallback": {ICMP, ipA, ipB, true, FallbackDSCP, table(flow.Actions(nil).SetReg0(apps.Injected))},
 	} {
 		a, out := newApp(c.noConntrack)
-		a.Inject(time.Time{}, out, Injection{Port: 5, VLAN: 10, Frame: frame, Type: c.typ, Color: 0x8001})
+		f := echo(c.src, c.dst)
+		f.Type, f.VLAN = c.typ, 10
+		a.Inject(out, 5, f)
+		f.DSCP = c.dscp
 		got := packetOuts(t, out.Wire)
-		if len(got) != 1 || got[0].in != 5 || !bytes.Equal(got[0].actions, c.want) || !bytes.Equal(got[0].frame, frame) {
+		if len(got) != 1 || got[0].in != 5 || !bytes.Equal(got[0].actions, c.want) || !bytes.Equal(got[0].frame, f.Append(nil, &testKey)) {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
@@ -141,11 +143,12 @@ func TestPacketRcvd(t *testing.T) {
 		frame  []byte
 		tag    uint64
 		goesOn bool
+		reason Reason
 	}{
-		"ours":          {ours, tagTracked, false},
-		"a user's":      {users, tagFallback, true},
-		"forged":        {forged, tagTracked, true},
-		"malformed ARP": {arp, tagARP, false},
+		"ours":          {ours, tagTracked, false, Genuine},
+		"a user's":      {users, tagFallback, true, NotOurs},
+		"forged":        {forged, tagTracked, true, Forged},
+		"malformed ARP": {arp, tagLinkLayer, false, Malformed},
 	} {
 		a, out := newApp(false)
 		out.Wire = nil
@@ -162,10 +165,10 @@ func TestPacketRcvd(t *testing.T) {
 			}
 		}
 		if len(out.Facts) != 1 || out.Facts[0].Kind != apps.ProbeReply || out.Facts[0].Port != 3 || out.Facts[0].VLAN != 10 ||
-			!out.Facts[0].At.Equal(now) || !bytes.Equal(out.Facts[0].Frame, c.frame) {
+			!out.Facts[0].At.Equal(now) {
 			t.Errorf("%s: facts %+v", name, out.Facts)
-		} else if c.frame[0]++; out.Facts[0].Frame[0] == c.frame[0] {
-			t.Errorf("%s: the fact's frame is not a copy", name)
+		} else if got := out.Facts[0].Reply.(*Trapped); got.Reason != c.reason || got.Reason == Genuine && (got.ID != 7 || got.Src != ipB) {
+			t.Errorf("%s: read as %+v", name, got)
 		}
 	}
 }

@@ -19,9 +19,13 @@ var (
 	start    = time.Unix(1700000000, 123456789)
 )
 
-func echo(src, dst netip.Addr) *Echo {
-	return &Echo{
-		Link: Link{Src: macA, Dst: macB}, Src: src, Dst: dst, Color: 0x8001, ID: 7, Seq: 0x10005, Start: start,
+func echo(src, dst netip.Addr) *Frame {
+	typ := ICMP
+	if src.Is6() {
+		typ = ICMP6
+	}
+	return &Frame{
+		Type: typ, Link: Link{Src: macA, Dst: macB}, Src: src, Dst: dst, Color: 0x8001, ID: 7, Seq: 0x10005, Start: start,
 	}
 }
 
@@ -167,7 +171,7 @@ func TestVerifyReasons(t *testing.T) {
 }
 
 func TestARP(t *testing.T) {
-	request := (&ARPRequest{Link: Link{Dst: packet.Broadcast}, Target: ipB, Color: 0x9abc, Seq: 0x1ff}).Append(nil)
+	request := (&Frame{Type: ARP, Link: Link{Dst: packet.Broadcast}, Dst: ipB, Color: 0x9abc, Seq: 0x1ff}).Append(nil, &testKey)
 	want := "ffffffffffff" + "02e0519abcff" + "0806" + "0001080006040001" + "02e0519abcff" + "00000000" + "000000000000" + "0a000302"
 	if got := hex.EncodeToString(request[:42]); got != want || len(request) != 60 {
 		t.Errorf("request of %d bytes\n got %s\nwant %s", len(request), got, want)
@@ -190,7 +194,7 @@ func TestARP(t *testing.T) {
 	if !IsColored(colored) || IsColored(macA) {
 		t.Error("IsColored is wrong")
 	}
-	if b := (&ARPRequest{Target: ip6A}).Append(nil); b != nil {
+	if b := (&Frame{Type: ARP, Dst: ip6A}).Append(nil, &testKey); b != nil {
 		t.Errorf("ARP for IPv6: %x", b)
 	}
 }

@@ -59,17 +59,17 @@ func (k *Key) hash(head []byte, src, dst netip.Addr, color uint16) [hashLen]byte
 	return [hashLen]byte(h.Sum(sum[:0]))
 }
 
-// appendPayload appends the payload of e.
-func (e *Echo) appendPayload(b []byte, key *Key) []byte {
-	size := e.size()
+// appendPayload appends the payload of the request.
+func (f *Frame) appendPayload(b []byte, key *Key) []byte {
+	size := f.size()
 	start := len(b)
 	b = binary.BigEndian.AppendUint32(b, magic)
 	b = append(b, version, 0)
 	b = binary.BigEndian.AppendUint16(b, uint16(size))
-	b = binary.BigEndian.AppendUint32(b, e.ID)
-	b = binary.BigEndian.AppendUint32(b, e.Seq)
-	b = binary.BigEndian.AppendUint64(b, uint64(e.Start.UnixNano()))
-	sum := key.hash(b[start:], e.Src, e.Dst, e.Color)
+	b = binary.BigEndian.AppendUint32(b, f.ID)
+	b = binary.BigEndian.AppendUint32(b, f.Seq)
+	b = binary.BigEndian.AppendUint64(b, uint64(f.Start.UnixNano()))
+	sum := key.hash(b[start:], f.Src, f.Dst, f.Color)
 	b = append(b, sum[:]...)
 	for i := MinSize; i < size; i++ {
 		b = append(b, byte(i))
@@ -78,11 +78,11 @@ func (e *Echo) appendPayload(b []byte, key *Key) []byte {
 }
 
 // size returns the payload's length in bytes.
-func (e *Echo) size() int {
-	if e.Size == 0 {
+func (f *Frame) size() int {
+	if f.Size == 0 {
 		return DefaultSize
 	}
-	return min(max(e.Size, MinSize), MaxSize)
+	return min(max(f.Size, MinSize), MaxSize)
 }
 
 // readPayload fills r from the payload of a reply whose other fields are filled already.

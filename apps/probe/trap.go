@@ -12,15 +12,20 @@ import (
 type Trap struct {
 	VLAN uint16
 	Type Type
-	// EthDst is the source's MAC address, to which the reply comes; for ARP any MAC address of the probe's color.
+	// EthDst is the source's MAC address, to which the reply comes; of the link layer, any MAC address of the probe's color.
 	EthDst packet.MAC
-	// Src and Dst are the reply's: Src is what was probed. Dst is not looked at for ARP.
+	// Src and Dst are the reply's: Src is what was probed. Dst is not looked at in types of the link layer.
 	Src, Dst netip.Addr
+}
+
+// addresses narrows a match to the exact addresses.
+func (t *Trap) addresses(m flow.Match) flow.Match {
+	return m.EthDst(t.EthDst).IPSrc(t.Src).IPDst(t.Dst)
 }
 
 // canonical makes traps that match the same frames equal.
 func (t Trap) canonical() Trap {
-	if t.Type == ARP {
+	if t.Type.LinkLayer {
 		t.EthDst[5], t.Dst = 0, netip.Addr{}
 	}
 	return t
@@ -39,7 +44,7 @@ const (
 	tagToTracker
 	tagTracked  // colored by the connection tracker
 	tagFallback // colored by DSCP
-	tagARP
+	tagLinkLayer
 )
 
 // Colors stand in the lower half of the connection's mark, below a prefix that no one else uses.
@@ -62,24 +67,17 @@ type ways struct {
 
 // rule returns the rule that traps.
 //
-//  1. Echo replies between the exact addresses go through the connection tracker, which knows the color of the request that
+//  1. Replies between the exact addresses go through the connection tracker, which knows the color of the request that
 //     they answer. They go on in the next table, where the colored ones are swallowed.
 //  2. Without a connection tracker they are told by DSCP. That swallows too much: PacketRcvd puts back what is not ours.
-//  3. ARP replies to a colored MAC address are ours: no one else has it.
+//  3. Replies of the link layer go to a colored MAC address: they are ours, since no one else has it.
 func (t Trap) rule(w ways) *flow.Rule {
-	m := flow.Match{}.VLAN(t.VLAN)
-	if t.Type == ARP {
+	m := t.Type.matchReply(flow.Match{}.VLAN(t.VLAN), &t)
+	if t.Type.LinkLayer {
 		return &flow.Rule{
-			Table: apps.TableTrap, Priority: prioTrap, Cookie: flow.Cookie(apps.OwnerProbe, tagARP),
-			Match:        m.EthDstMasked(t.EthDst, colorMask).EthType(packet.EtherTypeARP).ARPOp(packet.ARPReply).ARPSender(t.Src),
-			Instructions: w.swallow(),
+			Table: apps.TableTrap, Priority: prioTrap, Cookie: flow.Cookie(apps.OwnerProbe, tagLinkLayer),
+			Match: m, Instructions: w.swallow(),
 		}
-	}
-	m = m.EthDst(t.EthDst).IPSrc(t.Src).IPDst(t.Dst)
-	if t.Type == ICMP {
-		m = m.EthType(packet.EtherTypeIPv4).IPProto(packet.ProtoICMP).ICMPType(packet.ICMPv4EchoReply)
-	} else {
-		m = m.EthType(packet.EtherTypeIPv6).IPProto(packet.ProtoICMPv6).ICMPv6Type(packet.ICMPv6EchoReply)
 	}
 	if w.noConntrack {
 		return &flow.Rule{

@@ -16,15 +16,15 @@ type Reason uint8
 const (
 	Genuine    Reason = iota
 	Malformed         // a length or a header is wrong
-	NotReply          // neither an echo reply nor an ARP reply
-	NotOurs           // an echo reply without our payload
+	NotReply          // not a reply of any type
+	NotOurs           // a reply without our payload
 	BadVersion        // a payload of another version of ours
 	Forged            // the keyed hash is wrong
 	Truncated         // the payload is not as long as it was sent
 	Altered           // padding or sequence number were changed
 
 	UnknownProbe  // no probe of that id, or of that color and address, is running
-	WrongType     // ICMP where ARP was asked, or the like
+	WrongType     // the reply of another type
 	WrongColor    // not the Identifier or the MAC that was sent
 	WrongSwitch   // it came in at another switch
 	WrongVLAN     // it came in another network
@@ -51,7 +51,7 @@ func Reasons() []Reason {
 	return all
 }
 
-// Reply is what a reply says. For ARP only Type, Color, Seq (its lower 8 bits), EthSrc, EthDst, Src and Tagged are set.
+// Reply is what a reply says. In types of the link layer ID, Start, Size and Dst are not set, and Seq has 8 bits.
 type Reply struct {
 	Type           Type
 	EthSrc, EthDst packet.MAC
@@ -67,69 +67,24 @@ type Reply struct {
 	echoSeq uint16
 }
 
-// Verify reads a frame that a trap brought. Unless it returns Genuine, nothing in the reply can be relied on. An ARP reply has
-// no place for a hash: it is genuine when it is an ARP reply to a colored MAC.
+// Verify reads a frame that a trap brought. Unless it returns Genuine, nothing in the reply can be relied on. A reply of the
+// link layer has no place for a hash: it is genuine when it goes to a colored MAC address.
 func Verify(frame []byte, key *Key) (r Reply, reason Reason) {
 	f, ok := packet.Parse(frame)
 	if !ok {
 		return r, Malformed
 	}
 	r.EthSrc, r.EthDst, r.Tagged, r.VLAN = f.Src(), f.Dst(), f.Tagged(), f.VID()
-	switch f.EtherType() {
-	case packet.EtherTypeIPv4:
-		ip, ok := packet.ParseIPv4(f.Payload())
-		if !ok || ip.FragmentOffset() != 0 || ip.MoreFragments() {
-			return r, Malformed
+	for _, k := range kinds {
+		if k.readReply == nil || k.etherType != f.EtherType() {
+			continue
 		}
-		if ip.Proto() != packet.ProtoICMP {
-			return r, NotReply
+		if reason = k.readReply(f, &r, key); reason != NotReply {
+			r.Type = Type{Kind: k}
+			return r, reason
 		}
-		r.Type, r.Src, r.Dst = ICMP, ip.Src(), ip.Dst()
-		return r, r.readEcho(ip.Payload(), packet.ICMPv4EchoReply, key)
-	case packet.EtherTypeIPv6:
-		ip, ok := packet.ParseIPv6(f.Payload())
-		if !ok {
-			return r, Malformed
-		}
-		if ip.NextHeader() != packet.ProtoICMPv6 {
-			return r, NotReply
-		}
-		r.Type, r.Src, r.Dst = ICMP6, ip.Src(), ip.Dst()
-		return r, r.readEcho(ip.Payload(), packet.ICMPv6EchoReply, key)
-	case packet.EtherTypeARP:
-		return r, r.readARP(f)
 	}
 	return r, NotReply
-}
-
-func (r *Reply) readEcho(b []byte, typ uint8, key *Key) Reason {
-	echo, ok := packet.ParseICMP(b)
-	switch {
-	case !ok:
-		return Malformed
-	case echo.Type() != typ || echo.Code() != 0:
-		return NotReply
-	}
-	r.Color, r.echoSeq = echo.ID(), echo.Seq()
-	return r.readPayload(echo.Payload(), key)
-}
-
-func (r *Reply) readARP(f packet.Frame) Reason {
-	arp, ok := packet.ParseARP(f.Payload())
-	switch {
-	case !ok:
-		return Malformed
-	case arp.Op() != packet.ARPReply:
-		return NotReply
-	case !IsColored(f.Dst()):
-		return NotOurs
-	case arp.TargetMAC() != f.Dst():
-		return Altered
-	}
-	m := f.Dst()
-	r.Type, r.Color, r.Seq = ARP, uint16(m[3])<<8|uint16(m[4]), uint32(m[5])
-	r.Src, r.EthSrc = arp.SenderIP(), arp.SenderMAC()
-	return Genuine
 }
 
 // Expectation is what the replies of a probe must be like.
@@ -138,8 +93,8 @@ type Expectation struct {
 	Color    uint16
 	Switch   openflow.DatapathID // the source's
 	VLAN     uint16
-	EthDst   packet.MAC // the source's; not looked at for ARP
-	Src, Dst netip.Addr // of the reply: Src is what was probed. Dst is not looked at for ARP
+	EthDst   packet.MAC // the source's; not looked at in types of the link layer
+	Src, Dst netip.Addr // of the reply: Src is what was probed. Dst is not looked at in types of the link layer
 	Port     openflow.PortNo
 	// AnyPort says that the destination is not at a port of the source's switch, as far as is known: Port is not looked at.
 	AnyPort bool
@@ -161,7 +116,7 @@ func (x *Expectation) Check(sw openflow.DatapathID, port openflow.PortNo, vlan u
 		return WrongVLAN
 	case r.Src != x.Src:
 		return WrongAddress
-	case x.Type != ARP && (r.Dst != x.Dst || r.EthDst != x.EthDst):
+	case !x.Type.LinkLayer && (r.Dst != x.Dst || r.EthDst != x.EthDst):
 		return WrongAddress
 	case port == x.NotPort && port != 0, port != x.Port && !x.AnyPort:
 		return WrongPort

@@ -148,7 +148,7 @@ type finding struct {
 func (e *Engine) diagnose(ctx context.Context, c *lossCase, stop <-chan struct{}) finding {
 	var f finding
 	var qs []arpQuery
-	if c.r.typ != probe.ARP {
+	if !c.r.typ.LinkLayer {
 		f.pathAsked = true
 		qs = append(qs, arpQuery{at: c.src, to: c.r.link.Dst, addr: c.r.to, about: c.dst})
 	}

@@ -3,8 +3,6 @@ package prober
 import (
 	"fmt"
 	"time"
-
-	"github.com/eosin-sdn/eosin/apps/probe"
 )
 
 // lossCase is what is known of requests that were lost.
@@ -69,7 +67,7 @@ func (c *lossCase) plain() (loss *Loss, ask bool) {
 		loss.Evidence = append(loss.Evidence, "IPv6 addresses were derived from MAC addresses: the hosts may have others")
 	}
 	located := c.dst != nil && c.dst.Located && c.dst.Connected && c.dst.PortUp
-	return loss, c.r.typ == probe.ICMP || c.r.typ == probe.ARP && located
+	return loss, !c.r.typ.IPv6 && (located || !c.r.typ.LinkLayer)
 }
 
 func (c *lossCase) noReply() *Loss {
@@ -104,9 +102,10 @@ func (c *lossCase) with(f finding) *Loss {
 	}
 	switch {
 	case path && f.path.ok:
-		loss.Stage, loss.Reason = GuestSilent, c.ref+" answers ARP but not ICMP: it is filtered in the guest"
+		loss.Stage, loss.Reason = GuestSilent, fmt.Sprintf("%s answers ARP but not %s: it is filtered in the guest", c.ref, c.r.typ.Protocol)
 		if c.size > largeEcho {
-			loss.Reason = fmt.Sprintf("%s answers ARP but not an echo of %d bytes: it is filtered in the guest, or too large for the way (try a smaller one)", c.ref, c.size)
+			loss.Reason = fmt.Sprintf("%s answers ARP but not %s of %d bytes: it is filtered in the guest, or too large for the path (try a smaller one)",
+				c.ref, c.r.typ.Protocol, c.size)
 		}
 	case port && f.port.ok:
 		loss.Stage = LostBetween
@@ -114,8 +113,8 @@ func (c *lossCase) with(f finding) *Loss {
 		loss.Reason = fmt.Sprintf("%s answers ARP at its own port %v, but not from %s at %v: lost in between, on the way there or back",
 			c.ref, c.dst.place(), c.src.Name, c.src.place())
 	case port:
-		loss.Stage, loss.Reason = GuestSilent, c.ref+" answers neither ICMP nor ARP: the guest is dead, gone or disconnected"
-		if c.r.typ == probe.ARP {
+		loss.Stage, loss.Reason = GuestSilent, fmt.Sprintf("%s answers neither %s nor ARP: the guest is dead, gone or disconnected", c.ref, c.r.typ.Protocol)
+		if c.r.typ.LinkLayer {
 			loss.Reason = c.ref + " does not answer ARP, not even at its own port: the guest is dead, gone or disconnected"
 		}
 	case path && (c.dst == nil || !c.dst.Located):

@@ -45,8 +45,6 @@ const (
 
 // Options are what an engine needs besides the fabric.
 type Options struct {
-	// Key signs the payloads; the probe apps of all switches must have the same. Nil: a random one, see Engine.Key.
-	Key *probe.Key
 	// Rate is how many requests a second may leave at one switch; 0 is unlimited.
 	Rate int
 	// Emit, if not nil, is told what an operator wants to read. It is called by
@@ -57,7 +55,6 @@ type Options struct {
 // Engine runs probes. Its methods may be called by several goroutines at once.
 type Engine struct {
 	fabric Fabric
-	key    *probe.Key
 	emit   func(event.Event)
 	wakeCh chan struct{} // wakes the scheduler
 	jobs   chan func(context.Context)
@@ -83,23 +80,15 @@ type Engine struct {
 
 // New returns an engine that does nothing yet.
 func New(f Fabric, o Options) *Engine {
-	e := &Engine{
-		fabric: f, key: o.Key, emit: o.Emit, rate: o.Rate,
+	return &Engine{
+		fabric: f, emit: o.Emit, rate: o.Rate,
 		wakeCh: make(chan struct{}, 1), jobs: make(chan func(context.Context), diagnosisQueue), rtt: newRTTHistograms(),
 		colors: probe.NewColors(uint16(rand.Uint32())), lastID: rand.Uint32(),
 		streams: map[uint32]*stream{}, arps: map[uint16]*stream{},
 		limiters: map[openflow.DatapathID]*rate.Limiter{}, senders: map[openflow.DatapathID]*sender{},
 		rejected: map[probe.Reason]uint64{},
 	}
-	if e.key == nil {
-		k := probe.NewKey()
-		e.key = &k
-	}
-	return e
 }
-
-// Key returns the key that the probe apps must have.
-func (e *Engine) Key() *probe.Key { return e.key }
 
 // SetRate changes how many requests a second may leave at one switch; 0 is unlimited.
 func (e *Engine) SetRate(perSecond int) {
@@ -239,7 +228,7 @@ func (e *Engine) installTraps(ctx context.Context, sw openflow.DatapathID, traps
 		for _, t := range traps {
 			app.AddTrap(t, out)
 			set = append(set, installedTrap{app, t})
-			cached = cached || t.Type != probe.ARP // nothing is cached for an ARP probe's MAC address, which nobody has used
+			cached = cached || !t.Type.LinkLayer // nothing is cached for a colored MAC address, which nobody has used
 		}
 	})
 	if err == nil {
@@ -285,18 +274,18 @@ type request struct {
 // send sends requests of one switch. need, if not nil, is the app that must still be there; otherwise nothing is sent and ok
 // is false.
 func (e *Engine) send(sw openflow.DatapathID, need *probe.App, requests []request) (ok bool, err error) {
-	err = e.fabric.Exec(sw, func(now time.Time, app *probe.App, out *apps.Output) {
+	err = e.fabric.Exec(sw, func(_ time.Time, app *probe.App, out *apps.Output) {
 		if ok = need == nil || need == app; !ok {
 			return
 		}
 		for i := range requests {
-			e.sendOne(now, app, out, &requests[i])
+			e.sendOne(app, out, &requests[i])
 		}
 	})
 	return ok && err == nil, err
 }
 
-func (e *Engine) sendOne(now time.Time, app *probe.App, out *apps.Output, x *request) {
+func (e *Engine) sendOne(app *probe.App, out *apps.Output, x *request) {
 	start := time.Now()
 	e.mu.Lock()
 	seq := x.s.record(start)
@@ -305,18 +294,12 @@ func (e *Engine) sendOne(now time.Time, app *probe.App, out *apps.Output, x *req
 	}
 	id, color := x.s.id, x.s.want.Color
 	e.mu.Unlock()
-	var frame []byte
-	if x.r.typ == probe.ARP {
-		frame = (&probe.ARPRequest{Link: x.r.link, Target: x.r.to, Color: color, Seq: seq}).Append(nil)
-	} else {
-		frame = (&probe.Echo{
-			Link: x.r.link, Src: x.r.from, Dst: x.r.to, Color: color, ID: id, Seq: seq, Start: start, Size: x.size,
-			DSCP: app.DSCP(),
-		}).Append(nil, e.key)
+	f := &probe.Frame{
+		Type: x.r.typ, Link: x.r.link, Src: x.r.from, Dst: x.r.to, Color: color, ID: id, Seq: seq, Start: start, Size: x.size,
 	}
 	if x.deliver {
-		app.Deliver(now, out, x.r.src.Port, frame)
+		app.Deliver(out, x.r.src.Port, f)
 		return
 	}
-	app.Inject(now, out, probe.Injection{Port: x.r.src.Port, VLAN: x.r.link.VLAN, Frame: frame, Type: x.r.typ, Color: color})
+	app.Inject(out, x.r.src.Port, f)
 }

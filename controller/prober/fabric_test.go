@@ -26,6 +26,7 @@ type lab struct {
 	e        *Engine
 	mu       sync.Mutex
 	hosts    []*guest
+	key      probe.Key
 	switches map[openflow.DatapathID]*fakeSwitch
 	sent     []sentFrame
 	notices  []string
@@ -75,7 +76,7 @@ type answerFrame struct {
 func inLab(t *testing.T, o Options, f func(l *lab)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		l := &lab{t: t, switches: map[openflow.DatapathID]*fakeSwitch{}}
+		l := &lab{t: t, key: probe.NewKey(), switches: map[openflow.DatapathID]*fakeSwitch{}}
 		o.Emit = func(e event.Event) {
 			l.mu.Lock()
 			defer l.mu.Unlock()
@@ -86,19 +87,21 @@ func inLab(t *testing.T, o Options, f func(l *lab)) {
 			l.replace(n)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error)
+		done := make(chan error, 1)
 		go func() { done <- l.e.Run(ctx) }() // ends with ctx, below
+		defer func() {
+			cancel()
+			if err := <-done; err != nil {
+				t.Errorf("Run: %v", err)
+			}
+		}()
 		f(l)
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("Run: %v", err)
-		}
 	})
 }
 
 // replace gives a switch a new app, as if it had been forgotten and had come anew.
 func (l *lab) replace(n openflow.DatapathID) {
-	s := &fakeSwitch{app: probe.New(&apps.Switch{ID: n}, l.e.Key()), out: apps.Output{Store: flow.NewStore()}}
+	s := &fakeSwitch{app: probe.New(&apps.Switch{ID: n}, &l.key), out: apps.Output{Store: flow.NewStore()}}
 	s.app.Refresh(time.Now(), &s.out)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -277,7 +280,10 @@ func (l *lab) packetIn(a answerFrame) {
 	s := l.at(a.sw)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l.e.Received(a.sw, a.port, time.Now(), a.vlan, a.frame)
+	s.app.PacketRcvd(time.Now(), &apps.Packet{In: &openflow.PacketIn{InPort: a.port, Data: a.frame}, VLAN: a.vlan}, &s.out)
+	fact := s.out.Facts[0]
+	s.out.Facts, s.out.Wire = nil, nil
+	l.e.Received(a.sw, fact.Port, fact.At, fact.VLAN, fact.Reply.(*probe.Trapped))
 }
 
 func (l *lab) guestAt(sw openflow.DatapathID, port openflow.PortNo) *guest {

@@ -15,7 +15,7 @@ type group struct {
 	spec   Spec
 	typ    probe.Type
 	pairs  map[Pair]*pair
-	colors map[string]*colorShare // by source; for ARP, whose replies show nothing but the color, by pair
+	colors map[string]*colorShare // by source; of the link layer, whose replies show nothing but the color, by pair
 	seen   [2][]Endpoint          // the hosts from which the pairs were made
 	fresh  bool                   // the spec is new: look even if the hosts are the same
 
@@ -41,8 +41,8 @@ func (e *Engine) Configure(specs []Spec) {
 	seen := map[string]bool{}
 	for _, s := range specs {
 		s = s.withDefaults().clone()
-		typ, ok := probe.ParseType(s.Type)
-		if !ok || seen[s.Name] {
+		typ, err := probe.ParseType(s.Type)
+		if err != nil || seen[s.Name] {
 			continue
 		}
 		seen[s.Name] = true
@@ -214,7 +214,7 @@ func (e *Engine) colorFor(p *pair) (uint16, error) {
 	hold := p.g.colors[name]
 	if hold == nil {
 		holder := p.g.spec.Name + ", " + p.key.Source
-		if p.g.typ == probe.ARP {
+		if p.g.typ.LinkLayer {
 			holder += " -> " + p.key.Destination
 		}
 		color, err := e.colors.Take(time.Now(), 0, holder)
@@ -229,7 +229,7 @@ func (e *Engine) colorFor(p *pair) (uint16, error) {
 }
 
 func (p *pair) colorName() string {
-	if p.g.typ == probe.ARP {
+	if p.g.typ.LinkLayer {
 		return p.key.Source + "\x00" + p.key.Destination
 	}
 	return p.key.Source

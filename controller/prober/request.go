@@ -51,18 +51,18 @@ func (r Request) withDefaults() Request {
 
 // check returns the type, or an *InvalidError.
 func (r *Request) check() (probe.Type, error) {
-	t, ok := probe.ParseType(r.Type)
+	t, err := probe.ParseType(r.Type)
 	switch {
-	case !ok:
-		return 0, &InvalidError{"type", fmt.Sprintf("%q cannot be probed; use icmp, icmp6 or arp", r.Type)}
+	case err != nil:
+		return t, &InvalidError{"type", err.Error()}
 	case r.Count < 1 || r.Count > MaxCount:
-		return 0, &InvalidError{"count", fmt.Sprintf("must be from 1 to %d, is %d", MaxCount, r.Count)}
+		return t, &InvalidError{"count", fmt.Sprintf("must be from 1 to %d, is %d", MaxCount, r.Count)}
 	case r.Interval < 0:
-		return 0, &InvalidError{"interval", fmt.Sprintf("must not be negative, is %v", r.Interval)}
+		return t, &InvalidError{"interval", fmt.Sprintf("must not be negative, is %v", r.Interval)}
 	case r.Timeout < 0:
-		return 0, &InvalidError{"timeout", fmt.Sprintf("must not be negative, is %v", r.Timeout)}
+		return t, &InvalidError{"timeout", fmt.Sprintf("must not be negative, is %v", r.Timeout)}
 	case r.Size > probe.MaxSize:
-		return 0, &InvalidError{"size", fmt.Sprintf("must be at most %d bytes, is %d", probe.MaxSize, r.Size)}
+		return t, &InvalidError{"size", fmt.Sprintf("must be at most %d bytes, is %d", probe.MaxSize, r.Size)}
 	}
 	return t, nil
 }

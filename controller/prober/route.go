@@ -162,10 +162,10 @@ func plan(typ probe.Type, src source, t *target) (*route, error) {
 		return nil, err
 	}
 	switch {
-	case typ == probe.ARP && (r.link.Dst.IsZero() || r.cross || t.via.IsValid()):
+	case typ.LinkLayer && (r.link.Dst.IsZero() || r.cross || t.via.IsValid()):
 		r.link.Dst, r.via = packet.Broadcast, netip.Addr{} // a request that everybody hears needs no address
 	case !r.link.Dst.IsZero():
-	case typ == probe.ICMP6 || r.cross:
+	case typ.IPv6 || r.cross:
 		return nil, &CannotRunError{
 			Stage: UnknownDestination, Reason: fmt.Sprintf("the MAC address of %s is not known", t.ref),
 			Evidence: []string{"IPv6 neighbours and hosts of other networks are not asked for it"},
@@ -181,12 +181,9 @@ func plan(typ probe.Type, src source, t *target) (*route, error) {
 
 // address chooses the addresses of both ends.
 func (r *route) address(src source, t *target) error {
-	six := r.typ == probe.ICMP6
-	if t.addr.IsValid() && t.addr.Is6() != six || src.addr.IsValid() && src.addr.Is6() != six && r.typ != probe.ARP {
-		if six {
-			return &InvalidError{"type", "icmp6 needs IPv6 addresses; use icmp"}
-		}
-		return &InvalidError{"type", fmt.Sprintf("%v needs IPv4 addresses; use icmp6", r.typ)}
+	six := r.typ.IPv6
+	if t.addr.IsValid() && t.addr.Is6() != six || src.addr.IsValid() && src.addr.Is6() != six && !r.typ.LinkLayer {
+		return &InvalidError{"type", fmt.Sprintf("%v needs %s addresses; use %v", r.typ, family(six), r.typ.OtherFamily())}
 	}
 	to := addresses(t.addr, t.ep, six)
 	from := addresses(src.addr, src.ep, six)
@@ -201,9 +198,9 @@ func (r *route) address(src source, t *target) error {
 	switch {
 	case len(to) == 0:
 		return &CannotRunError{Stage: UnknownDestination, Reason: noAddress(t.ref)}
-	case len(from) == 0 && r.typ != probe.ARP:
+	case len(from) == 0 && !r.typ.LinkLayer:
 		return &CannotRunError{Stage: SourceDown, Reason: noAddress(src.ep.Name)}
-	case r.typ == probe.ARP:
+	case r.typ.LinkLayer:
 		r.to = to[0]
 		return nil
 	}
@@ -217,6 +214,13 @@ func (r *route) address(src source, t *target) error {
 		}
 	}
 	return nil
+}
+
+func family(six bool) string {
+	if six {
+		return "IPv6"
+	}
+	return "IPv4"
 }
 
 func noAddress(name string) string {
@@ -268,7 +272,7 @@ func (r *route) want(color uint16) probe.Expectation {
 // trap returns what brings the replies.
 func (r *route) trap(color uint16) probe.Trap {
 	t := probe.Trap{VLAN: r.link.VLAN, Type: r.typ, EthDst: r.link.Src, Src: r.to, Dst: r.from}
-	if r.typ == probe.ARP {
+	if r.typ.LinkLayer {
 		t.EthDst, t.Dst = probe.ColoredMAC(color, 0), netip.Addr{}
 	}
 	return t

@@ -80,7 +80,7 @@ func (p *single) prepare() (err error) {
 	if p.r, err = plan(p.typ, p.src, &p.tgt); err != nil {
 		return err
 	}
-	if p.typ != probe.ARP {
+	if !p.typ.LinkLayer {
 		p.res.Size = p.req.Size
 	}
 	p.res.SourceEnd = end(p.req.Source, p.src.ep, p.r.from)

@@ -278,7 +278,7 @@ func TestCannotRun(t *testing.T) {
 		"closed":               {func(g *guest) { g.VLAN = 0 }, Request{}, "vm1 is in no network", SourceDown},
 		"no gateway":           {nil, Request{Source: "vm1", Destination: "192.0.2.1"}, "192.0.2.1 is outside of 10.0.10.0/24, and network blue has no gateway", UnknownDestination},
 		"itself":               {nil, Request{Source: "vm1", Destination: "10.0.10.1"}, "10.0.10.1 is the source itself", ""},
-		"type":                 {nil, Request{Source: "vm1", Destination: "vm2", Type: "tcp:80"}, `type "tcp:80" cannot be probed`, ""},
+		"type":                 {nil, Request{Source: "vm1", Destination: "vm2", Type: "tcp:80"}, `type "tcp:80" is a type of probe that cannot be run yet; use icmp, icmp6 or arp`, ""},
 		"family":               {nil, Request{Source: "vm1", Destination: "10.0.10.2", Type: "icmp6"}, "icmp6 needs IPv6", ""},
 		"other family":         {nil, Request{Source: "vm1", Destination: "fd00::1"}, "icmp needs IPv4 addresses; use icmp6", ""},
 		"size":                 {nil, Request{Source: "vm1", Destination: "vm2", Size: 65507}, "size must be at most 65000 bytes, is 65507", ""},
@@ -511,13 +511,13 @@ func TestCancellation(t *testing.T) {
 	})
 }
 
-func TestReplacedSwitchIsNotDisarmed(t *testing.T) {
+func TestReplacedSwitchKeepsItsTraps(t *testing.T) {
 	inLab(t, Options{}, func(l *lab) {
 		l.add("vm1", 1, 1, 10)
 		l.add("vm2", 1, 2, 10)
 		l.probe(Request{Source: "vm1", Destination: "vm2", Count: 1})
 		l.replace(1)
-		trap := probe.Trap{VLAN: 10, EthDst: packet.MAC{0x52, 0x54, 0, 0, 10, 1}, Src: netip.MustParseAddr("10.0.10.2"), Dst: netip.MustParseAddr("10.0.10.1")}
+		trap := probe.Trap{VLAN: 10, Type: probe.ICMP, EthDst: packet.MAC{0x52, 0x54, 0, 0, 10, 1}, Src: netip.MustParseAddr("10.0.10.2"), Dst: netip.MustParseAddr("10.0.10.1")}
 		s := l.at(1)
 		s.mu.Lock()
 		s.app.AddTrap(trap, &s.out)

@@ -68,7 +68,7 @@ func (s *stream) at(seq uint32) *sentRequest {
 // answer matches a reply with its request.
 func (s *stream) answer(r *probe.Reply, at time.Time) (replyEvent, probe.Reason) {
 	seq := r.Seq
-	if s.want.Type == probe.ARP { // it carries 8 bits: the newest that ends so
+	if s.want.Type.LinkLayer { // it carries 8 bits: the newest that ends so
 		last := s.first + uint32(len(s.requests)) - 1
 		seq = last - (last-r.Seq)&0xff
 	}
@@ -99,7 +99,7 @@ func (s *stream) expire(seq uint32) bool {
 
 // register makes replies find the stream. The engine's lock is held.
 func (e *Engine) register(s *stream) {
-	if s.want.Type == probe.ARP {
+	if s.want.Type.LinkLayer {
 		e.arps[s.want.Color] = s
 		return
 	}
@@ -120,14 +120,14 @@ func (e *Engine) unregister(s *stream) {
 	}
 }
 
-// Received takes a frame that a trap of the switch brought, with the port it came in by and the time at which it was read. It
-// keeps nothing of the frame, is quick and does not call the fabric: sessions call it with a switch's lock held.
-func (e *Engine) Received(sw openflow.DatapathID, port openflow.PortNo, at time.Time, vlan uint16, frame []byte) {
-	r, reason := probe.Verify(frame, e.key)
+// Received takes what a trap of the switch brought, with the port it came in by and the time at which it was read. It is quick
+// and does not call the fabric: sessions call it with a switch's lock held.
+func (e *Engine) Received(sw openflow.DatapathID, port openflow.PortNo, at time.Time, vlan uint16, r *probe.Trapped) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	reason := r.Reason
 	if reason == probe.Genuine {
-		reason = e.accept(sw, port, at, vlan, &r)
+		reason = e.accept(sw, port, at, vlan, &r.Reply)
 	}
 	if reason != probe.Genuine {
 		e.rejected[reason]++
@@ -136,7 +136,7 @@ func (e *Engine) Received(sw openflow.DatapathID, port openflow.PortNo, at time.
 
 func (e *Engine) accept(sw openflow.DatapathID, port openflow.PortNo, at time.Time, vlan uint16, r *probe.Reply) probe.Reason {
 	s := e.streams[r.ID]
-	if r.Type == probe.ARP {
+	if r.Type.LinkLayer {
 		s = e.arps[r.Color]
 	}
 	if s == nil {
