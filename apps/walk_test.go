@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -37,7 +35,7 @@ type lab struct {
 	out  *apps.Output
 	l2   *l2.App
 	all  []apps.App // from the last table to the first
-	conn net.Conn
+	ctrl *oftest.Session
 	now  time.Time
 }
 
@@ -65,17 +63,7 @@ func newLab(t *testing.T, ports ...*apps.Port) *lab {
 	l.l2 = l2.New(l.sw)
 	l.all = []apps.App{flood.New(l.sw), l.l2, probe.New(l.sw, &key), vlan.New(l.sw), discovery.New(l.sw, discovery.NewSigner(l.now))}
 
-	here, there := net.Pipe()
-	l.conn = here
-	done := make(chan struct{})
-	go func() { // the switch: it ends with the connection
-		defer close(done)
-		_ = l.fake.Serve(there)
-	}()
-	t.Cleanup(func() {
-		_ = here.Close()
-		<-done
-	})
+	l.ctrl = l.fake.Open()
 	l.exchange(openflow.AppendHello(nil, 1))
 	l.refresh()
 	return l
@@ -99,24 +87,17 @@ func (l *lab) send() []openflow.PacketIn {
 	return l.exchange(l.out.Store.Drain(b, 1<<30, &l.out.Xid, nil))
 }
 
-// exchange sends messages and a barrier, and returns the packet-ins that came before its reply.
+// exchange sends messages, which the switch must not refuse, and returns its packet-ins.
 func (l *lab) exchange(b []byte) (ins []openflow.PacketIn) {
 	l.t.Helper()
-	const xid = 0xbabe
-	written := make(chan error, 1)
-	go func() { // the pipe has no buffer: what is written is read while the switch answers
-		_, err := l.conn.Write(openflow.AppendBarrierRequest(b, xid))
-		written <- err
-	}()
-	for {
-		head := make([]byte, 8)
-		if _, err := io.ReadFull(l.conn, head); err != nil {
-			l.t.Fatal(err)
-		}
-		msg := append(head, make([]byte, int(binary.BigEndian.Uint16(head[2:]))-8)...)
-		if _, err := io.ReadFull(l.conn, msg[8:]); err != nil {
-			l.t.Fatal(err)
-		}
+	answers, err := l.ctrl.Step(l.now, b)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	for answers = bytes.Clone(answers); len(answers) > 0; {
+		n := binary.BigEndian.Uint16(answers[2:])
+		msg := answers[:n:n]
+		answers = answers[n:]
 		switch openflow.Type(msg[1]) {
 		case openflow.TypeError:
 			var e openflow.Error
@@ -127,13 +108,9 @@ func (l *lab) exchange(b []byte) (ins []openflow.PacketIn) {
 				l.t.Fatal(err)
 			}
 			ins = append(ins, in)
-		case openflow.TypeBarrierReply:
-			if err := <-written; err != nil {
-				l.t.Fatal(err)
-			}
-			return ins
 		}
 	}
+	return ins
 }
 
 // learn gives the apps what came in, and brings about what they make of it.

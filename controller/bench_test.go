@@ -61,7 +61,11 @@ func newStar(tb testing.TB, n int, links bool) *star {
 			ports = append(ports, oftest.Port{No: openflow.PortNo(10 + j), Name: fmt.Sprintf("down%d", j), MAC: [6]byte{0x0e, 0, 0, 1, byte(j >> 8), byte(j)}})
 		}
 		st.switches = append(st.switches, oftest.New(oftest.Options{
-			DatapathID: openflow.DatapathID(i + 1), OnFlowMod: st.flowMod, CountFlows: !links,
+			DatapathID: openflow.DatapathID(i + 1),
+			FilterFlowMod: func(m *openflow.FlowMod) bool {
+				st.flowMod(m)
+				return links
+			},
 		}, ports...))
 	}
 	for j := 1; links && j < n; j++ {

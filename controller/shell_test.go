@@ -488,10 +488,11 @@ switches:
 	var mods []string
 	switches := map[openflow.DatapathID]*oftest.Switch{}
 	for id := openflow.DatapathID(1); id <= 2; id++ {
-		switches[id] = oftest.New(oftest.Options{DatapathID: id, OnFlowMod: func(m *openflow.FlowMod) {
+		switches[id] = oftest.New(oftest.Options{DatapathID: id, FilterFlowMod: func(m *openflow.FlowMod) bool {
 			mu.Lock()
 			defer mu.Unlock()
 			mods = append(mods, fmt.Sprintf("%d: table %s cookie %#x command %d", id, apps.TableName(m.TableID), m.Cookie, m.Command))
+			return true
 		}}, oftest.Port{No: 1, Name: "vif1", MAC: [6]byte{2, 1, 0, 0, 0, 1}}, oftest.Port{No: 2, Name: "vif2", MAC: [6]byte{2, 1, 0, 0, 0, 2}})
 		s.connect(switches[id], "127.0.0.1")
 		s.awaitReady(id)
@@ -634,7 +635,7 @@ func TestBounds(t *testing.T) {
 
 	s := run(t, listening)
 	for id := range openflow.DatapathID(3 * keepStrangers) {
-		sw := oftest.New(oftest.Options{DatapathID: id + 1, CountFlows: true})
+		sw := oftest.New(oftest.Options{DatapathID: id + 1, FilterFlowMod: func(*openflow.FlowMod) bool { return false }})
 		end := s.connect(sw, "127.0.0.1")
 		s.awaitReady(id + 1)
 		sw.Close()

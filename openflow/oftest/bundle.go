@@ -20,7 +20,7 @@ type bundled struct{ outer, inner []byte }
 func badBundle(code uint16) *refusal { return &refusal{openflow.ErrorTypeExperimenter, code} }
 
 // experimenter handles the two messages of bundles.
-func (s *Switch) experimenter(c *session, xid uint32, msg []byte) *refusal {
+func (s *Switch) experimenter(c *Session, xid uint32, msg []byte) *refusal {
 	var m openflow.Experimenter
 	if no := decoded(m.Decode(msg)); no != nil {
 		return no
@@ -45,7 +45,7 @@ func (s *Switch) experimenter(c *session, xid uint32, msg []byte) *refusal {
 	return badRequest(openflow.BadRequestBadExpType)
 }
 
-func (s *Switch) bundleControl(c *session, xid uint32, m *openflow.BundleControl) *refusal {
+func (s *Switch) bundleControl(c *Session, xid uint32, m *openflow.BundleControl) *refusal {
 	b := c.bundles[m.ID]
 	switch m.Type {
 	case openflow.BundleOpenRequest:
@@ -89,7 +89,7 @@ func (s *Switch) bundleControl(c *session, xid uint32, m *openflow.BundleControl
 	return nil
 }
 
-func (c *session) openBundle(id uint32, flags uint16) *bundle {
+func (c *Session) openBundle(id uint32, flags uint16) *bundle {
 	if c.bundles == nil {
 		c.bundles = make(map[uint32]*bundle)
 	}
@@ -100,7 +100,7 @@ func (c *session) openBundle(id uint32, flags uint16) *bundle {
 
 // bundleAdd adds a message. As with OVS it opens a bundle that is not open,
 // and a message that is refused leaves the bundle as it was.
-func (c *session) bundleAdd(xid uint32, outer []byte, m *openflow.BundleAdd) *refusal {
+func (c *Session) bundleAdd(xid uint32, outer []byte, m *openflow.BundleAdd) *refusal {
 	h, err := openflow.DecodeHeader(m.Message)
 	if err != nil {
 		return badBundle(openflow.BundleErrorMsgBadLen)
@@ -128,7 +128,7 @@ func (c *session) bundleAdd(xid uint32, outer []byte, m *openflow.BundleAdd) *re
 
 // commit does all of a bundle or nothing. The message that fails is answered
 // with its own error, then the commit with msg_failed.
-func (s *Switch) commit(c *session, b *bundle) *refusal {
+func (s *Switch) commit(c *Session, b *bundle) *refusal {
 	outs := len(s.outs)
 	s.bundling = true
 	defer func() { s.bundling, s.undo, s.events = false, nil, nil }()
@@ -155,7 +155,7 @@ func (s *Switch) commit(c *session, b *bundle) *refusal {
 		return badBundle(openflow.BundleErrorMsgFailed)
 	}
 	for _, e := range s.events {
-		s.tell(e)
+		s.emit(e)
 	}
 	return nil
 }

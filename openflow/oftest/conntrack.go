@@ -132,7 +132,7 @@ func (s *Switch) track(p *packetState, zone uint16, commit bool, exec []byte) {
 	if !ok {
 		return
 	}
-	now := s.now()
+	now := s.clock
 	c := s.conn(k, now)
 	switch rc := s.conn(k.reversed(), now); {
 	case c != nil && opens:

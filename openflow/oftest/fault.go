@@ -1,17 +1,18 @@
 package oftest
 
-// Faults are ways in which the switch misbehaves. The zero value is none.
+import (
+	"github.com/eosin-sdn/eosin/openflow/ofconn"
+)
+
+// Faults are ways in which the switch misbehaves. The zero value is none. Functions are called with the switch's lock
+// held: they must not call the switch, nor keep the message.
 type Faults struct {
-	// TableFullFrom refuses to add flows with table_full from the nth one on
-	// that was asked for since SetFaults, counted from 1. 0: never.
-	TableFullFrom int
-	// DropBarriers leaves barrier requests unanswered.
-	DropBarriers bool
 	// StallReading stops reading from the controllers.
 	StallReading bool
-	// DisconnectAfter ends a session when it has brought so many messages.
-	// 0: never.
-	DisconnectAfter int
+	// Ignore, if set, selects messages that are neither carried out nor answered.
+	Ignore func(msg []byte) bool
+	// Refuse, if set, selects messages that are answered with an error and not carried out.
+	Refuse func(msg []byte) (typ, code uint16, refuse bool)
 }
 
 // SetFaults replaces the faults.
@@ -19,14 +20,12 @@ func (s *Switch) SetFaults(f Faults) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.faults = f
-	s.adds = 0
 	close(s.changed)
 	s.changed = make(chan struct{})
 }
 
-// waitUnstalled blocks while reading is stalled, and returns false when the
-// session has ended meanwhile.
-func (s *Switch) waitUnstalled(c *session) bool {
+// waitUnstalled blocks while reading is stalled, and returns false when the connection has ended meanwhile.
+func (s *Switch) waitUnstalled(c *ofconn.Conn) bool {
 	for {
 		s.mu.Lock()
 		stalled, changed := s.faults.StallReading, s.changed
@@ -36,7 +35,7 @@ func (s *Switch) waitUnstalled(c *session) bool {
 		}
 		select {
 		case <-changed:
-		case <-c.conn.Done():
+		case <-c.Done():
 			return false
 		}
 	}

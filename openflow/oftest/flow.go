@@ -96,9 +96,6 @@ func (s *Switch) set(t *flowTable, key string, e *entry) {
 	t.entries[key] = e
 }
 
-// now returns the switch's clock in nanoseconds.
-func (s *Switch) now() int64 { return s.o.Now().UnixNano() }
-
 // flowMod does what a flow-mod asks for (OpenFlow 1.3.5 section 6.4).
 func (s *Switch) flowMod(m *openflow.FlowMod) *refusal {
 	switch m.Command {
@@ -169,10 +166,6 @@ func (s *Switch) addFlow(m *openflow.FlowMod) *refusal {
 	if no := s.checkInstructions(m.TableID, []byte(match), m.Instructions); no != nil {
 		return no
 	}
-	s.adds++
-	if n := s.faults.TableFullFrom; n > 0 && s.adds >= n {
-		return &refusal{openflow.ErrorTypeFlowModFailed, openflow.FlowModFailedTableFull}
-	}
 	if m.Flags&openflow.FlagCheckOverlap != 0 {
 		for _, e := range s.table(m.TableID).entries {
 			if e.priority() == m.Priority && overlaps([]byte(e.match()), []byte(match)) {
@@ -180,7 +173,7 @@ func (s *Switch) addFlow(m *openflow.FlowMod) *refusal {
 			}
 		}
 	}
-	now := s.now()
+	now := s.clock
 	e := &entry{
 		key: key(m.Priority, match), instructions: slices.Clone(m.Instructions), cookie: m.Cookie,
 		created: now, used: now, idle: m.IdleTimeout, hard: m.HardTimeout,
@@ -199,7 +192,7 @@ func (s *Switch) removeFlow(e *entry, reason openflow.FlowRemovedReason) {
 	if e.flags&openflow.FlagSendFlowRem == 0 {
 		return
 	}
-	st := e.stats(s.now())
+	st := e.stats(s.clock)
 	s.flowRemoved(&openflow.FlowRemoved{
 		Cookie: e.cookie, Priority: st.Priority, Reason: reason, TableID: e.table,
 		DurationSec: st.DurationSec, DurationNsec: st.DurationNsec, IdleTimeout: e.idle, HardTimeout: e.hard,
@@ -286,9 +279,9 @@ func tlvs(b []byte) func(yield func([]byte) bool) {
 // Expire removes the flows whose idle or hard timeout has passed by the
 // switch's clock, and returns how many.
 func (s *Switch) Expire() int {
-	s.mu.Lock()
+	s.lock()
 	defer s.mu.Unlock()
-	now := s.now()
+	now := s.clock
 	past := func(since int64, seconds uint16) bool {
 		return seconds > 0 && now-since >= int64(seconds)*int64(time.Second)
 	}
@@ -316,9 +309,9 @@ func (s *Switch) Expire() int {
 // Flows returns copies of all flows, ordered by table, descending priority
 // and match.
 func (s *Switch) Flows() []openflow.FlowStats {
-	s.mu.Lock()
+	s.lock()
 	defer s.mu.Unlock()
-	now := s.now()
+	now := s.clock
 	var flows []openflow.FlowStats
 	for _, t := range s.tables {
 		if t == nil {

@@ -2,13 +2,12 @@ package oftest
 
 import (
 	"bytes"
-	"net"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
-	"github.com/eosin-sdn/eosin/openflow/ofconn"
 	"github.com/eosin-sdn/eosin/openflow/packet"
 )
 
@@ -50,31 +49,17 @@ func FuzzSession(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		sw := New(Options{}, ports(2)...)
-		theirs, ours := net.Pipe()
-		done := make(chan error, 1)
-		go func() { done <- sw.Serve(theirs) }()
-		conn := ofconn.New(ours, ofconn.Options{})
-		run := make(chan struct{})
-		go func() { defer close(run); _ = conn.Run(t.Context()) }()
-		_ = conn.Write(openflow.AppendHello(nil, 1)) // an error shows below
-		_ = conn.Write(b)
-		_ = conn.Write(openflow.AppendEchoRequest(nil, 0xfeed, []byte("end")))
-		_ = conn.SetReadDeadline(time.Now().Add(20 * time.Millisecond)) // b may end within a message
-		for alive := true; alive; {
-			if conn.Fill() != nil {
-				break
-			}
-			for msg, ok := conn.Next(); ok; msg, ok = conn.Next() {
-				var e openflow.Echo
-				if e.Decode(msg) == nil && string(e.Data) == "end" {
-					alive = false
-				}
-			}
+		c := sw.Open()
+		whole := slices.Concat(openflow.AppendHello(nil, 1), b)
+		out, err := c.Step(time.Unix(0, 0), whole)
+		for err == nil && len(c.in) > 0 { // b ends within a message: padding completes it
+			out, err = c.Step(time.Unix(0, 0), make([]byte, 1))
 		}
-		conn.Close(nil)
-		<-run
-		if err := <-done; err == nil {
-			t.Error("Serve ended without a reason")
+		if err == nil {
+			out, err = c.Step(time.Unix(0, 0), openflow.AppendEchoRequest(nil, 0xfeed, []byte("end")))
+			if err != nil || !bytes.Equal(out, openflow.AppendEchoReply(nil, 0xfeed, []byte("end"))) {
+				t.Errorf("echo answered with %x, %v", out, err)
+			}
 		}
 		sw.Inject(1, frame(macA, macB, 5)) // whatever was installed can be run
 		_ = sw.Dump()

@@ -5,7 +5,7 @@ import (
 )
 
 // multipart answers a multipart request (OpenFlow 1.3.5 section 7.3.5).
-func (s *Switch) multipart(c *session, xid uint32, msg []byte) *refusal {
+func (s *Switch) multipart(c *Session, xid uint32, msg []byte) *refusal {
 	var m openflow.MultipartRequest
 	if no := decoded(m.Decode(msg)); no != nil {
 		return no
@@ -77,7 +77,7 @@ func (s *Switch) flowStats(r *reply, body []byte) *refusal {
 	f := filter{
 		match: []byte(match), cookie: q.Cookie, cookieMask: q.CookieMask, outPort: q.OutPort, outGroup: q.OutGroup,
 	}
-	now := s.now()
+	now := s.clock
 	var packets, bytes uint64
 	flows := s.selectFlows(q.TableID, all, &f)
 	for _, e := range flows {
@@ -102,19 +102,21 @@ const maxBody = openflow.MaxLen - 16
 
 // reply collects entries and sends a part whenever one is full.
 type reply struct {
-	c       *session
+	c       *Session
 	xid     uint32
 	typ     uint16
 	body    []byte
+	entries int
 	scratch []byte
 }
 
 func (r *reply) add(entry []byte) {
-	if len(r.body)+len(entry) > maxBody {
+	if limit := r.c.sw.o.PartLen; len(r.body)+len(entry) > maxBody || limit > 0 && r.entries == limit {
 		r.c.out = openflow.AppendMultipartReply(r.c.out, r.xid, r.typ, true, r.body)
-		r.body = r.body[:0]
+		r.body, r.entries = r.body[:0], 0
 	}
 	r.body = append(r.body, entry...)
+	r.entries++
 }
 
 func (r *reply) end() {

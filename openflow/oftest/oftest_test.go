@@ -5,92 +5,74 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"io"
 	"net"
 	"net/netip"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/eosin-sdn/eosin/openflow"
-	"github.com/eosin-sdn/eosin/openflow/ofconn"
 	"github.com/eosin-sdn/eosin/openflow/packet"
 )
 
-// controller is the other side of a session.
+// controller is the other side of a session: stepped, or a real bridge's while a golden file is recorded.
 type controller struct {
-	t    testing.TB
-	conn *ofconn.Conn
-	xid  uint32
+	t      testing.TB
+	sw     *Switch
+	s      *Session
+	bridge net.Conn
+	xid    uint32
 }
 
-// newController speaks hello over nc.
-func newController(t testing.TB, nc net.Conn) *controller {
+// connect opens a session and exchanges hellos.
+func connect(t testing.TB, sw *Switch) *controller {
 	t.Helper()
-	c := &controller{t: t, conn: ofconn.New(nc, ofconn.Options{MaxQueue: 1 << 26})}
-	done := make(chan struct{})
-	go func() { defer close(done); _ = c.conn.Run(context.Background()) }()
-	t.Cleanup(func() { c.conn.Close(nil); <-done })
-	c.send(openflow.AppendHello(nil, 1))
-	if m := c.next(); openflow.Type(m[1]) != openflow.TypeHello {
-		t.Fatalf("first message %x", m)
+	c := &controller{t: t, sw: sw, s: sw.Open()}
+	if got := c.step(openflow.AppendHello(nil, 1)); len(got) != 1 || openflow.Type(got[0][1]) != openflow.TypeHello {
+		t.Fatalf("the switch began with %x", got)
 	}
 	return c
 }
 
-// connect serves sw over a pipe and returns the controller's side.
-func connect(t testing.TB, sw *Switch) *controller {
-	t.Helper()
-	a, b := net.Pipe()
-	done := make(chan struct{})
-	go func() { defer close(done); _ = sw.Serve(a) }()
-	t.Cleanup(func() { sw.Disconnect(); <-done })
-	return newController(t, b)
-}
-
-func (c *controller) send(b []byte) {
+// step sends bytes and returns copies of the messages that the switch sends.
+func (c *controller) step(b []byte) [][]byte {
 	c.t.Helper()
-	if err := c.conn.Write(b); err != nil {
-		c.t.Fatal(err)
+	if c.bridge != nil {
+		return c.stepBridge(b)
 	}
-}
-
-// next returns a copy of the next message.
-func (c *controller) next() []byte {
-	c.t.Helper()
-	m, err := c.receive(5 * time.Second)
+	now := time.Unix(0, 0)
+	if c.sw.o.Now != nil {
+		now = c.sw.o.Now()
+	}
+	out, err := c.s.Step(now, b)
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	return m
+	return split(out)
 }
 
-func (c *controller) receive(timeout time.Duration) ([]byte, error) {
-	for {
-		if m, ok := c.conn.Next(); ok {
-			return bytes.Clone(m), nil
-		}
-		if err := c.conn.SetReadDeadline(time.Now().Add(timeout)); err != nil {
-			return nil, err
-		}
-		if err := c.conn.Fill(); err != nil {
-			return nil, err
-		}
+// split returns copies of messages.
+func split(b []byte) (msgs [][]byte) {
+	for b = bytes.Clone(b); len(b) > 0; {
+		n := be.Uint16(b[2:])
+		msgs = append(msgs, b[:n:n])
+		b = b[n:]
 	}
+	return msgs
 }
 
-// do sends messages and a barrier and returns what came before its reply.
+// do sends messages and a barrier and returns what comes before its reply.
 func (c *controller) do(msgs ...[]byte) [][]byte {
 	c.t.Helper()
 	c.xid += 1000
-	c.send(openflow.AppendBarrierRequest(bytes.Join(msgs, nil), c.xid))
-	var got [][]byte
-	for {
-		m := c.next()
-		if openflow.Type(m[1]) == openflow.TypeBarrierReply && binary.BigEndian.Uint32(m[4:]) == c.xid {
-			return got
-		}
-		got = append(got, m)
+	got := c.step(openflow.AppendBarrierRequest(bytes.Join(msgs, nil), c.xid))
+	last := len(got) - 1
+	if last < 0 || !bytes.Equal(got[last], openflow.AppendBarrierReply(nil, c.xid)) {
+		c.t.Fatalf("no barrier reply at the end of %x", got)
 	}
+	return got[:last]
 }
 
 // ok is do for messages that are to have no answer.
@@ -236,28 +218,47 @@ func TestHandshake(t *testing.T) {
 }
 
 func TestOldControllerIsRefused(t *testing.T) {
-	a, b := net.Pipe()
-	defer b.Close()
-	done := make(chan error, 1)
-	go func() { done <- New(Options{}).Serve(a) }()
-	conn := ofconn.New(b, ofconn.Options{})
-	go func() { _ = conn.Run(context.Background()) }()
-	defer conn.Close(nil)
-	if err := conn.Write([]byte{1, 0, 0, 8, 0, 0, 0, 1}); err != nil {
-		t.Fatal(err)
-	}
-	var last []byte
-	for conn.Fill() == nil {
-		for m, ok := conn.Next(); ok; m, ok = conn.Next() {
-			last = bytes.Clone(m)
+	for name, serve := range map[string]func(sw *Switch) ([]byte, error){
+		"stepped": func(sw *Switch) ([]byte, error) {
+			return sw.Open().Step(time.Time{}, []byte{1, 0, 0, 8, 0, 0, 0, 1})
+		},
+		"connection": func(sw *Switch) ([]byte, error) {
+			ours, theirs := net.Pipe()
+			done := make(chan error, 1)
+			go func() { done <- sw.Serve(theirs) }()
+			go func() { _, _ = ours.Write([]byte{1, 0, 0, 8, 0, 0, 0, 1}) }()
+			got, _ := io.ReadAll(ours)
+			return got, <-done
+		},
+	} {
+		out, err := serve(New(Options{}))
+		if !errors.Is(err, errHello) {
+			t.Errorf("%s: %v", name, err)
+		}
+		var e openflow.Error
+		got := split(out)
+		if err := e.Decode(got[len(got)-1]); err != nil || e.Type != openflow.ErrorTypeHelloFailed {
+			t.Errorf("%s: last message %x: %v", name, got, err)
 		}
 	}
-	if err := <-done; !errors.Is(err, errHello) {
-		t.Errorf("Serve: %v", err)
+}
+
+// TestStepFrames gives the switch its messages in pieces.
+func TestStepFrames(t *testing.T) {
+	c := connect(t, New(Options{}))
+	msgs := openflow.AppendEchoRequest(openflow.AppendEchoRequest(nil, 2, []byte("two")), 3, nil)
+	var got [][]byte
+	for i := range msgs {
+		got = append(got, c.step(msgs[i:i+1])...)
 	}
-	var e openflow.Error
-	if err := e.Decode(last); err != nil || e.Type != openflow.ErrorTypeHelloFailed {
-		t.Errorf("last message %x: %v", last, err)
+	if len(got) != 2 || string(got[0][8:]) != "two" || got[1][7] != 3 {
+		t.Errorf("answers %x", got)
+	}
+	if _, err := c.s.Step(time.Time{}, []byte{4, 2, 0, 7, 0, 0, 0, 0}); !errors.Is(err, openflow.ErrLength) {
+		t.Errorf("a message of 7 bytes: %v", err)
+	}
+	if out, err := c.s.Step(time.Time{}, msgs); err == nil || len(out) != 0 || c.sw.Sessions() != 0 {
+		t.Errorf("after the end: %x, %v, %d sessions", out, err, c.sw.Sessions())
 	}
 }
 
@@ -285,42 +286,58 @@ func TestPortStatus(t *testing.T) {
 func TestFaults(t *testing.T) {
 	sw := New(Options{}, ports(1)...)
 	c := connect(t, sw)
-	sw.SetFaults(Faults{TableFullFrom: 2})
+	sw.SetFaults(Faults{Refuse: func(msg []byte) (typ, code uint16, refuse bool) {
+		return openflow.ErrorTypeFlowModFailed, openflow.FlowModFailedTableFull, openflow.Type(msg[1]) == openflow.TypeFlowMod && len(sw.table(0).entries) == 1
+	}})
 	c.wantErrors(c.do(add(0, 1, 1, nil, nil), add(0, 2, 1, nil, nil), add(0, 3, 1, nil, nil)),
 		[2]uint16{openflow.ErrorTypeFlowModFailed, openflow.FlowModFailedTableFull},
 		[2]uint16{openflow.ErrorTypeFlowModFailed, openflow.FlowModFailedTableFull})
 	if sw.FlowCount() != 1 {
 		t.Errorf("%d flows", sw.FlowCount())
 	}
-	sw.SetFaults(Faults{DropBarriers: true})
-	c.send(openflow.AppendBarrierRequest(nil, 5))
-	c.send(openflow.AppendEchoRequest(nil, 6, nil))
-	if m := c.next(); openflow.Type(m[1]) != openflow.TypeEchoReply {
-		t.Errorf("got %s", describe(t, m))
+	sw.SetFaults(Faults{Ignore: func(msg []byte) bool { return openflow.Type(msg[1]) == openflow.TypeBarrierRequest }})
+	got := c.step(openflow.AppendEchoRequest(openflow.AppendBarrierRequest(nil, 5), 6, nil))
+	if len(got) != 1 || openflow.Type(got[0][1]) != openflow.TypeEchoReply {
+		t.Errorf("got %x", got)
 	}
 	sw.SetFaults(Faults{StallReading: true})
-	c.send(openflow.AppendEchoRequest(nil, 7, nil)) // may be read still
-	if _, err := c.receive(50 * time.Millisecond); err != nil && !errors.Is(err, ofconn.ErrTimeout) {
-		t.Fatal(err)
-	}
-	c.send(openflow.AppendEchoRequest(nil, 8, nil))
-	if m, err := c.receive(50 * time.Millisecond); !errors.Is(err, ofconn.ErrTimeout) {
-		t.Errorf("stalled, but got %x, %v", m, err)
+	if got := c.step(openflow.AppendEchoRequest(nil, 7, nil)); len(got) != 0 {
+		t.Errorf("stalled, but got %x", got)
 	}
 	sw.SetFaults(Faults{})
-	if m := c.next(); openflow.Type(m[1]) != openflow.TypeEchoReply {
-		t.Errorf("got %s", describe(t, m))
+	if got := c.step(nil); len(got) != 1 || openflow.Type(got[0][1]) != openflow.TypeEchoReply {
+		t.Errorf("got %x", got)
 	}
-	sw.SetFaults(Faults{DisconnectAfter: 1})
-	c.send(openflow.AppendEchoRequest(nil, 9, nil))
-	for {
-		if _, err := c.receive(5 * time.Second); err != nil {
-			if !errors.Is(err, ofconn.ErrPeerClosed) {
-				t.Error(err)
-			}
-			break
+	sw.Disconnect()
+	if _, err := c.s.Step(time.Time{}, nil); !errors.Is(err, errDisconnect) {
+		t.Errorf("after Disconnect: %v", err)
+	}
+}
+
+// TestStallReading: a connection that is not read is read again when the fault ends.
+func TestStallReading(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sw := New(Options{}, ports(1)...)
+		sw.SetFaults(Faults{StallReading: true})
+		ours, theirs := net.Pipe()
+		done := make(chan error, 1)
+		go func() { done <- sw.Serve(theirs) }()
+		go func() { _, _ = io.Copy(io.Discard, ours) }()
+		go func() { _, _ = ours.Write(openflow.AppendHello(nil, 1)) }()
+		synctest.Wait()
+		if n := sw.Received(openflow.TypeHello); n != 0 {
+			t.Errorf("%d hellos were read", n)
 		}
-	}
+		sw.SetFaults(Faults{})
+		synctest.Wait()
+		if n := sw.Received(openflow.TypeHello); n != 1 {
+			t.Errorf("%d hellos were read afterwards", n)
+		}
+		sw.Close()
+		if err := <-done; !errors.Is(err, errDisconnect) {
+			t.Error(err)
+		}
+	})
 }
 
 func TestRoles(t *testing.T) {
@@ -369,8 +386,15 @@ func TestConnectAgain(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		newController(t, nc).ok()
+		if _, err := nc.Write(openflow.AppendBarrierRequest(openflow.AppendHello(nil, 1), 2)); err != nil {
+			t.Fatal(err)
+		}
+		got := make([]byte, len(openflow.AppendHello(nil, 0))+openflow.HeaderLen)
+		if _, err := io.ReadFull(nc, got); err != nil || openflow.Type(got[len(got)-7]) != openflow.TypeBarrierReply {
+			t.Fatalf("got %x, %v", got, err)
+		}
 		sw.Disconnect()
+		_ = nc.Close()
 	}
 	cancel()
 	if err := <-done; !errors.Is(err, context.Canceled) {
@@ -382,17 +406,33 @@ func TestConnectAgain(t *testing.T) {
 	}
 }
 
-func TestCountFlows(t *testing.T) {
-	seen := 0
-	sw := New(Options{CountFlows: true, OnFlowMod: func(m *openflow.FlowMod) { seen += int(m.Priority) }})
+// TestFilterFlowMod: a flow-mod that is filtered out is confirmed, counted and not kept.
+func TestFilterFlowMod(t *testing.T) {
+	var seen []uint16
+	sw := New(Options{FilterFlowMod: func(m *openflow.FlowMod) bool {
+		seen = append(seen, m.Priority)
+		return m.Priority == 2
+	}})
 	c := connect(t, sw)
-	c.ok(add(0, 1, 1, nil, nil), add(0, 2, 1, nil, nil))
-	if sw.FlowCount() != 0 || sw.Received(openflow.TypeFlowMod) != 2 || seen != 3 {
-		t.Errorf("%d kept, %d counted, %d seen", sw.FlowCount(), sw.Received(openflow.TypeFlowMod), seen)
+	c.ok(add(0, 1, 1, nil, nil), add(0, 2, 1, nil, nil), add(0, 3, 1, nil, nil))
+	if n := sw.FlowCount(); n != 1 || sw.Received(openflow.TypeFlowMod) != 3 || !slices.Equal(seen, []uint16{1, 2, 3}) {
+		t.Errorf("%d kept, %d counted, %d seen", n, sw.Received(openflow.TypeFlowMod), seen)
 	}
 	sw.SendPacketIn(&openflow.PacketIn{BufferID: openflow.BufferNone, InPort: 9, Data: frame(macA, macB, -1)})
 	var p openflow.PacketIn
-	if err := p.Decode(c.next()); err != nil || p.InPort != 9 {
+	if err := p.Decode(c.step(nil)[0]); err != nil || p.InPort != 9 {
 		t.Errorf("%+v, %v", p, err)
+	}
+}
+
+// TestPartLen: a dump comes in parts of so many entries.
+func TestPartLen(t *testing.T) {
+	c := connect(t, New(Options{PartLen: 2}, ports(5)...))
+	var m openflow.Multipart
+	got := c.do(openflow.AppendPortDescRequest(nil, 1))
+	for i, want := range []int{2, 2, 1} {
+		if err := m.Decode(got[i]); err != nil || len(m.Body) != want*openflow.PortDescLen || m.More != (i < 2) {
+			t.Errorf("part %d: %d bytes, more %v, %v", i, len(m.Body), m.More, err)
+		}
 	}
 }

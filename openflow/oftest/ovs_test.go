@@ -3,13 +3,16 @@ package oftest
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
@@ -238,13 +241,7 @@ func record(t *testing.T, c *controller, msgs [][]byte) string {
 		got := c.do(msg)
 		// A packet-in comes from another thread of OVS, after the barrier.
 		if openflow.Type(msg[1]) == openflow.TypePacketOut {
-			for {
-				m, err := c.receive(*patience)
-				if err != nil {
-					break
-				}
-				got = append(got, m)
-			}
+			got = append(got, c.step(nil)...)
 		}
 		for _, m := range got {
 			switch openflow.Type(m[1]) {
@@ -299,7 +296,40 @@ func dumpOver(t *testing.T, c *controller) string {
 	return oftext.SortFlows(flows) + strings.Join(groups, "")
 }
 
-var patience = flag.Duration("patience", 1, "how long to wait for packet-ins after a packet-out when recording")
+var patience = flag.Duration("patience", time.Second, "how long to wait for packet-ins after a packet-out when recording")
+
+// stepBridge is step for a real bridge: it waits for the barrier reply, or without messages until nothing more arrives.
+func (c *controller) stepBridge(b []byte) (got [][]byte) {
+	c.t.Helper()
+	if _, err := c.bridge.Write(b); err != nil {
+		c.t.Fatal(err)
+	}
+	deadline := time.Time{}
+	if len(b) == 0 {
+		deadline = time.Now().Add(*patience)
+	}
+	if err := c.bridge.SetReadDeadline(deadline); err != nil {
+		c.t.Fatal(err)
+	}
+	for {
+		msg := make([]byte, openflow.HeaderLen)
+		_, err := io.ReadFull(c.bridge, msg)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return got
+		}
+		if err == nil {
+			msg = append(msg, make([]byte, int(be.Uint16(msg[2:]))-len(msg))...)
+			_, err = io.ReadFull(c.bridge, msg[openflow.HeaderLen:])
+		}
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		got = append(got, msg)
+		if bytes.Equal(msg, openflow.AppendBarrierReply(nil, c.xid)) {
+			return got
+		}
+	}
+}
 
 func TestLikeOVS(t *testing.T) {
 	var c *controller
@@ -308,7 +338,8 @@ func TestLikeOVS(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c = newController(t, nc)
+		c = &controller{t: t, bridge: nc}
+		c.do(openflow.AppendHello(nil, 1))
 		// A management connection gets packet-ins once it asks for them.
 		c.do(openflow.AppendSetConfig(nil, 1, 0, openflow.MissSendLenNoBuffer))
 	} else {

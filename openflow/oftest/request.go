@@ -6,7 +6,15 @@ import (
 )
 
 // request answers one message of a controller; mu is held.
-func (s *Switch) request(c *session, h openflow.Header, msg []byte) {
+func (s *Switch) request(c *Session, h openflow.Header, msg []byte) {
+	if f := &s.faults; f.Ignore != nil && f.Ignore(msg) {
+		return
+	} else if f.Refuse != nil {
+		if typ, code, refuse := f.Refuse(msg); refuse {
+			c.refuse(h.Xid, &refusal{typ, code}, msg)
+			return
+		}
+	}
 	var no *refusal
 	switch h.Type {
 	case openflow.TypeEchoRequest:
@@ -45,7 +53,7 @@ func (s *Switch) request(c *session, h openflow.Header, msg []byte) {
 }
 
 // query answers the requests that have no body.
-func (s *Switch) query(c *session, h openflow.Header) {
+func (s *Switch) query(c *Session, h openflow.Header) {
 	switch h.Type {
 	case openflow.TypeFeaturesRequest:
 		c.out = openflow.AppendFeaturesReply(c.out, h.Xid, &openflow.FeaturesReply{
@@ -55,9 +63,7 @@ func (s *Switch) query(c *session, h openflow.Header) {
 	case openflow.TypeGetConfigRequest:
 		c.out = openflow.AppendGetConfigReply(c.out, h.Xid, s.config)
 	case openflow.TypeBarrierRequest:
-		if !s.faults.DropBarriers {
-			c.out = openflow.AppendBarrierReply(c.out, h.Xid)
-		}
+		c.out = openflow.AppendBarrierReply(c.out, h.Xid)
 	}
 }
 
@@ -72,7 +78,7 @@ func decoded(err error) *refusal {
 }
 
 // refuse answers with an error and the start of the request.
-func (c *session) refuse(xid uint32, no *refusal, msg []byte) {
+func (c *Session) refuse(xid uint32, no *refusal, msg []byte) {
 	if no.typ == openflow.ErrorTypeExperimenter {
 		c.out = openflow.AppendExperimenterError(c.out, xid, openflow.ExperimenterONF, no.code, msg)
 		return
@@ -81,7 +87,7 @@ func (c *session) refuse(xid uint32, no *refusal, msg []byte) {
 }
 
 // writes does what only a master or an equal may do.
-func (c *session) writes(f func() *refusal) *refusal {
+func (c *Session) writes(f func() *refusal) *refusal {
 	if c.role == openflow.RoleSlave {
 		return badRequest(openflow.BadRequestIsSlave)
 	}
@@ -92,17 +98,14 @@ func (c *session) writes(f func() *refusal) *refusal {
 func (s *Switch) modify(t openflow.Type, msg []byte) *refusal {
 	switch t {
 	case openflow.TypeFlowMod:
-		var m openflow.FlowMod
+		m := &s.mod
 		if no := decoded(m.Decode(msg)); no != nil {
 			return no
 		}
-		if s.o.OnFlowMod != nil {
-			s.o.OnFlowMod(&m)
+		if s.o.FilterFlowMod != nil && !s.o.FilterFlowMod(m) {
+			return nil
 		}
-		if s.o.CountFlows {
-			return nil // Received counts
-		}
-		return s.flowMod(&m)
+		return s.flowMod(m)
 	case openflow.TypeGroupMod:
 		var m openflow.GroupMod
 		if no := decoded(m.Decode(msg)); no != nil {
@@ -145,7 +148,7 @@ func (s *Switch) packetOut(msg []byte) *refusal {
 }
 
 // roleRequest changes the controller's role (OpenFlow 1.3.5 section 6.3.6).
-func (s *Switch) roleRequest(c *session, xid uint32, msg []byte) *refusal {
+func (s *Switch) roleRequest(c *Session, xid uint32, msg []byte) *refusal {
 	var m openflow.RoleRequest
 	if no := decoded(m.Decode(msg)); no != nil {
 		return no

@@ -1,10 +1,7 @@
 package oftest
 
 import (
-	"context"
 	"errors"
-	"fmt"
-	"net"
 	"time"
 
 	"github.com/eosin-sdn/eosin/openflow"
@@ -17,90 +14,74 @@ var (
 	errNotOpenFlow = errors.New("first message is not a hello")
 )
 
-// session is one connection to a controller. Guarded by the switch's lock.
-type session struct {
-	conn    *ofconn.Conn
-	out     []byte // what the step under way answers
+// Session is one controller's session with a switch, over a connection (Serve) or stepped by its caller (Open, Step).
+// Guarded by the switch's lock.
+type Session struct {
+	sw      *Switch
+	conn    *ofconn.Conn // nil: stepped
+	in      []byte       // stepped: received, and not a whole message yet
+	out     []byte       // to be sent to the controller
+	spare   []byte       // stepped: the buffer that out alternates with
+	err     error        // stepped: why the session has ended
 	bundles map[uint32]*bundle
 	role    uint32
 	async   *openflow.AsyncConfig // nil: the defaults
-	hello   bool                  // the controller's hello has come
-	count   int                   // messages that came in
+	hello   bool                  // the controller's hello has arrived
 }
 
-// Serve runs the switch's side of one connection and returns why it ended.
-// Several may run at the same time: that switch has several controllers.
-func (s *Switch) Serve(nc net.Conn) error {
-	c := &session{conn: ofconn.New(nc, ofconn.Options{MaxQueue: s.o.WriteQueue}), role: openflow.RoleEqual}
-	s.mu.Lock()
-	if s.closed {
-		s.mu.Unlock()
-		c.conn.Close(errDisconnect)
-		return errDisconnect
-	}
-	s.sessions[c] = struct{}{}
+// begin adds a session; mu is held.
+func (s *Switch) begin(conn *ofconn.Conn) *Session {
+	c := &Session{sw: s, conn: conn, role: openflow.RoleEqual}
 	c.out = openflow.AppendHello(c.out, 0)
-	s.flush()
-	s.mu.Unlock()
+	s.sessions[c] = struct{}{}
+	return c
+}
 
-	// The writer belongs to Serve: it ends when the connection is closed, and
-	// Serve waits for it.
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_ = c.conn.Run(context.Background()) // the reason is Err's
-	}()
-	err := s.read(c)
-	if errors.Is(err, errHello) {
-		// The error message is to arrive before the end.
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		_ = c.conn.Flush(ctx) // best effort
-		cancel()
-	}
-	c.conn.Close(err)
-	<-done
+// Open begins a session without a connection, which lasts until Step returns an error.
+func (s *Switch) Open() *Session {
 	s.mu.Lock()
-	delete(s.sessions, c)
-	s.mu.Unlock()
-	return c.conn.Err()
+	defer s.mu.Unlock()
+	return s.begin(nil)
 }
 
-// read handles all that comes in; what one read brought is answered with one
-// write.
-func (s *Switch) read(c *session) error {
-	for {
-		if !s.waitUnstalled(c) {
-			return c.conn.Err()
-		}
-		if err := c.conn.Fill(); err != nil {
-			return err
-		}
-		var fatal error
-		s.mu.Lock()
-		for fatal == nil {
-			msg, ok := c.conn.Next()
-			if !ok {
-				break
-			}
-			fatal = s.receiveMessage(c, msg)
-		}
-		if outs := s.outs; len(outs) > 0 {
-			// Frames arrive before the barrier reply that comes after them.
-			s.outs = nil
-			s.mu.Unlock()
-			_, _ = s.carry(outs) // counted as a storm
-			s.mu.Lock()
-		}
-		s.flush()
-		s.mu.Unlock()
-		if fatal != nil {
-			return fatal
-		}
+// Step gives the switch what the controller has sent and returns what the switch sends to that controller, packet-ins
+// and port changes since the last Step included. It is synchronous: frames have crossed all wires when it returns. out
+// is valid until the next Step returns.
+func (c *Session) Step(now time.Time, in []byte) (out []byte, err error) {
+	s := c.sw
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.clock = now.UnixNano()
+	if c.err == nil {
+		c.receive(in)
 	}
+	s.deliver()
+	if c.err != nil {
+		delete(s.sessions, c)
+	}
+	out, c.out, c.spare = c.out, c.spare[:0], c.out
+	return out, c.err
 }
 
-// receiveMessage handles one message; mu is held. An error ends the session.
-func (s *Switch) receiveMessage(c *session, msg []byte) error {
+// receive handles the whole messages of a stepped session; mu is held.
+func (c *Session) receive(b []byte) {
+	if len(c.in) > 0 {
+		b = append(c.in, b...)
+	}
+	for c.err == nil && !c.sw.faults.StallReading && len(b) >= openflow.HeaderLen {
+		n := max(int(be.Uint16(b[2:])), openflow.HeaderLen) // handle rejects a shorter length
+		if len(b) < n {
+			break
+		}
+		c.err = c.handle(b[:n:n])
+		b = b[n:]
+	}
+	c.in = append(c.in[:0], b...)
+}
+
+// handle takes one message; mu is held. An error ends the session.
+func (c *Session) handle(msg []byte) error {
+	s := c.sw
 	h, err := openflow.DecodeHeader(msg)
 	if err != nil {
 		return err
@@ -109,21 +90,17 @@ func (s *Switch) receiveMessage(c *session, msg []byte) error {
 		s.received[h.Type]++
 	}
 	if !c.hello {
-		return s.receiveHello(c, h, msg)
+		return c.handleHello(h, msg)
 	}
 	if h.Version != openflow.Version {
-		c.out = openflow.AppendError(c.out, h.Xid, openflow.ErrorTypeBadRequest, openflow.BadRequestBadVersion, msg)
-	} else {
-		s.request(c, h, msg)
+		c.refuse(h.Xid, badRequest(openflow.BadRequestBadVersion), msg)
+		return nil
 	}
-	c.count++
-	if n := s.faults.DisconnectAfter; n > 0 && c.count >= n {
-		return errDisconnect
-	}
+	s.request(c, h, msg)
 	return nil
 }
 
-func (s *Switch) receiveHello(c *session, h openflow.Header, msg []byte) error {
+func (c *Session) handleHello(h openflow.Header, msg []byte) error {
 	var hello openflow.Hello
 	switch {
 	case h.Type != openflow.TypeHello:
@@ -137,29 +114,41 @@ func (s *Switch) receiveHello(c *session, h openflow.Header, msg []byte) error {
 	return nil
 }
 
-// flush writes what the step under way has for each session; mu is held.
+// deliver carries the frames of the current step over the wires and writes what waits for sessions with a connection.
+// Frames arrive before the barrier reply that follows them. mu is held, and released in between.
+func (s *Switch) deliver() {
+	if outs := s.outs; len(outs) > 0 {
+		s.outs = nil
+		s.mu.Unlock()
+		s.carry(outs)
+		s.mu.Lock()
+	}
+	s.flush()
+}
+
+// flush writes what waits for sessions with a connection; mu is held.
 func (s *Switch) flush() {
 	for c := range s.sessions {
-		if len(c.out) == 0 {
+		if c.conn == nil || len(c.out) == 0 {
 			continue
 		}
-		_ = c.conn.Write(c.out) // a failed write closes the connection; its reader sees why
+		_ = c.conn.Write(c.out) // a failed write closes the connection; its reader returns the reason
 		if c.out = c.out[:0]; cap(c.out) > 64<<10 {
 			c.out = nil
 		}
 	}
 }
 
-// event is an asynchronous message with what decides who gets it.
+// event is an asynchronous message with what decides which controllers get it.
 type event struct {
 	msg    []byte
 	typ    openflow.Type
 	reason uint8
 }
 
-// wants reports whether the session's role and async config let a message
-// through (OpenFlow 1.3.5 sections 6.3.6 and 7.3.10).
-func (c *session) wants(e event) bool {
+// wants reports whether the session's role and async config let a message through (OpenFlow 1.3.5 sections 6.3.6 and
+// 7.3.10).
+func (c *Session) wants(e event) bool {
 	slave := c.role == openflow.RoleSlave
 	if c.async == nil {
 		return !slave || e.typ == openflow.TypePortStatus
@@ -179,18 +168,18 @@ func (c *session) wants(e event) bool {
 	return master>>e.reason&1 == 1
 }
 
-// event tells the controllers something, in order with their replies. What a
-// bundle causes waits until it is known to succeed.
+// event queues a message for the controllers, in order with their replies. Events of a bundle wait until it has
+// succeeded.
 func (s *Switch) event(typ openflow.Type, reason uint8, msg []byte) {
 	e := event{msg, typ, reason}
 	if s.bundling {
 		s.events = append(s.events, e)
 		return
 	}
-	s.tell(e)
+	s.emit(e)
 }
 
-func (s *Switch) tell(e event) {
+func (s *Switch) emit(e event) {
 	for c := range s.sessions {
 		if c.hello && c.wants(e) {
 			c.out = append(c.out, e.msg...)
@@ -211,39 +200,19 @@ func (s *Switch) portStatus(reason openflow.PortReason, d openflow.PortDesc) {
 	s.event(openflow.TypePortStatus, uint8(reason), openflow.AppendPortStatus(nil, 0, &m))
 }
 
-// SendPacketIn sends the controllers a packet-in that no flow has caused, as a
-// load generator does.
+// SendPacketIn sends the controllers a packet-in that no flow has caused.
 func (s *Switch) SendPacketIn(m *openflow.PacketIn) {
 	s.step(func() { s.packetIn(m) })
 }
 
-// Connect dials a controller and serves it. With retry above 0 it does so
-// again and again, so long after each end, until ctx ends; otherwise once. It
-// returns why the last connection ended, or ctx's cause.
-func (s *Switch) Connect(ctx context.Context, network, addr string, retry time.Duration) error {
-	for {
-		err := s.connectOnce(ctx, network, addr)
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		if retry <= 0 {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(retry):
-		}
+// end ends a session for the reason; mu is held.
+func (c *Session) end(reason error) {
+	if c.conn != nil {
+		c.conn.Close(reason)
+		return
 	}
-}
-
-func (s *Switch) connectOnce(ctx context.Context, network, addr string) error {
-	var d net.Dialer
-	nc, err := d.DialContext(ctx, network, addr)
-	if err != nil {
-		return fmt.Errorf("connect to controller: %w", err)
+	if c.err == nil {
+		c.err = reason
 	}
-	stop := context.AfterFunc(ctx, func() { _ = nc.Close() }) // Serve then says why
-	defer stop()
-	return s.Serve(nc)
+	delete(c.sw.sessions, c)
 }

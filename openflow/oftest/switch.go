@@ -14,22 +14,20 @@ type Options struct {
 	DatapathID openflow.DatapathID
 	// Tables is the number of flow tables. Default: 254.
 	Tables int
-	// Now is the clock of timeouts and of connection tracking. Default:
-	// time.Now.
+	// Now is the clock of timeouts and of connection tracking. Default: time.Now; the time of the last Step for a switch
+	// that is only stepped.
 	Now func() time.Time
 	// Desc answers a description request.
 	Desc openflow.SwitchDesc
 	// WriteQueue is how many bytes may wait for a controller that does not
 	// read. Default: 64 MiB.
 	WriteQueue int
-	// CountFlows has flow-mods decoded and counted and not kept, which makes
-	// a switch small and fast enough to be one of thousands that put a
-	// controller under load. It has no pipeline then.
-	CountFlows bool
-	// OnFlowMod, if set, is called with every flow-mod, those of a bundle when
-	// it is committed, before it is done. The switch's lock is held: it must
-	// neither call the switch nor keep what it is given.
-	OnFlowMod func(*openflow.FlowMod)
+	// FilterFlowMod, if set, is called with every flow-mod, those of a bundle when it is committed. One for which it
+	// returns false is confirmed but not kept: a switch that only counts flows is small and fast enough to be one of
+	// thousands. The switch's lock is held: it must neither call the switch nor keep what it is given.
+	FilterFlowMod func(*openflow.FlowMod) bool
+	// PartLen is the number of entries in one part of a multipart reply. Default: as many as fit.
+	PartLen int
 }
 
 // Port is one port of a switch.
@@ -72,17 +70,18 @@ type Switch struct {
 	groups   map[uint32]*group
 	meters   map[uint32]*meter
 	conns    map[connKey]*connEntry
-	sessions map[*session]struct{}
+	sessions map[*Session]struct{}
 	config   openflow.SwitchConfig
 	gen      uint64 // generation id of the last master or slave
 	genSet   bool
 	faults   Faults
 	changed  chan struct{} // closed and replaced when faults change
-	adds     int           // flows that were asked to be added, for Faults
-	events   []event       // asynchronous messages of the bundle under way
-	outs     []Out         // frames that the step under way sends
-	entries  int           // into tables and groups, of the packet under way
-	undo     []func()      // how to take back the bundle under way
+	clock    int64         // nanoseconds
+	mod      openflow.FlowMod
+	events   []event  // asynchronous messages of the current bundle
+	outs     []Out    // frames that the current step sends
+	entries  int      // entries into tables and groups of the current packet
+	undo     []func() // reverts the current bundle
 	bundling bool
 	received [32]uint64
 	storms   uint64
@@ -95,9 +94,6 @@ func New(o Options, ports ...Port) *Switch {
 	if o.Tables == 0 {
 		o.Tables = 254
 	}
-	if o.Now == nil {
-		o.Now = time.Now
-	}
 	if o.WriteQueue == 0 {
 		o.WriteQueue = 64 << 20
 	}
@@ -106,7 +102,7 @@ func New(o Options, ports ...Port) *Switch {
 		ports:    make(map[openflow.PortNo]*portState, len(ports)),
 		groups:   make(map[uint32]*group),
 		meters:   make(map[uint32]*meter),
-		sessions: make(map[*session]struct{}, 1),
+		sessions: make(map[*Session]struct{}, 1),
 		config:   openflow.SwitchConfig{MissSendLen: 128},
 		changed:  make(chan struct{}),
 	}
@@ -208,7 +204,15 @@ func (s *Switch) Disconnect() {
 
 func (s *Switch) dropSessions() {
 	for c := range s.sessions {
-		c.conn.Close(errDisconnect)
+		c.end(errDisconnect)
+	}
+}
+
+// lock takes the lock and reads the clock.
+func (s *Switch) lock() {
+	s.mu.Lock()
+	if s.o.Now != nil {
+		s.clock = s.o.Now().UnixNano()
 	}
 }
 

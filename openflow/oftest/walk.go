@@ -62,7 +62,7 @@ func (s *Switch) pipeline(p *packetState, table uint8, depth int) {
 		}
 		e.packets++
 		e.bytes += uint64(len(p.Frame))
-		e.used = s.now()
+		e.used = s.clock
 		p.cookie, p.table, p.miss = e.cookie, table, e.priority() == 0 && e.match() == "" && !p.packetOut
 		next, more := table, false
 		for _, typ := range []uint16{

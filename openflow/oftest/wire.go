@@ -1,23 +1,17 @@
 package oftest
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/eosin-sdn/eosin/openflow"
 )
 
 const (
-	// maxHops is how many wires one frame may cross before it is taken for a
-	// storm.
-	maxHops = 32
-	// maxCopies is how many frames one frame may become.
+	// maxHops is how many wires one frame may cross, and maxCopies how many frames it may become, before it is taken
+	// for a forwarding loop.
+	maxHops   = 32
 	maxCopies = 20_000
 )
-
-// ErrStorm means that a frame goes round in the wired switches, or multiplies
-// without end.
-var ErrStorm = errors.New("forwarding loop")
 
 // end is one end of a wire.
 type end struct {
@@ -71,12 +65,6 @@ func (s *Switch) unplug(no openflow.PortNo) end {
 	return to
 }
 
-// Delivery is a frame that left the wired switches.
-type Delivery struct {
-	Switch *Switch
-	Out
-}
-
 // Inject puts a frame through the pipeline as if it had come in by port, and
 // returns what leaves this switch. Wires carry it on; Storms says if it went
 // round.
@@ -87,17 +75,11 @@ func (s *Switch) Inject(port openflow.PortNo, frame []byte) []Out {
 // InjectTunnel is Inject for a frame with a tunnel id.
 func (s *Switch) InjectTunnel(port openflow.PortNo, tunnelID uint64, frame []byte) []Out {
 	outs := s.step(func() { s.receive(port, tunnelID, frame) })
-	_, _ = s.carry(outs) // counted as a storm
+	s.carry(outs)
 	return outs
 }
 
-// Send is Inject that returns what leaves all the wired switches together, by
-// ports that have no wire, and ErrStorm if a frame goes round.
-func (s *Switch) Send(port openflow.PortNo, frame []byte) ([]Delivery, error) {
-	return s.carry(s.step(func() { s.receive(port, 0, frame) }))
-}
-
-// Storms returns how often a frame that started here went round.
+// Storms returns how often a frame that was sent from here looped, or multiplied without end.
 func (s *Switch) Storms() uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -107,7 +89,7 @@ func (s *Switch) Storms() uint64 {
 // step does f under the lock and returns the frames that it sent. What goes
 // to the controllers is written.
 func (s *Switch) step(f func()) []Out {
-	s.mu.Lock()
+	s.lock()
 	defer s.mu.Unlock()
 	f()
 	s.flush()
@@ -116,45 +98,42 @@ func (s *Switch) step(f func()) []Out {
 	return outs
 }
 
-// carry takes frames along the wires until they leave by a port without one.
-// It holds no more than one switch's lock at a time.
-func (s *Switch) carry(outs []Out) (left []Delivery, err error) {
+// carry takes frames along the wires until they leave by a port without one. A frame that does not come to an end is
+// dropped and counted as a storm. It holds no more than one switch's lock at a time.
+func (s *Switch) carry(outs []Out) {
 	type hop struct {
-		sw  *Switch
-		out Out
-		n   int
+		sw    *Switch
+		out   Out
+		wires int
 	}
 	var queue []hop
-	add := func(sw *Switch, outs []Out, n int) {
+	add := func(sw *Switch, outs []Out, wires int) {
 		for _, o := range outs {
-			queue = append(queue, hop{sw, o, n})
+			queue = append(queue, hop{sw, o, wires})
 		}
 	}
 	add(s, outs, 0)
+	storm := false
 	for i := 0; i < len(queue); i++ {
 		h := queue[i]
 		queue[i] = hop{}
 		to, onOutput := h.sw.leaves(h.out.Port)
-		if to.sw == nil {
-			left = append(left, Delivery{Switch: h.sw, Out: h.out})
+		switch {
+		case to.sw == nil:
 			if onOutput != nil {
 				onOutput(h.out)
 			}
-			continue
+		case h.wires >= maxHops || len(queue) > maxCopies:
+			storm = true
+		default:
+			add(to.sw, to.sw.step(func() { to.sw.receive(to.port, h.out.TunnelID, h.out.Frame) }), h.wires+1)
 		}
-		if h.n >= maxHops || len(queue) > maxCopies {
-			err = fmt.Errorf("%w: %d wires, %d copies, at switch %v port %v", ErrStorm, h.n, len(queue),
-				h.sw.o.DatapathID, h.out.Port)
-			continue
-		}
-		add(to.sw, to.sw.step(func() { to.sw.receive(to.port, h.out.TunnelID, h.out.Frame) }), h.n+1)
 	}
-	if err != nil {
+	if storm {
 		s.mu.Lock()
 		s.storms++
 		s.mu.Unlock()
 	}
-	return left, err
 }
 
 // leaves returns the other end of a port's wire, and who sees what leaves.

@@ -183,13 +183,14 @@ func start(t *testing.T) *suite {
 func (s *suite) connectGood() {
 	s.t.Helper()
 	s.good = oftest.New(
-		oftest.Options{DatapathID: 0x600d, OnFlowMod: func(m *openflow.FlowMod) {
+		oftest.Options{DatapathID: 0x600d, FilterFlowMod: func(m *openflow.FlowMod) bool {
 			if m.IdleTimeout > 0 { // only rules of hosts have one
 				select {
 				case s.learned <- packet.MACFromUint64(m.Cookie & (1<<48 - 1)):
 				default:
 				}
 			}
+			return true
 		}},
 		oftest.Port{No: 1, Name: "vif1", MAC: [6]byte{2, 1, 0, 0, 0, 1}}, oftest.Port{No: 2, Name: "vif2", MAC: [6]byte{2, 1, 0, 0, 0, 2}},
 	)
