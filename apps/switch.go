@@ -30,9 +30,9 @@ type Port struct {
 	UpSince    time.Time
 	Settled    bool // discovery has had its chance: the port may flood
 	Transit    bool // an end of a discovered link
-	// Held is set while the port is taken for the end of a link because it was one before the controller was restarted: the
-	// switch at the other end may need longer to come back. A held port is a transit port.
-	Held bool
+	// Retained is set while the port is taken for the end of a link because it was one before the controller was restarted: the
+	// switch at the other end may need longer to come back. A retained port is a transit port.
+	Retained bool
 
 	Mode   intent.Mode
 	VLANs  []uint16 // the networks it carries, ascending
@@ -99,9 +99,9 @@ func (s *Switch) PinMegaflow(a flow.Actions, p openflow.PortNo) flow.Actions {
 	case !s.NeedsMegaflowWorkaround:
 		return a
 	case p == openflow.PortAny:
-		return a.ConsultMark(classFlood)
+		return a.DependOnMark(classFlood)
 	}
-	return a.ConsultMark(uint8(p % portClasses))
+	return a.DependOnMark(uint8(p % portClasses))
 }
 
 // Meter returns the meter of a class of copies, 0 where the switch has none.
@@ -131,10 +131,10 @@ func (s *Switch) CarriesVLAN(vlan uint16) bool {
 	return false
 }
 
-// Relinking reports whether links of the time before a restart of the controller have not been found again, here or elsewhere.
-func (s *Switch) Relinking() bool {
+// Restoring reports whether links of the time before a restart of the controller have not been found again, here or elsewhere.
+func (s *Switch) Restoring() bool {
 	for _, no := range s.Order {
-		if s.Ports[no].Held {
+		if s.Ports[no].Retained {
 			return true
 		}
 	}

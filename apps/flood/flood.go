@@ -65,7 +65,7 @@ func (a *App) blocked(vlan uint16, no openflow.PortNo) bool {
 //  3. What comes in on a blocked port is dropped here: the frame arrives by the tree as well. Both ends of a blocked link do
 //     so, which keeps floods from circling even while two switches disagree about the tree.
 func (a *App) Refresh(_ time.Time, out *apps.Output) {
-	if len(a.held) > 0 && !a.sw.Relinking() {
+	if len(a.held) > 0 && !a.sw.Restoring() {
 		clear(a.held)
 	}
 	out.Store.Begin(apps.OwnerFlood)

@@ -184,7 +184,7 @@ func TestBlockedBefore(t *testing.T) {
 	far := topology.PortRef{Switch: 2, Port: 1}
 	g.SetPort(far, topology.PortInfo{Up: true, Held: true, VLANs: topology.NewVLANs(10)})
 	sw := switchWith(access(1), trunk(8, 0), trunk(9, 0))
-	sw.Ports[8].Held = true
+	sw.Ports[8].Retained = true
 	app := New(sw)
 	before := flow.Match{}.InPort(9).VLAN(10)
 	app.MultipartReply(time.Time{}, &openflow.FlowStats{TableID: apps.TableFlood, Priority: prioBlocked, Match: before.Bytes()}, &before, nil)
@@ -198,7 +198,7 @@ func TestBlockedBefore(t *testing.T) {
 		"group_id="+all10+",type=all,bucket=actions=pop_vlan,output:1,bucket=actions=output:8",
 		"priority=30,in_port=9,dl_vlan=10 actions=drop", "priority=10,dl_vlan=10 actions=group:"+all10)
 
-	sw.Ports[8].Held = false
+	sw.Ports[8].Retained = false
 	restate()
 	want(t, sent(t, out))
 

@@ -730,13 +730,13 @@ func TestHeldRulesEnd(t *testing.T) {
 	r.now = r.now.Add(1)
 	r.out.TakeWake()
 	r.app.Tick(r.now, r.out)
-	if n := strings.Count(r.hosts(), "\n"); n != 3 || !r.sw.Ports[9].Held || !r.sw.Ports[9].Transit {
+	if n := strings.Count(r.hosts(), "\n"); n != 3 || !r.sw.Ports[9].Retained || !r.sw.Ports[9].Transit {
 		t.Errorf("%d rules while the link of port 9 is still looked for (%+v):\n%s", n, r.sw.Ports[9], r.hosts())
 	}
 	if wake := r.out.TakeWake(); !wake.Equal(r.now.Add(time.Second)) {
 		t.Errorf("wake at %s", wake)
 	}
-	r.sw.Ports[9].Held, r.sw.Ports[9].Transit = false, false // as the machine does in the end
+	r.sw.Ports[9].Retained, r.sw.Ports[9].Transit = false, false // as the machine does in the end
 	r.app.Tick(r.now, r.out)
 	r.wantHosts(learned1)
 }
@@ -757,7 +757,7 @@ func TestHeldRuleWaitsForItsWay(t *testing.T) {
 	r.refresh()
 	r.link()
 	r.now = r.now.Add(heldFor)
-	r.sw.Ports[9].Held = false
+	r.sw.Ports[9].Retained = false
 	r.app.Tick(r.now, r.out)
 	if got := r.hosts(); got != want {
 		t.Errorf("after the hold:\n%swant\n%s", got, want)

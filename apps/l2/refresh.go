@@ -151,7 +151,7 @@ func (a *App) MultipartReply(now time.Time, f *openflow.FlowStats, m *flow.Match
 	owner, _ := flow.OwnerOf(f.Cookie)
 	if port, ok := m.GetInPort(); ok && owner == apps.OwnerL2 && f.TableID == apps.TableLearn && f.Priority == prioTransit {
 		if p := a.sw.Ports[port]; p != nil && p.Up && !p.Transit {
-			p.Held, p.Transit = true, true
+			p.Retained, p.Transit = true, true
 		}
 		return
 	}
@@ -210,7 +210,7 @@ func (a *App) Tick(now time.Time, out *apps.Output) {
 		switch {
 		case now.Before(a.until):
 			out.WakeAt(a.until)
-		case a.sw.Relinking():
+		case a.sw.Restoring():
 			out.WakeAt(now.Add(time.Second))
 		default:
 			for k := range a.held {

@@ -123,10 +123,10 @@ func (m *Machine) setPort(now time.Time, d *openflow.PortDesc) {
 // again.
 func (m *Machine) findTransit(p *apps.Port) {
 	p.Transit = m.sw.Graph.Transit(m.sw.Ref(p.No))
-	if p.Held && (p.Transit || !p.Up) {
-		p.Held, m.posted = false, true
+	if p.Retained && (p.Transit || !p.Up) {
+		p.Retained, m.posted = false, true
 	}
-	p.Transit = p.Transit || p.Held
+	p.Transit = p.Transit || p.Retained
 }
 
 // release ends the belief in links that have not been found again.
@@ -140,8 +140,8 @@ func (m *Machine) release(now time.Time) {
 	}
 	m.held = time.Time{}
 	for _, p := range m.sw.Ports {
-		if p.Held {
-			p.Held, m.dirty, m.posted = false, true, true
+		if p.Retained {
+			p.Retained, m.dirty, m.posted = false, true, true
 			m.findTransit(p)
 		}
 	}
@@ -190,7 +190,7 @@ func (m *Machine) PortsChanged(f func(openflow.PortNo, topology.PortInfo)) bool 
 	m.posted = false
 	for _, no := range m.sw.Order {
 		p := m.sw.Ports[no]
-		f(no, topology.PortInfo{Up: p.Up, Mesh: p.Mode == intent.Tunnel, Held: p.Held, VLANs: topology.NewVLANs(p.VLANs...)})
+		f(no, topology.PortInfo{Up: p.Up, Mesh: p.Mode == intent.Tunnel, Held: p.Retained, VLANs: topology.NewVLANs(p.VLANs...)})
 	}
 	return true
 }

@@ -98,9 +98,9 @@ func (a Actions) ct(flags, zone uint16, table uint8, length uint16) Actions {
 	return append(a, table, 0, 0, 0, 0, 0)
 }
 
-// ConsultMark has the datapath's cached flow of a frame depend on one bit of pkt_mark, which is 0 in whatever came in by a port: it
+// DependOnMark has the datapath's cached flow of a frame depend on one bit of pkt_mark, which is 0 in whatever came in by a port: it
 // copies the bit to a register that nothing reads, and changes nothing. bit is below 32.
-func (a Actions) ConsultMark(bit uint8) Actions {
+func (a Actions) DependOnMark(bit uint8) Actions {
 	a = a.nicira(nxRegMove, 24)
 	a = binary.BigEndian.AppendUint16(a, 1)
 	a = binary.BigEndian.AppendUint16(a, uint16(bit))

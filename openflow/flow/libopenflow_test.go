@@ -80,7 +80,7 @@ func TestRulesAsLibOpenflow(t *testing.T) {
 		},
 		{
 			name: "consulting a mark", next: 7,
-			rule: Rule{Match: Match{}.VLAN(10), Instructions: Instructions(nil).Apply(Actions(nil).ConsultMark(11))},
+			rule: Rule{Match: Match{}.VLAN(10), Instructions: Instructions(nil).Apply(Actions(nil).DependOnMark(11))},
 			fields: []*lib.MatchField{
 				lib.NewVlanIdField(10, nil),
 			},
