@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/eosin-sdn/eosin/spelling"
 )
 
 // Error is one thing that is wrong in a file.
@@ -75,21 +77,19 @@ func quote(s string) string { return strconv.Quote(shorten(s)) }
 
 // oneLine escapes what would break a message into lines or make a terminal show something else than what is there.
 func oneLine(s string) string {
-	if strings.IndexFunc(s, unshowable) < 0 {
+	if spelling.IsPrintable(s) {
 		return s
 	}
 	var b strings.Builder
 	for _, c := range s {
-		if unshowable(c) {
-			fmt.Fprintf(&b, "\\u%04x", c)
-		} else {
+		if unicode.IsPrint(c) {
 			b.WriteRune(c)
+		} else {
+			fmt.Fprintf(&b, "\\u%04x", c)
 		}
 	}
 	return b.String()
 }
-
-func unshowable(c rune) bool { return !unicode.IsPrint(c) }
 
 // list joins names for a message, leaving out what is too much.
 func list(names []string) string {
@@ -102,42 +102,4 @@ func list(names []string) string {
 		shown = append(shown, shorten(name))
 	}
 	return strings.Join(shown, ", ")
-}
-
-// suggest finds the known word that the unknown one was probably meant to be: at most two edits away, and fewer than the
-// word has letters.
-func suggest(word string, known []string) string {
-	if len(word) > shownSize {
-		return ""
-	}
-	best, distance := "", 3
-	for _, k := range known {
-		if d := edits(word, k); d < distance && d < len(k) {
-			best, distance = k, d
-		}
-	}
-	return best
-}
-
-// edits counts insertions, deletions, replacements and swaps of neighbours (optimal string alignment).
-func edits(a, b string) int {
-	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range last {
-		last[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+cost)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				row[j] = min(row[j], before[j-2]+1)
-			}
-		}
-		before, last, row = last, row, before
-	}
-	return last[len(b)]
 }

@@ -371,12 +371,3 @@ func TestErrorPrinting(t *testing.T) {
 		t.Errorf("errors.As finds %+v", one)
 	}
 }
-
-func TestSuggest(t *testing.T) {
-	known := []string{"access", "trunk", "to"}
-	for word, want := range map[string]string{"acess": "access", "accses": "access", "trnuk": "trunk", "ot": "to", "x": "", "closed": ""} {
-		if got := suggest(word, known); got != want {
-			t.Errorf("%s: got %q, want %q", word, got, want)
-		}
-	}
-}

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
+
+	"github.com/eosin-sdn/eosin/spelling"
 )
 
 // networks reads the section and adds the implicit network where nothing else has VLAN 1 and nothing says that unnamed
@@ -175,7 +177,7 @@ func (r *reader) alternatives(name string, names func() []string) string {
 		return "there is none at all"
 	}
 	text := "those that exist are " + list(known)
-	if meant := suggest(name, known); meant != "" {
+	if meant := spelling.Suggest(name, known); meant != "" {
 		text = "did you mean " + quote(meant) + "? " + text
 	}
 	return text

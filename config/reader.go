@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/eosin-sdn/eosin/spelling"
 )
 
 // reader walks the tree and collects findings instead of stopping at the first.
@@ -186,7 +188,7 @@ func (r *reader) object(v value, known ...string) map[string]value {
 	for _, e := range r.entries(v) {
 		if !slices.Contains(known, e.name) {
 			right := "use " + strings.Join(known, ", ")
-			if meant := suggest(e.name, known); meant != "" {
+			if meant := spelling.Suggest(e.name, known); meant != "" {
 				right = fmt.Sprintf("did you mean %q?", meant)
 			} else if name, rest, ok := strings.Cut(e.name, ":"); ok && slices.Contains(known, name) {
 				right = fmt.Sprintf("a space must follow the colon: %s: %s", name, shorten(rest))

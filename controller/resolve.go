@@ -13,12 +13,12 @@ import (
 	"github.com/eosin-sdn/eosin/apps/l2"
 	"github.com/eosin-sdn/eosin/apps/probe"
 	"github.com/eosin-sdn/eosin/config"
-	"github.com/eosin-sdn/eosin/controller/api"
 	"github.com/eosin-sdn/eosin/controller/datapath"
 	"github.com/eosin-sdn/eosin/controller/prober"
 	"github.com/eosin-sdn/eosin/intent"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/packet"
+	"github.com/eosin-sdn/eosin/spelling"
 	"github.com/eosin-sdn/eosin/topology"
 )
 
@@ -475,11 +475,7 @@ func (r *reach) switchNames() []string {
 // maxCandidates is how many names an error lists.
 const maxCandidates = 12
 
-// near returns the names that are most like what was written, or the first few if none is.
+// near returns the names that are most like what was written.
 func (r *reach) near(ref string, names []string) []string {
-	slices.SortStableFunc(names, func(a, b string) int { return api.Distance(ref, a) - api.Distance(ref, b) })
-	if len(names) > maxCandidates {
-		names = names[:maxCandidates]
-	}
-	return names
+	return spelling.Nearest(ref, names, maxCandidates)
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/controller/api"
+	"github.com/eosin-sdn/eosin/spelling"
 )
 
 const (
@@ -148,15 +149,15 @@ func (c *client) refusal(response *http.Response) error {
 // problemError gives a problem its exit status and a text of one or more lines.
 func problemError(p *api.Problem) error {
 	var text strings.Builder
-	text.WriteString(printable(p.Detail))
+	text.WriteString(spelling.Printable(p.Detail))
 	if len(p.Candidates) > 0 && !strings.Contains(p.Detail, p.Candidates[0]) {
-		fmt.Fprintf(&text, "; candidates: %s", printable(strings.Join(p.Candidates, ", ")))
+		fmt.Fprintf(&text, "; candidates: %s", spelling.Printable(strings.Join(p.Candidates, ", ")))
 	}
 	if p.Stage != "" {
-		fmt.Fprintf(&text, " (%s)", printable(p.Stage))
+		fmt.Fprintf(&text, " (%s)", spelling.Printable(p.Stage))
 	}
 	for _, line := range p.Evidence {
-		fmt.Fprintf(&text, "\n  %s", printable(line))
+		fmt.Fprintf(&text, "\n  %s", spelling.Printable(line))
 	}
 	if p.Code == api.CodeUnauthorized {
 		text.WriteString("\nGive the token with --token-file or in EOSIN_TOKEN")

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/eosin-sdn/eosin/controller/pki"
+	"github.com/eosin-sdn/eosin/spelling"
 )
 
 // secrets are the files with which a client and the controller know each other.
@@ -137,7 +138,7 @@ func issuer(c *x509.Certificate) string {
 	if c == nil || c.Issuer.String() == "" {
 		return ""
 	}
-	return fmt.Sprintf(" (issued by %s)", printable(c.Issuer.String()))
+	return fmt.Sprintf(" (issued by %s)", spelling.Printable(c.Issuer.String()))
 }
 
 // namesIn lists what a certificate is for.
@@ -149,5 +150,5 @@ func namesIn(c *x509.Certificate) string {
 	if len(names) == 0 {
 		return "no host at all"
 	}
-	return printable(strings.Join(names, ", "))
+	return spelling.Printable(strings.Join(names, ", "))
 }

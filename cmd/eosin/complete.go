@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/eosin-sdn/eosin/spelling"
 )
 
 // completeTimeout is how long a shell waits for names.
@@ -35,7 +37,7 @@ func unique(names []string) []string {
 	seen := make(map[string]bool, len(names))
 	var kept []string
 	for _, n := range names {
-		if n = printable(n); !seen[n] {
+		if n = spelling.Printable(n); !seen[n] {
 			seen[n] = true
 			kept = append(kept, n)
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/eosin-sdn/eosin/controller/api"
+	"github.com/eosin-sdn/eosin/spelling"
 )
 
 // reconnectDelay is the time between two tries to go on with a stream of events that broke off.
@@ -62,7 +63,7 @@ func (a *app) eventsCommand() *cobra.Command {
 
 // writeEvent writes an event as a line.
 func (a *app) writeEvent(e api.Event) {
-	fmt.Fprintf(a.stdout, "%s  %-7s  %s\n", e.Time.In(a.zone).Format(time.RFC3339), printable(e.Level), printable(e.Message))
+	fmt.Fprintf(a.stdout, "%s  %-7s  %s\n", e.Time.In(a.zone).Format(time.RFC3339), spelling.Printable(e.Level), spelling.Printable(e.Message))
 }
 
 // followEvents writes events until it is interrupted. When the stream breaks off it goes on where it was.

@@ -15,6 +15,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
+
+	"github.com/eosin-sdn/eosin/spelling"
 )
 
 // filterHelp says what each flag that narrows a list does.
@@ -147,7 +149,7 @@ func (a *app) show(ctx context.Context, c *client, k kind, path string, form out
 		return err
 	}
 	for _, note := range t.notes {
-		fmt.Fprintln(a.stdout, printable(note))
+		fmt.Fprintln(a.stdout, spelling.Printable(note))
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/eosin-sdn/eosin/controller/api"
+	"github.com/eosin-sdn/eosin/spelling"
 )
 
 // probeSlack is what a probe may take beyond its own longest time: resolving its ends, and finding where it was lost.
@@ -214,7 +215,7 @@ func (v *probeView) reply(r api.Reply) {
 // line writes one line, unless only the result is wanted.
 func (v *probeView) line(format string, args ...any) {
 	if !v.quiet {
-		fmt.Fprintln(v.app.stdout, printable(fmt.Sprintf(format, args...)))
+		fmt.Fprintln(v.app.stdout, spelling.Printable(fmt.Sprintf(format, args...)))
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/eosin-sdn/eosin/controller/api"
+	"github.com/eosin-sdn/eosin/spelling"
 )
 
 // The exit statuses. Those of probe are part of the public contract.
@@ -102,7 +102,7 @@ func flagError(cmd *cobra.Command, err error) error {
 	var names []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
 	const close = 2 // letters that may differ
-	if best := api.Nearest(name, names); len(best) > 0 && (api.Distance(name, best[0]) <= close || strings.HasPrefix(best[0], name)) {
+	if best := spelling.Nearest(name, names, 1); len(best) > 0 && (spelling.Distance(name, best[0]) <= close || strings.HasPrefix(best[0], name)) {
 		return fmt.Errorf("%w; did you mean --%s?", err, best[0])
 	}
 	return err

@@ -20,6 +20,7 @@ import (
 
 	"github.com/eosin-sdn/eosin/controller/api"
 	"github.com/eosin-sdn/eosin/controller/api/apitest"
+	"github.com/eosin-sdn/eosin/spelling"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -580,7 +581,7 @@ func TestWords(t *testing.T) {
 	if got := several([]string{"a", "b", "c", "d", "e"}); got != "a,b,c,+2" {
 		t.Error(got)
 	}
-	if got := printable("vm\x1b[31m1\n\u202e ü"); got != "vm?[31m1?? ü" {
+	if got := spelling.Printable("vm\x1b[31m1\n\u202e ü"); got != "vm?[31m1?? ü" {
 		t.Errorf("%q", got)
 	}
 }

@@ -6,7 +6,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
-	"unicode"
+
+	"github.com/eosin-sdn/eosin/spelling"
 )
 
 // writeTable writes rows under a header, aligned.
@@ -16,7 +17,7 @@ func writeTable(w io.Writer, header []string, rows [][]string) error {
 	for _, row := range append([][]string{header}, rows...) {
 		cells := make([]string, len(row))
 		for i, cell := range row {
-			if cells[i] = printable(cell); cells[i] == "" {
+			if cells[i] = spelling.Printable(cell); cells[i] == "" {
 				cells[i] = "-"
 			}
 		}
@@ -31,16 +32,6 @@ func writeTable(w io.Writer, header []string, rows [][]string) error {
 		}
 	}
 	return nil
-}
-
-// printable replaces what a terminal could take for a command: names and reasons may come from guests.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return '?'
-	}, text)
 }
 
 // millis writes a time in seconds as ping does: "0.412 ms".

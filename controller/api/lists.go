@@ -10,9 +10,14 @@ import (
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/eosin-sdn/eosin/spelling"
 )
 
 const apiPrefix = "/api/v1"
+
+// maxCandidates is how many names the answer to an unknown one lists.
+const maxCandidates = 10
 
 // criteria narrow a list. An empty value does not narrow.
 type criteria struct {
@@ -276,7 +281,7 @@ func lookUp[T any](ctx context.Context, s *Server, res resource[T], name string)
 			names = append(names, res.names(&all[i])[0])
 		}
 	}
-	p := UnknownName(res.one, name, Nearest(name, names)...)
+	p := UnknownName(res.one, name, spelling.Nearest(name, names, maxCandidates)...)
 	p.Status, p.Title = http.StatusNotFound, http.StatusText(http.StatusNotFound)
 	return nil, p
 }
@@ -303,39 +308,4 @@ func matches[T any](values func(*T) []string, o *T, want string) bool {
 	return slices.ContainsFunc(values(o), func(v string) bool {
 		return v == want || strings.Contains(want, ":") && strings.EqualFold(v, want)
 	})
-}
-
-// Nearest returns up to ten of the names, those that are most like the given one first.
-func Nearest(name string, names []string) []string {
-	const most = 10
-	names = slices.Clone(names)
-	slices.Sort(names)
-	names = slices.Compact(names)
-	name = strings.ToLower(name[:min(len(name), maxNameLen)])
-	far := make(map[string]int, len(names))
-	for _, n := range names {
-		far[n] = Distance(name, strings.ToLower(n[:min(len(n), maxNameLen)]))
-	}
-	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(far[a], far[b]) })
-	return names[:min(len(names), most)]
-}
-
-// Distance counts the insertions, deletions and replacements of bytes that turn a into b.
-func Distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost = 1 + min(diagonal, row[j], row[j+1])
-			}
-			diagonal, row[j+1] = row[j+1], cost
-		}
-	}
-	return row[len(b)]
 }

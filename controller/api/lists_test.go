@@ -153,18 +153,3 @@ func TestFaultOfBackendIsNotShown(t *testing.T) {
 		t.Errorf("detail %q", p.Detail)
 	}
 }
-
-func TestNearest(t *testing.T) {
-	got := api.Nearest("vm2", []string{"gateway", "vm3", "vm2x", "VM2", "vm3"})
-	if want := []string{"VM2", "vm2x", "vm3", "gateway"}; !slices.Equal(got, want) {
-		t.Errorf("got %v, want %v", got, want)
-	}
-	for _, c := range []struct {
-		a, b string
-		want int
-	}{{"", "", 0}, {"", "abc", 3}, {"abc", "", 3}, {"kitten", "sitting", 3}, {"flaw", "lawn", 2}} {
-		if got := api.Distance(c.a, c.b); got != c.want {
-			t.Errorf("Distance(%q, %q) = %d, want %d", c.a, c.b, got, c.want)
-		}
-	}
-}

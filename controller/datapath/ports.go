@@ -4,15 +4,14 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
-	"unicode"
 
 	"github.com/eosin-sdn/eosin/apps"
 	"github.com/eosin-sdn/eosin/event"
 	"github.com/eosin-sdn/eosin/intent"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/packet"
+	"github.com/eosin-sdn/eosin/spelling"
 	"github.com/eosin-sdn/eosin/topology"
 )
 
@@ -76,7 +75,7 @@ func (m *Machine) setPort(now time.Time, d *openflow.PortDesc) {
 	if d.No == openflow.PortLocal {
 		m.tap = d.Curr != 0
 	}
-	name := printable(d.Name)
+	name := spelling.Printable(d.Name)
 	if p := m.sw.Ports[d.No]; p != nil && p.Name != name {
 		m.removePort(d.No)
 	}
@@ -193,14 +192,4 @@ func (m *Machine) PortsChanged(f func(openflow.PortNo, topology.PortInfo)) bool 
 		f(no, topology.PortInfo{Up: p.Up, Mesh: p.Mode == intent.Tunnel, Held: p.Retained, VLANs: topology.NewVLANs(p.VLANs...)})
 	}
 	return true
-}
-
-// printable makes a name from a switch fit for logs, labels and terminals.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r == unicode.ReplacementChar || !unicode.IsPrint(r) {
-			return '?'
-		}
-		return r
-	}, strings.ToValidUTF8(s, "?"))
 }

@@ -3,12 +3,13 @@ package ovsdb
 import (
 	"strconv"
 	"strings"
-	"unicode"
+
+	"github.com/eosin-sdn/eosin/spelling"
 )
 
 // printable quotes text of a database that must not stand in a log line as it is.
 func printable(s string) string {
-	if s == "" || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar || r == '`' }) {
+	if s == "" || !spelling.IsPrintable(s) || strings.Contains(s, "`") {
 		return strings.ReplaceAll(strconv.QuoteToASCII(s), "`", `\x60`)
 	}
 	return s
