@@ -114,9 +114,13 @@ func (h *Hosts) mayMove(r *record, seen sighting, from PortRef) bool {
 		return true
 	}
 	if r.moves == nil {
-		r.moves = newMoves()
+		r.moves = &moves{}
 	}
-	return r.moves.allow(h.limit, seen.at, from, seen.PortRef)
+	if r.moves.Allow(h.limit, seen.at) {
+		return true
+	}
+	r.moves.freeze(seen.at, from, seen.PortRef)
+	return false
 }
 
 // Freeze returns how a host is frozen; false if it is not frozen at that time.

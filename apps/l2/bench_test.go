@@ -102,7 +102,8 @@ func BenchmarkKnownHost(b *testing.B) {
 	}
 }
 
-// BenchmarkLearnNewHost is a packet-in of a new host, up to the bytes of its two flow-mods: goal at most 2 µs and 1 allocation.
+// BenchmarkLearnNewHost is a packet-in of a new host, up to the bytes of its two flow-mods: goal at most 2 µs and 1
+// allocation.
 func BenchmarkLearnNewHost(b *testing.B) {
 	const hosts = 100_000 // as many as one switch may well have; more would measure the growth of maps only
 	w := newWire(b)

@@ -12,13 +12,13 @@ import (
 	"github.com/eosin-sdn/eosin/topology"
 )
 
-// maxAddresses bounds what is remembered of one host, which may claim any address it likes.
+// maxAddresses limits the addresses of one host, which may claim any.
 const maxAddresses = 8
 
-// addresses are the IP addresses that a host uses, the newest last.
+// addresses are the IP addresses of a host, newest last.
 type addresses []netip.Addr
 
-// snoop learns a host's address from an ARP packet that it sent itself.
+// snoop learns a host's address from an ARP packet of its own.
 func (a *App) snoop(now time.Time, k topology.HostKey, p *apps.Packet, out *apps.Output) {
 	arp, ok := packet.ParseARP(p.Frame.Payload())
 	if !ok || arp.SenderMAC() != k.MAC() {
@@ -36,23 +36,27 @@ func (a *App) snoop(now time.Time, k topology.HostKey, p *apps.Packet, out *apps
 		known = slices.Delete(known, 0, 1)
 	}
 	a.ips[k] = append(known, ip)
-	out.Facts = append(out.Facts, apps.Fact{Kind: apps.HostIP, Port: p.In.InPort, VLAN: k.VLAN(), MAC: k.MAC(), At: now, Addr: ip})
+	fact := hostFact(apps.HostIP, k, p.In.InPort, now)
+	fact.Addr = ip
+	out.Facts = append(out.Facts, fact)
 }
 
-// Host is a host at a port of this switch, for reading.
+// Host is a host at a port of this switch, as seen from outside.
 type Host struct {
 	Key   topology.HostKey
 	Port  openflow.PortNo
-	Since time.Time // when it was seen at this port first
-	Last  time.Time // when it is known to have sent something: by a packet-in, or by its rule's counter at an audit
+	Since time.Time // first seen at this port
+	Last  time.Time // last known to have sent something: a packet-in, or its rule's counter at an audit
 	IPs   []netip.Addr
 }
 
 func (a *App) view(k topology.HostKey, h host) Host {
-	return Host{Key: k, Port: h.port, Since: time.Unix(0, h.since), Last: time.Unix(0, h.last), IPs: slices.Clone(a.ips[k])}
+	return Host{
+		Key: k, Port: h.port, Since: time.Unix(0, h.since), Last: time.Unix(0, h.last), IPs: slices.Clone(a.ips[k]),
+	}
 }
 
-// Lookup returns a host of this switch.
+// Lookup returns a local host.
 func (a *App) Lookup(k topology.HostKey) (Host, bool) {
 	h, ok := a.local[k]
 	if !ok {
@@ -61,33 +65,32 @@ func (a *App) Lookup(k topology.HostKey) (Host, bool) {
 	return a.view(k, h), true
 }
 
-// Hosts calls f for every host of this switch, in no order.
+// Hosts calls f for every local host, in no order.
 func (a *App) Hosts(f func(Host)) {
 	for k, h := range a.local {
 		f(a.view(k, h))
 	}
 }
 
-// Len returns how many hosts live at this switch.
+// Len returns the number of local hosts.
 func (a *App) Len() int { return len(a.local) }
 
-// Count adds the hosts of this switch to a count by VLAN.
+// Count adds the local hosts to a count by VLAN.
 func (a *App) Count(n map[uint16]int) {
 	for k := range a.local {
 		n[k.VLAN()]++
 	}
 }
 
-// Announce appends a HostSeen fact for every host of this switch: when it gets its first link, the others want to know.
+// Announce appends a HostSeen fact for every local host, for when the switch gets its first link.
 func (a *App) Announce(out *apps.Output) {
 	for k, h := range a.local {
-		out.Facts = append(out.Facts, apps.Fact{
-			Kind: apps.HostSeen, Port: h.port, VLAN: k.VLAN(), MAC: k.MAC(), At: time.Unix(0, h.since),
-		})
+		out.Facts = append(out.Facts, hostFact(apps.HostSeen, k, h.port, time.Unix(0, h.since)))
 	}
 }
 
-// UpdateStats takes the counter of a host's learn rule from an audit's dump: when it has grown, the host has sent something.
+// UpdateStats takes the packet count of a host's learn rule at an audit: if it has changed, the host has sent
+// something.
 func (a *App) UpdateStats(now time.Time, f *openflow.FlowStats, m *flow.Match) {
 	vlan, ok := m.GetVLAN()
 	mac, ok2 := m.GetEthSrc()
@@ -99,12 +102,4 @@ func (a *App) UpdateStats(now time.Time, f *openflow.FlowStats, m *flow.Match) {
 		h.count, h.last = uint32(f.Packets), now.UnixNano()
 		a.local[k] = h
 	}
-}
-
-// DropRemote forgets where hosts of other switches are: no link leads there any more.
-func (a *App) DropRemote(out *apps.Output) {
-	for k := range a.remote {
-		a.dropForward(k, out)
-	}
-	clear(a.remote)
 }

@@ -1,97 +1,76 @@
-// Package l2 learns where hosts are and sends their frames there.
+// Package l2 learns where hosts are and forwards frames to them.
 //
-// It owns the tables snoop, learn and forward. A host, that is a MAC address in a VLAN, costs two rules on the switch where
-// it lives (learn: its port and source address pass; forward: its destination address goes to its port) and one on every
-// other switch of its network (forward). The first frame of a host does not wait: it is copied to the controller and goes on.
+// It owns the tables snoop, learn and forward. A host is a MAC address in a VLAN. It takes two rules on its own switch
+// (learn: its port and source address pass; forward: its destination address goes to its port) and one on every other
+// switch of its network (forward). The first frame of a host is not delayed: it is copied to the controller and goes
+// on.
 package l2
 
 import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/apps"
-	"github.com/eosin-sdn/eosin/intent"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
 	"github.com/eosin-sdn/eosin/openflow/packet"
 	"github.com/eosin-sdn/eosin/topology"
 )
 
-// Priorities in the tables snoop, learn and forward.
-const (
-	prioSwallowed = 30 // replies of probes end here
-	prioInjected  = 30 // frames of probes teach nothing
-	prioTransit   = 20 // frames from other switches teach nothing
-	prioARP       = 10
-	prioHost      = 10
-	prioMiss      = 0
-)
-
-// Cookie tags of the fixed rules that copy frames here.
-const (
-	tagLearn = 1
-	tagARP   = 2
-)
-
-// heldFor is how long forward rules of hosts on other switches outlive a restart of the controller at least: until then the links
-// that explain them have been found again, or it is known which are missing.
-const heldFor = 10 * time.Second
-
 // App learns and forwards on one switch.
 type App struct {
-	sw        *apps.Switch
-	local     map[topology.HostKey]host
-	remote    map[topology.HostKey]openflow.DatapathID
-	held      map[topology.HostKey]struct{} // restored forward rules of hosts to which no way is known yet
-	until     time.Time                     // when held ends
-	ips       map[topology.HostKey]addresses
-	ports     map[openflow.PortNo]*portState
-	hushes    []hush
-	frozen    map[topology.HostKey]time.Time // until when a host's moves are ignored
-	unplugged map[topology.HostKey]unplugged // hosts of ports that are down
-	swept     time.Time                      // when unplugged was full and looked through last
-	Drops     [numDrops]uint64               // by Drop
-	Moves     map[uint16]uint64              // of hosts between ports of this switch, by VLAN
+	sw         *apps.Switch
+	local      map[topology.HostKey]host
+	remote     map[topology.HostKey]openflow.DatapathID
+	ips        map[topology.HostKey]addresses
+	ports      map[openflow.PortNo]*portState
+	limiters   map[topology.HostKey]topology.MoveLimiter // of local hosts that have moved
+	frozen     map[topology.HostKey]time.Time            // until when a host's moves are ignored
+	suppressed []suppression
+	unplugged  map[topology.HostKey]unplugged // hosts of ports that are down
+	lastSweep  time.Time                      // of unplugged
+	Drops      [numDrops]uint64               // by Drop
+	Moves      map[uint16]uint64              // of hosts between ports of this switch, by VLAN
 
-	timeout  uint16 // idle timeout of learn rules, seconds
-	graph    *topology.Snapshot
-	mixes    bool      // Switch.NeedsMegaflowWorkaround
-	networks string    // see tagging
-	egress   string    // see tagging
-	rule     flow.Rule // scratch, so that stating a rule allocates nothing
-	actions  flow.Actions
+	// Forward rules that were adopted from the switch although no path to their host is known yet, and until when.
+	retained    map[topology.HostKey]struct{}
+	retainUntil time.Time
+
+	// What the rules were last stated for, see Refresh.
+	timeout     uint16 // idle timeout of learn rules, seconds
+	graph       *topology.Snapshot
+	pinned      bool   // Switch.NeedsMegaflowWorkaround
+	networks    string // see tagging
+	portTagging string // see tagging
+
+	rule    flow.Rule // scratch, so that stating a rule allocates nothing
+	actions flow.Actions
 }
 
-// host is what is known of a host at a port of this switch. It is kept small: there may be many.
+// host is a host at a port of this switch. It is kept small, since there may be many.
 type host struct {
 	port  openflow.PortNo
-	moves uint32 // within the current window
-	since int64  // Unix nanoseconds: when it was seen here first
-	last  int64  // Unix nanoseconds: when it is known to have sent something
 	count uint32 // packets of its learn rule at the last audit
-	moved int64  // Unix nanoseconds: start of the window in which moves are counted
-}
-
-// portState is what Refresh compares to find the hosts that a change concerns.
-type portState struct {
-	hosts   int
-	mode    intent.Mode
-	native  uint16
-	vlans   string
-	usable  bool
-	present bool
-	up      time.Time // since when
+	since int64  // Unix nanoseconds: first seen at this port
+	last  int64  // Unix nanoseconds: last known to have sent something
 }
 
 // New returns the app for a switch.
 func New(sw *apps.Switch) *App {
 	return &App{
-		sw: sw, local: map[topology.HostKey]host{}, remote: map[topology.HostKey]openflow.DatapathID{}, held: map[topology.HostKey]struct{}{},
-		ips: map[topology.HostKey]addresses{}, ports: map[openflow.PortNo]*portState{}, frozen: map[topology.HostKey]time.Time{}, unplugged: map[topology.HostKey]unplugged{},
-		Moves: map[uint16]uint64{},
+		sw:        sw,
+		local:     map[topology.HostKey]host{},
+		remote:    map[topology.HostKey]openflow.DatapathID{},
+		ips:       map[topology.HostKey]addresses{},
+		ports:     map[openflow.PortNo]*portState{},
+		limiters:  map[topology.HostKey]topology.MoveLimiter{},
+		frozen:    map[topology.HostKey]time.Time{},
+		unplugged: map[topology.HostKey]unplugged{},
+		retained:  map[topology.HostKey]struct{}{},
+		Moves:     map[uint16]uint64{},
 	}
 }
 
-// Drop says why a packet-in taught nothing.
+// Drop is a reason why a packet-in taught nothing.
 type Drop uint8
 
 // The reasons.
@@ -106,23 +85,18 @@ const (
 	numDrops
 )
 
-// String returns the reason as it stands in metrics.
-func (d Drop) String() string {
-	return [...]string{
-		"bad_source", "unknown_port", "transit", "vlan", "hosts_per_port", "hosts_per_switch", "frozen", "",
-	}[d]
+var dropNames = [numDrops]string{
+	"bad_source", "unknown_port", "transit", "vlan", "hosts_per_port", "hosts_per_switch", "frozen",
 }
 
-// Reasons lists all reasons.
-func Reasons() []Drop {
-	r := make([]Drop, numDrops)
-	for i := range r {
-		r[i] = Drop(i)
+// EachDrop calls f with every reason, as it is named in metrics, and its count.
+func (a *App) EachDrop(f func(reason string, n uint64)) {
+	for reason, n := range a.Drops {
+		f(dropNames[reason], n)
 	}
-	return r
 }
 
-// SwitchConnected does nothing: what is desired is stated already.
+// SwitchConnected does nothing: the desired flows are stated already.
 func (a *App) SwitchConnected(time.Time, *apps.Output) {}
 
 // SwitchDisconnected keeps the hosts: the switch goes on forwarding to them.
@@ -130,9 +104,9 @@ func (a *App) SwitchDisconnected(time.Time) {}
 
 // PacketRcvd learns from one copied frame.
 //
-//  1. Frames with a source that cannot be a host, or from where hosts cannot be, are dropped with a reason.
-//  2. A host that is known at this port needs nothing. (Frames that were under way when its rules went in end here.)
-//  3. A host at another port has moved, unless it is frozen or that port has as many as it may have.
+//  1. Frames whose source cannot be a host, or from where hosts cannot be, are dropped with a reason.
+//  2. A host known at this port needs nothing. (Frames in flight while its rules were installed end here.)
+//  3. A host known at another port has moved, unless it is frozen or the port has reached its limit.
 //  4. A new host is learned within the limits.
 //  5. ARP also tells the host's address.
 func (a *App) PacketRcvd(now time.Time, p *apps.Packet, out *apps.Output) {
@@ -161,12 +135,12 @@ func (a *App) PacketRcvd(now time.Time, p *apps.Packet, out *apps.Output) {
 	}
 }
 
-// admissible says whether a frame's source may be learned at its in port.
+// admissible reports whether the source of a frame may be learned at its in port.
 func (a *App) admissible(p *apps.Packet, mac packet.MAC) (Drop, bool) {
 	switch {
 	case mac.IsMulticast() || mac.IsZero():
 		return DropBadSource, false
-	case [3]byte(mac[:3]) == [3]byte(apps.ProbeMAC[:3]): // a probe of ours that came round through a loop outside
+	case [3]byte(mac[:3]) == [3]byte(apps.ProbeMAC[:3]): // a probe that returned through a loop outside of the network
 		return DropBadSource, false
 	case p.Port == nil || !p.Port.Up:
 		return DropUnknownPort, false
@@ -178,7 +152,7 @@ func (a *App) admissible(p *apps.Packet, mac packet.MAC) (Drop, bool) {
 	return 0, true
 }
 
-// learn takes up a new host. The forward rule is stated before the learn rule, so that a learned source can be answered.
+// learn adds a new host.
 func (a *App) learn(now time.Time, k topology.HostKey, port openflow.PortNo, out *apps.Output) (Drop, bool) {
 	s := a.portState(port)
 	if l := a.sw.Settings.HostsPerPort; l > 0 && s.hosts >= l {
@@ -188,74 +162,24 @@ func (a *App) learn(now time.Time, k topology.HostKey, port openflow.PortNo, out
 		return DropSwitchLimit, false
 	}
 	if until, frozen := a.frozen[k]; frozen && now.Before(until) {
-		a.hush(now, k, port, until, out)
+		a.suppress(now, k, port, until, out)
 		return DropFrozen, false
 	}
 	delete(a.remote, k)
-	delete(a.held, k)
+	delete(a.retained, k)
 	delete(a.unplugged, k)
 	s.hosts++
 	a.local[k] = host{port: port, since: now.UnixNano(), last: now.UnixNano()}
 	a.install(k, port, out)
-	out.Facts = append(out.Facts, apps.Fact{Kind: apps.HostSeen, Port: port, VLAN: k.VLAN(), MAC: k.MAC(), At: now})
+	out.Facts = append(out.Facts, hostFact(apps.HostSeen, k, port, now))
 	return 0, true
 }
 
-// install states the two rules of a host at a port of this switch.
-func (a *App) install(k topology.HostKey, port openflow.PortNo, out *apps.Output) {
-	a.putForward(k, port, out)
-	a.putLearn(k, port, out)
+func hostFact(kind apps.FactKind, k topology.HostKey, port openflow.PortNo, at time.Time) apps.Fact {
+	return apps.Fact{Kind: kind, Port: port, VLAN: k.VLAN(), MAC: k.MAC(), At: at}
 }
 
-// putForward states the rule that sends a host's frames out of a port.
-func (a *App) putForward(k topology.HostKey, port openflow.PortNo, out *apps.Output) {
-	p := a.sw.Ports[port]
-	n, ok := a.sw.Network(k.VLAN())
-	if p == nil || !ok {
-		a.dropForward(k, out)
-		return
-	}
-	a.actions = p.Egress(a.sw.PinMegaflow(a.actions[:0], port), n)
-	r := &a.rule
-	r.Table, r.Priority, r.Cookie = apps.TableForward, prioHost, hostCookie(k)
-	r.IdleTimeout, r.Flags = 0, 0
-	r.Match = forwardMatch(k)
-	r.Instructions = r.Instructions[:0].Apply(a.actions)
-	out.Put(r)
-}
-
-// putLearn states the rule that lets a host's frames pass without a copy to the controller. When the host has been silent for
-// the timeout, the switch removes the rule and says so.
-func (a *App) putLearn(k topology.HostKey, port openflow.PortNo, out *apps.Output) {
-	r := &a.rule
-	r.Table, r.Priority, r.Cookie = apps.TableLearn, prioHost, hostCookie(k)
-	r.IdleTimeout, r.Flags = a.timeout, openflow.FlagSendFlowRem
-	r.Match = learnMatch(k, port)
-	r.Instructions = r.Instructions[:0].Goto(apps.TableForward)
-	out.Put(r)
-}
-
-func (a *App) dropForward(k topology.HostKey, out *apps.Output) {
-	m := forwardMatch(k)
-	out.Store.Delete(apps.TableForward, prioHost, &m)
-}
-
-func (a *App) dropLearn(k topology.HostKey, port openflow.PortNo, out *apps.Output) {
-	m := learnMatch(k, port)
-	out.Store.Delete(apps.TableLearn, prioHost, &m)
-}
-
-// forwardMatch and learnMatch name the fields in canonical order, which spares the match moving them about.
-func forwardMatch(k topology.HostKey) flow.Match { return flow.Match{}.EthDst(k.MAC()).VLAN(k.VLAN()) }
-
-func learnMatch(k topology.HostKey, port openflow.PortNo) flow.Match {
-	return flow.Match{}.InPort(port).EthSrc(k.MAC()).VLAN(k.VLAN())
-}
-
-// hostCookie makes a host's rules easy to find in a dump: the lower 48 bits are its address.
-func hostCookie(k topology.HostKey) uint64 { return flow.Cookie(apps.OwnerHosts, uint64(k)) }
-
-// FlowRemoved forgets a host whose learn rule the switch has timed out. (A hush has no removal message.)
+// FlowRemoved forgets a host whose learn rule has timed out. (Rules of suppressions send no removal message.)
 func (a *App) FlowRemoved(now time.Time, f *openflow.FlowRemoved, m *flow.Match, out *apps.Output) {
 	if f.TableID != apps.TableLearn || f.Reason == openflow.FlowRemovedDelete {
 		return // a deletion is either our own or drift, which the audit repairs
@@ -273,81 +197,33 @@ func (a *App) FlowRemoved(now time.Time, f *openflow.FlowRemoved, m *flow.Match,
 	}
 }
 
-// forget drops a host of this switch and its rules.
+// forget drops a local host with its rules.
 func (a *App) forget(now time.Time, k topology.HostKey, h host, out *apps.Output) {
-	delete(a.local, k)
-	delete(a.ips, k)
-	a.portState(h.port).hosts--
-	a.dropLearn(k, h.port, out)
+	a.dropLocal(k, h, out)
 	a.dropForward(k, out)
-	out.Facts = append(out.Facts, apps.Fact{Kind: apps.HostGone, Port: h.port, VLAN: k.VLAN(), MAC: k.MAC(), At: now})
+	out.Facts = append(out.Facts, hostFact(apps.HostGone, k, h.port, now))
 }
 
-// Reset forgets every host and route: another controller has answered for the switch in the meantime. What is true now is
-// taken from its flows.
+// dropLocal drops a local host with its learn rule.
+func (a *App) dropLocal(k topology.HostKey, h host, out *apps.Output) {
+	delete(a.local, k)
+	delete(a.ips, k)
+	delete(a.limiters, k)
+	a.portState(h.port).hosts--
+	a.dropLearn(k, h.port, out)
+}
+
+// Reset forgets all hosts and paths. It is called when another controller was master in the meantime: the present state
+// is then adopted from the flows of the switch.
 func (a *App) Reset(now time.Time, out *apps.Output) {
 	for k, h := range a.local {
 		a.forget(now, k, h, out)
 	}
-	for k := range a.held {
+	for k := range a.retained {
 		a.dropForward(k, out)
 	}
-	clear(a.held)
+	clear(a.retained)
 	clear(a.unplugged)
-}
-
-// HostAt is told by the fabric where a host of the network is: at another switch (then this one gives up its own sighting),
-// at this one (then an earlier sighting of its own holds again), or nowhere (at is 0).
-func (a *App) HostAt(now time.Time, k topology.HostKey, at openflow.DatapathID, port openflow.PortNo, out *apps.Output) {
-	h, here := a.local[k]
-	a.pluggedElsewhere(k, at)
-	switch {
-	case at == a.sw.ID:
-		if p := a.sw.Ports[port]; !here && p != nil && p.Up && !p.Transit && p.Carries(k.VLAN()) {
-			_, _ = a.learn(now, k, port, out)
-		}
-		return
-	case here && at == 0:
-		return // forgotten elsewhere; it is still seen here
-	case here:
-		delete(a.local, k)
-		delete(a.ips, k)
-		a.portState(h.port).hosts--
-		a.dropLearn(k, h.port, out)
-	}
-	if at == 0 {
-		delete(a.held, k)
-		delete(a.remote, k)
-		a.dropForward(k, out)
-		return
-	}
-	a.remote[k] = at
-	a.route(k, at, out)
-}
-
-// route states the forward rule of a host on another switch, out of the port that leads there by the fewest hops; without a
-// way there, its frames are flooded like any unknown ones. A held rule stays until there is a way, or its time is over.
-func (a *App) route(k topology.HostKey, at openflow.DatapathID, out *apps.Output) {
-	if port, ok := a.sw.Graph.Next(k.VLAN(), a.sw.ID, at); ok && a.sw.CarriesVLAN(k.VLAN()) {
-		delete(a.held, k)
-		a.putForward(k, port, out)
-		return
-	}
-	if _, held := a.held[k]; !held {
-		a.dropForward(k, out)
-	}
-}
-
-func (a *App) portState(no openflow.PortNo) *portState {
-	s := a.ports[no]
-	if s == nil {
-		s = &portState{}
-		if p := a.sw.Ports[no]; p != nil {
-			s.up = p.UpSince
-		}
-		a.ports[no] = s
-	}
-	return s
 }
 
 var _ apps.App = (*App)(nil)

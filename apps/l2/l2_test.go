@@ -28,8 +28,8 @@ const (
 
 var t0 = time.Unix(1_700_000_000, 0)
 
-// rig is an app with its switch: ports 1 and 2 are access ports of blue, 3 of red, 4 a trunk of both, 5 closed, 6 down, and 9
-// a link (trunk) to the switch other once link has been called.
+// rig is an app with its switch: ports 1 and 2 are access ports of blue, 3 of red, 4 a trunk of both, 5 closed, 6 down,
+// and 9 a link (trunk) to the switch other once link has been called.
 type rig struct {
 	testing.TB
 	sw  *apps.Switch
@@ -39,11 +39,17 @@ type rig struct {
 }
 
 func access(no openflow.PortNo, vlan uint16) *apps.Port {
-	return &apps.Port{No: no, Name: fmt.Sprintf("vif%d", no), Up: true, Settled: true, Mode: intent.Access, VLANs: []uint16{vlan}, Native: vlan}
+	return &apps.Port{
+		No: no, Name: fmt.Sprintf("vif%d", no), Up: true, Settled: true, Mode: intent.Access,
+		VLANs: []uint16{vlan}, Native: vlan,
+	}
 }
 
 func trunk(no openflow.PortNo) *apps.Port {
-	return &apps.Port{No: no, Name: fmt.Sprintf("up%d", no), Up: true, Settled: true, Mode: intent.Trunk, VLANs: []uint16{blue, red}}
+	return &apps.Port{
+		No: no, Name: fmt.Sprintf("up%d", no), Up: true, Settled: true, Mode: intent.Trunk,
+		VLANs: []uint16{blue, red},
+	}
 }
 
 func newRig(t testing.TB) *rig {
@@ -105,7 +111,8 @@ func (r *rig) packetFrom(port openflow.PortNo, vlan uint16, frame []byte) *apps.
 		r.Fatal("bad frame")
 	}
 	return &apps.Packet{
-		In: &openflow.PacketIn{InPort: port, Data: frame}, Frame: f, Port: r.sw.Ports[port], VLAN: vlan, Owner: apps.OwnerL2,
+		In: &openflow.PacketIn{InPort: port, Data: frame}, Frame: f, Port: r.sw.Ports[port], VLAN: vlan,
+		Owner: apps.OwnerL2,
 	}
 }
 
@@ -124,8 +131,9 @@ func (r *rig) text(tables ...uint8) string {
 	r.out.Store.Each(func(m *openflow.FlowMod) {
 		if slices.Contains(tables, m.TableID) && m.Priority == prioHost && m.Cookie>>48&0xf == uint64(apps.OwnerHosts) {
 			lines = append(lines, oftext.Flow(&openflow.FlowStats{
-				TableID: m.TableID, Priority: m.Priority, Cookie: m.Cookie, IdleTimeout: m.IdleTimeout, HardTimeout: m.HardTimeout,
-				Flags: m.Flags, Match: m.Match, Instructions: m.Instructions,
+				TableID: m.TableID, Priority: m.Priority, Cookie: m.Cookie, IdleTimeout: m.IdleTimeout,
+				HardTimeout: m.HardTimeout,
+				Flags:       m.Flags, Match: m.Match, Instructions: m.Instructions,
 			}))
 		}
 	})
@@ -266,8 +274,8 @@ func TestMove(t *testing.T) {
 	}
 }
 
-// TestFreeze moves a host more often than the limit: it stays, one line says so, its frames at the wrong port are no longer
-// copied, and after a minute it may move again.
+// TestFreeze moves a host more often than the limit: it stays, one line says so, its frames at the wrong port are no
+// longer copied, and after a minute it may move again.
 func TestFreeze(t *testing.T) {
 	r := newRig(t)
 	r.see(1, blue, mac(10))
@@ -277,11 +285,12 @@ func TestFreeze(t *testing.T) {
 	}
 	r.drain()
 	r.see(1, blue, mac(10)) // the sixth move, from port 2
-	hushed := learned2 + `
+	suppressedRules := learned2 + `
 		cookie=0xe05502000000000a, table=5, hard_timeout=60, priority=10,in_port=1,dl_vlan=10,dl_src=02:00:00:00:00:0a actions=goto_table:6`
-	sorted := strings.Split(strings.TrimSpace(hushed), "\n")
+	sorted := strings.Split(strings.TrimSpace(suppressedRules), "\n")
 	r.wantHosts(strings.Join([]string{sorted[2], sorted[0], sorted[1]}, "\n"))
-	r.wantFacts("host_frozen: host 02:00:00:00:00:0a (VLAN 10) moves between ports vif2 and vif1 of switch s1 more than 5 times in 10s: it stays at vif2 for 1m0s")
+	r.wantFacts("host_frozen: host 02:00:00:00:00:0a (VLAN 10) moves between ports vif2 and vif1 of switch s1 more " +
+		"than 5 times in 10s: it stays at vif2 for 1m0s")
 	r.drain()
 
 	for range 10 { // frames that were under way
@@ -291,10 +300,10 @@ func TestFreeze(t *testing.T) {
 	if r.out.Store.Pending() != 0 || r.app.Drops[DropFrozen] != 11 || r.app.Moves[blue] != 5 {
 		t.Errorf("%d pending, %d drops, %d moves", r.out.Store.Pending(), r.app.Drops[DropFrozen], r.app.Moves[blue])
 	}
-	if wake := r.out.TakeWake(); !wake.Equal(r.now.Add(freezeFor)) {
+	if wake := r.out.TakeWake(); !wake.Equal(r.now.Add(topology.FreezeTime)) {
 		t.Errorf("wake at %s", wake)
 	}
-	r.now = r.now.Add(freezeFor - time.Millisecond)
+	r.now = r.now.Add(topology.FreezeTime - time.Millisecond)
 	r.app.Tick(r.now, r.out)
 	r.see(1, blue, mac(10))
 	r.wantFacts()
@@ -340,7 +349,7 @@ func TestFreezeUnknown(t *testing.T) {
 	if r.app.Len() != 0 || r.app.Drops[DropFrozen] != 1 || r.out.Store.TableLen(apps.TableLearn) != 4 {
 		t.Errorf("%d hosts, %d rules", r.app.Len(), r.out.Store.TableLen(apps.TableLearn))
 	}
-	r.now = r.now.Add(freezeFor)
+	r.now = r.now.Add(topology.FreezeTime)
 	r.app.Tick(r.now, r.out)
 	r.wantHosts("")
 	r.see(1, blue, mac(10))
@@ -402,10 +411,10 @@ func TestNotAdmissible(t *testing.T) {
 			t.Errorf("%s: %d hosts, drops %v", c.name, r.app.Len(), r.app.Drops)
 		}
 	}
-	for _, reason := range Reasons() {
-		if reason.String() == "" {
-			t.Errorf("reason %d has no name", reason)
-		}
+	counts := map[string]uint64{}
+	r.app.EachDrop(func(reason string, n uint64) { counts[reason] = n })
+	if len(counts) != int(numDrops) || counts["bad_source"] != 3 || counts["vlan"] != 3 || counts["frozen"] != 0 {
+		t.Errorf("drops by reason: %v", counts)
 	}
 }
 
@@ -433,14 +442,35 @@ func TestPortChanges(t *testing.T) {
 			r.sw.Order = slices.DeleteFunc(r.sw.Order, func(no openflow.PortNo) bool { return no == 1 })
 		}, "", []string{"gone 10/02:00:00:00:00:0a at 1"}},
 		{"link", func(r *rig) { r.sw.Ports[1].Transit = true }, "", []string{"gone 10/02:00:00:00:00:0a at 1"}},
-		{"other network", func(r *rig) { *r.sw.Ports[1] = *access(1, red) }, "", []string{"gone 10/02:00:00:00:00:0a at 1"}},
-		{"closed", func(r *rig) { *r.sw.Ports[1] = apps.Port{No: 1, Up: true} }, "", []string{"gone 10/02:00:00:00:00:0a at 1"}},
-		{"trunk", func(r *rig) { *r.sw.Ports[1] = *trunk(1) }, strings.Replace(learned1, "pop_vlan,output:1", "output:1", 1), nil},
+		{
+			"other network", func(r *rig) { *r.sw.Ports[1] = *access(1, red) }, "",
+			[]string{"gone 10/02:00:00:00:00:0a at 1"},
+		},
+		{
+			"closed", func(r *rig) { *r.sw.Ports[1] = apps.Port{No: 1, Up: true} }, "",
+			[]string{"gone 10/02:00:00:00:00:0a at 1"},
+		},
+		{
+			"trunk", func(r *rig) { *r.sw.Ports[1] = *trunk(1) },
+			strings.Replace(learned1, "pop_vlan,output:1", "output:1", 1), nil,
+		},
 		{"trunk with native", func(r *rig) { *r.sw.Ports[1] = *trunk(1); r.sw.Ports[1].Native = blue }, learned1, nil},
-		{"tunnel", func(r *rig) { r.sw.Ports[1].Mode = intent.Tunnel }, strings.Replace(learned1, "pop_vlan", "set_field:0x1392->tun_id,pop_vlan", 1), nil},
-		{"timeout", func(r *rig) { r.sw.Settings.HostTimeout = 1500 * time.Millisecond }, strings.Replace(learned1, "300", "2", 1), nil},
-		{"no timeout", func(r *rig) { r.sw.Settings.HostTimeout = 0 }, strings.Replace(learned1, "idle_timeout=300, ", "", 1), nil},
-		{"endless timeout", func(r *rig) { r.sw.Settings.HostTimeout = 100 * time.Hour }, strings.Replace(learned1, "300", "65535", 1), nil},
+		{
+			"tunnel", func(r *rig) { r.sw.Ports[1].Mode = intent.Tunnel },
+			strings.Replace(learned1, "pop_vlan", "set_field:0x1392->tun_id,pop_vlan", 1), nil,
+		},
+		{
+			"timeout", func(r *rig) { r.sw.Settings.HostTimeout = 1500 * time.Millisecond },
+			strings.Replace(learned1, "300", "2", 1), nil,
+		},
+		{
+			"no timeout", func(r *rig) { r.sw.Settings.HostTimeout = 0 },
+			strings.Replace(learned1, "idle_timeout=300, ", "", 1), nil,
+		},
+		{
+			"endless timeout", func(r *rig) { r.sw.Settings.HostTimeout = 100 * time.Hour },
+			strings.Replace(learned1, "300", "65535", 1), nil,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := newRig(t)
@@ -602,7 +632,8 @@ func TestCounted(t *testing.T) {
 	}
 	count(apps.TableForward, 8, forwardMatch(k))
 	count(apps.TableLearn, 8, flow.Match{})
-	if last := count(apps.TableLearn, 8, learnMatch(topology.NewHostKey(red, mac(10)), 1)); !last.Equal(seen) || r.app.Len() != 1 {
+	if last := count(apps.TableLearn, 8, learnMatch(topology.NewHostKey(red, mac(10)), 1)); !last.Equal(seen) ||
+		r.app.Len() != 1 {
 		t.Errorf("others' counters: last seen %s", last)
 	}
 }
@@ -638,7 +669,8 @@ func TestSnoop(t *testing.T) {
 	for n := range 20 {
 		send(mac(10), mac(10), fmt.Sprintf("10.0.4.%d", n+1))
 	}
-	if got := ips(); len(got) != maxAddresses || got[maxAddresses-1] != netip.MustParseAddr("10.0.4.20") || got[0] != netip.MustParseAddr("10.0.4.13") {
+	if got := ips(); len(got) != maxAddresses || got[maxAddresses-1] != netip.MustParseAddr("10.0.4.20") ||
+		got[0] != netip.MustParseAddr("10.0.4.13") {
 		t.Errorf("%v", got)
 	}
 	r.sw.Ports[1].Up = false
@@ -655,8 +687,9 @@ func TestSnoop(t *testing.T) {
 func dump(from, to *rig, edit func(*openflow.FlowStats)) {
 	from.out.Store.Each(func(m *openflow.FlowMod) {
 		f := openflow.FlowStats{
-			TableID: m.TableID, Priority: m.Priority, Cookie: m.Cookie, IdleTimeout: m.IdleTimeout, HardTimeout: m.HardTimeout,
-			Flags: m.Flags, Match: m.Match, Instructions: m.Instructions, DurationSec: 100, Packets: 5,
+			TableID: m.TableID, Priority: m.Priority, Cookie: m.Cookie, IdleTimeout: m.IdleTimeout,
+			HardTimeout: m.HardTimeout,
+			Flags:       m.Flags, Match: m.Match, Instructions: m.Instructions, DurationSec: 100, Packets: 5,
 		}
 		edit(&f)
 		match, err := flow.Canonical(f.Match)
@@ -699,14 +732,14 @@ func TestRestart(t *testing.T) {
 		t.Errorf("%d hosts; %+v", r.app.Len(), h)
 	}
 	r.wantFacts("seen 10/02:00:00:00:00:0a at 1", "seen 11/02:00:00:00:00:0b at 4")
-	if wake := r.out.TakeWake(); !wake.Equal(r.now.Add(heldFor)) {
+	if wake := r.out.TakeWake(); !wake.Equal(r.now.Add(retainFor)) {
 		t.Errorf("wake at %s", wake)
 	}
 
 	// What is explained in time stays; what is not goes.
 	r.app.HostAt(r.now, topology.NewHostKey(red, mac(12)), other, 1, r.out)
 	r.link()
-	r.now = r.now.Add(heldFor)
+	r.now = r.now.Add(retainFor)
 	r.app.Tick(r.now, r.out)
 	if got := r.hosts(); got != want {
 		t.Errorf("after the hold:\n%swant\n%s", got, want)
@@ -722,7 +755,7 @@ func TestHeldRulesEnd(t *testing.T) {
 	r := restarted(t, old)
 	dump(old, r, func(*openflow.FlowStats) {})
 	r.app.HostAt(r.now, topology.NewHostKey(red, mac(13)), 0, 0, r.out) // gone before it was known
-	r.now = r.now.Add(heldFor - 1)
+	r.now = r.now.Add(retainFor - 1)
 	r.app.Tick(r.now, r.out)
 	if n := strings.Count(r.hosts(), "\n"); n != 3 {
 		t.Errorf("%d rules, want 2 and a held one:\n%s", n, r.hosts())
@@ -756,7 +789,7 @@ func TestHeldRuleWaitsForItsWay(t *testing.T) {
 	}
 	r.refresh()
 	r.link()
-	r.now = r.now.Add(heldFor)
+	r.now = r.now.Add(retainFor)
 	r.sw.Ports[9].Retained = false
 	r.app.Tick(r.now, r.out)
 	if got := r.hosts(); got != want {
@@ -772,7 +805,7 @@ func TestHostReturnsHere(t *testing.T) {
 	r := restarted(t, old)
 	dump(old, r, func(*openflow.FlowStats) {})
 	r.see(1, blue, mac(10))
-	r.now = r.now.Add(heldFor)
+	r.now = r.now.Add(retainFor)
 	r.app.Tick(r.now, r.out)
 	r.wantHosts(learned1)
 }
@@ -792,7 +825,7 @@ func TestRestartWithChanges(t *testing.T) {
 			change(r)
 			dump(old, r, func(*openflow.FlowStats) {})
 			r.refresh()
-			r.now = r.now.Add(heldFor)
+			r.now = r.now.Add(retainFor)
 			r.app.Tick(r.now, r.out)
 			r.wantHosts("")
 			if r.app.Len() != 0 {
@@ -802,7 +835,7 @@ func TestRestartWithChanges(t *testing.T) {
 	}
 }
 
-// TestRestartWhileFrozen: the rule that hushes a frozen host is not taken for the host's own.
+// TestRestartWhileFrozen: the suppression rule of a frozen host is not mistaken for the host's own.
 func TestRestartWhileFrozen(t *testing.T) {
 	old := newRig(t)
 	old.sw.Settings.Moves = 1
@@ -860,7 +893,8 @@ func TestOrderDoesNotMatter(t *testing.T) {
 		var lines []string
 		r.out.Store.Each(func(m *openflow.FlowMod) {
 			lines = append(lines, oftext.Flow(&openflow.FlowStats{
-				TableID: m.TableID, Priority: m.Priority, Cookie: m.Cookie, IdleTimeout: m.IdleTimeout, Flags: m.Flags, Match: m.Match,
+				TableID: m.TableID, Priority: m.Priority, Cookie: m.Cookie, IdleTimeout: m.IdleTimeout, Flags: m.Flags,
+				Match:        m.Match,
 				Instructions: m.Instructions,
 			}))
 		})
@@ -912,12 +946,13 @@ func TestRoomOnPort(t *testing.T) {
 	at(2)
 	r.app.HostAt(r.now, topology.NewHostKey(blue, mac(2)), other, 1, r.out) // is elsewhere
 	at(3)
-	removed(r, apps.TableLearn, openflow.FlowRemovedIdleTimeout, learnMatch(topology.NewHostKey(blue, mac(3)), 1)) // is silent
+	// is silent
+	removed(r, apps.TableLearn, openflow.FlowRemovedIdleTimeout, learnMatch(topology.NewHostKey(blue, mac(3)), 1))
 	at(4)
 }
 
-// TestMoveToFullPort: nobody takes more hosts to a port by moving them there than it may have. The host is then known nowhere, as
-// a new one would be: what is for it is flooded, not sent to where it was.
+// TestMoveToFullPort: nobody takes more hosts to a port by moving them there than it may have. The host is then known
+// nowhere, as a new one would be: what is for it is flooded, not sent to where it was.
 func TestMoveToFullPort(t *testing.T) {
 	r := newRig(t)
 	r.sw.Settings.HostsPerPort = 2
@@ -927,7 +962,8 @@ func TestMoveToFullPort(t *testing.T) {
 	}
 	r.drain()
 	r.see(2, blue, mac(1))
-	if _, known := r.app.Lookup(topology.NewHostKey(blue, mac(1))); known || r.app.Len() != 3 || r.app.Drops[DropPortLimit] != 1 {
+	if _, known := r.app.Lookup(topology.NewHostKey(blue, mac(1))); known || r.app.Len() != 3 ||
+		r.app.Drops[DropPortLimit] != 1 {
 		t.Errorf("%d hosts, %d refused", r.app.Len(), r.app.Drops[DropPortLimit])
 	}
 	if strings.Contains(r.hosts(), mac(1).String()) {
@@ -956,7 +992,7 @@ func TestRestoreAfterNews(t *testing.T) {
 	}
 	r.app.MultipartReply(r.now, &old, &match, r.out)
 	r.app.Restored(r.out)
-	r.app.Tick(r.now.Add(heldFor), r.out)
+	r.app.Tick(r.now.Add(retainFor), r.out)
 	if got := r.hosts(); got != want {
 		t.Errorf("rules:\n%s\nwant:\n%s", got, want)
 	}

@@ -30,8 +30,9 @@ func (r *rig) flooding() (actions string) {
 	return actions
 }
 
-// TestPinMegaflow: where Open vSwitch mixes megaflows up, a host's frames are sent on by a decision that depends on other bits than
-// those before and after: in a flood, at one port, at another, through a link. Elsewhere nothing is added.
+// TestPinMegaflow: where Open vSwitch mixes megaflows up, a host's frames are sent on by a decision that depends on
+// other bits than those before and after: in a flood, at one port, at another, through a link. Elsewhere nothing is
+// added.
 func TestPinMegaflow(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

@@ -3,31 +3,30 @@ package l2
 import (
 	"time"
 
-	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/topology"
 )
 
-// maxUnplugged bounds how many hosts of ports that are down are remembered.
+// maxUnplugged limits the hosts of ports that are down.
 const maxUnplugged = 8192
 
-// sweepUnplugged is how long the memory stays full before it is looked through again: a crowd that is unplugged at once would
-// else look through all of it for each host.
-const sweepUnplugged = 5 * time.Second
+// sweepInterval is the least time between sweeps of a full map: else many hosts that are unplugged at once would sweep
+// it once per host.
+const sweepInterval = 5 * time.Second
 
-// unplugged is a host whose port went down. It has no rules any more, but who asks for it should learn what happened to it.
+// unplugged is a host whose port went down. It has no rules any more, but queries can tell what happened to it.
 type unplugged struct {
 	host
 	ips addresses
 	at  time.Time // when the port went down
 }
 
-// unplug remembers a host that is forgotten because its port is down. ips are its addresses.
+// unplug remembers a host that was forgotten because its port is down.
 func (a *App) unplug(now time.Time, k topology.HostKey, h host, ips addresses) {
 	if p := a.sw.Ports[h.port]; p == nil || p.Up || p.Transit || !p.Carries(k.VLAN()) {
 		return
 	}
-	if len(a.unplugged) >= maxUnplugged && now.Sub(a.swept) >= sweepUnplugged {
-		a.swept = now
+	if len(a.unplugged) >= maxUnplugged && now.Sub(a.lastSweep) >= sweepInterval {
+		a.lastSweep = now
 		for k := range a.unplugged {
 			if _, still := a.Unplugged(now, k); !still {
 				delete(a.unplugged, k)
@@ -39,8 +38,8 @@ func (a *App) unplug(now time.Time, k topology.HostKey, h host, ips addresses) {
 	}
 }
 
-// Unplugged returns a host that was at a port of this switch when the port went down: as long as the port is there and down, the
-// host has not been seen elsewhere, and it is no longer ago than hosts are remembered that keep silent.
+// Unplugged returns a host that was at a port of this switch when the port went down: as long as the port exists and is
+// down, the host has not been seen elsewhere, and the host timeout has not passed.
 func (a *App) Unplugged(now time.Time, k topology.HostKey) (Host, bool) {
 	u, known := a.unplugged[k]
 	if _, here := a.local[k]; !known || here {
@@ -59,12 +58,5 @@ func (a *App) EachUnplugged(now time.Time, f func(Host)) {
 		if h, ok := a.Unplugged(now, k); ok {
 			f(h)
 		}
-	}
-}
-
-// pluggedElsewhere forgets that a host was here when its port went down.
-func (a *App) pluggedElsewhere(k topology.HostKey, at openflow.DatapathID) {
-	if at != 0 && at != a.sw.ID {
-		delete(a.unplugged, k)
 	}
 }

@@ -9,7 +9,8 @@ import (
 	"github.com/eosin-sdn/eosin/topology"
 )
 
-// TestUnplugged: a host whose port went down is remembered, until it is seen somewhere, its port is not just down, or it is long ago.
+// TestUnplugged: a host whose port went down is remembered, until it is seen somewhere, its port is not just down, or
+// it is long ago.
 func TestUnplugged(t *testing.T) {
 	k := topology.NewHostKey(blue, mac(10))
 	for _, c := range []struct {
@@ -20,7 +21,10 @@ func TestUnplugged(t *testing.T) {
 		{"nothing", func(*rig) {}, true},
 		{"a while", func(r *rig) { r.now = r.now.Add(r.sw.Settings.HostTimeout) }, true},
 		{"long ago", func(r *rig) { r.now = r.now.Add(r.sw.Settings.HostTimeout + 1) }, false},
-		{"long ago without timeout", func(r *rig) { r.sw.Settings.HostTimeout = 0; r.now = r.now.Add(time.Hour) }, true},
+		{
+			"long ago without timeout", func(r *rig) { r.sw.Settings.HostTimeout = 0; r.now = r.now.Add(time.Hour) },
+			true,
+		},
 		{"port up", func(r *rig) { r.sw.Ports[1].Up = true }, false},
 		{"port gone", func(r *rig) { delete(r.sw.Ports, 1) }, false},
 		{"port in another network", func(r *rig) { *r.sw.Ports[1] = *access(1, red); r.sw.Ports[1].Up = false }, false},

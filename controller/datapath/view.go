@@ -111,9 +111,7 @@ func (m *Machine) Flows(f func(mod *openflow.FlowMod)) { m.Out.Store.Each(f) }
 
 // Drops calls f with every reason for which a packet-in was dropped, and how often.
 func (m *Machine) Drops(f func(reason string, n uint64)) {
-	for _, r := range l2.Reasons() {
-		f(r.String(), m.l2.Drops[r])
-	}
+	m.l2.EachDrop(f)
 	for _, r := range discovery.Reasons() {
 		f(r.String(), m.discovery.Drops[r])
 	}

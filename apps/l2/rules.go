@@ -1,0 +1,129 @@
+package l2
+
+import (
+	"time"
+
+	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/openflow"
+	"github.com/eosin-sdn/eosin/openflow/flow"
+	"github.com/eosin-sdn/eosin/openflow/packet"
+	"github.com/eosin-sdn/eosin/topology"
+)
+
+// Priorities in the tables snoop, learn and forward.
+const (
+	prioSwallowed = 30 // probe replies end here
+	prioInjected  = 30 // injected probe frames teach nothing
+	prioTransit   = 20 // frames from other switches teach nothing
+	prioARP       = 10
+	prioHost      = 10
+	prioMiss      = 0
+)
+
+// Cookie tags of the static rules that copy frames to the controller.
+const (
+	tagLearn = 1
+	tagARP   = 2
+)
+
+// putStatic states the rules that do not depend on hosts.
+func (a *App) putStatic(out *apps.Output) {
+	out.Store.Begin(apps.OwnerL2)
+	put := func(table uint8, prio uint16, tag uint64, m flow.Match, ins flow.Instructions) {
+		out.Put(&flow.Rule{
+			Table: table, Priority: prio, Cookie: flow.Cookie(apps.OwnerL2, tag), Match: m, Instructions: ins,
+		})
+	}
+	copied := func(meter uint32, next uint8) flow.Instructions {
+		return flow.Instructions(nil).Apply(flow.Actions(nil).Controller(a.sw.Meter(meter))).Goto(next)
+	}
+	toLearn := flow.Instructions(nil).Goto(apps.TableLearn)
+	toForward := flow.Instructions(nil).Goto(apps.TableForward)
+	toFlood := flow.Instructions(nil)
+	if a.sw.NeedsMegaflowWorkaround {
+		toFlood = toFlood.Apply(a.sw.PinMegaflow(nil, openflow.PortAny))
+	}
+	toFlood = toFlood.Goto(apps.TableFlood)
+
+	put(apps.TableForward, prioSwallowed, 0, flow.Match{}.Reg0(apps.Swallowed), nil)
+	put(apps.TableForward, prioMiss, 0, flow.Match{}, toFlood)
+
+	put(apps.TableLearn, prioInjected, 0, flow.Match{}.Reg0(apps.Injected), toForward)
+	put(apps.TableLearn, prioInjected, 0, flow.Match{}.EthSrcMasked(apps.ProbeMAC, apps.ProbeMACMask), toForward)
+	put(apps.TableLearn, prioMiss, tagLearn, flow.Match{}, copied(apps.MeterLearn, apps.TableForward))
+
+	put(apps.TableSnoop, prioInjected, 0, flow.Match{}.Reg0(apps.Injected), toLearn)
+	put(apps.TableSnoop, prioARP, tagARP, flow.Match{}.EthType(packet.EtherTypeARP),
+		copied(apps.MeterARP, apps.TableLearn))
+	put(apps.TableSnoop, prioMiss, 0, flow.Match{}, toLearn)
+
+	for _, no := range a.sw.Order {
+		if a.sw.Ports[no].Transit {
+			put(apps.TableLearn, prioTransit, 0, flow.Match{}.InPort(no), toForward)
+			put(apps.TableSnoop, prioTransit, 0, flow.Match{}.InPort(no), toLearn)
+		}
+	}
+	out.Store.End(apps.OwnerL2, apps.TableSnoop)
+	out.Store.End(apps.OwnerL2, apps.TableLearn)
+	out.Store.End(apps.OwnerL2, apps.TableForward)
+}
+
+// install states the two rules of a local host. The forward rule comes first, so that a learned source can be answered.
+func (a *App) install(k topology.HostKey, port openflow.PortNo, out *apps.Output) {
+	a.putForward(k, port, out)
+	a.putLearn(k, port, out)
+}
+
+// putForward states the rule that sends frames to a host out of a port.
+func (a *App) putForward(k topology.HostKey, port openflow.PortNo, out *apps.Output) {
+	p := a.sw.Ports[port]
+	n, ok := a.sw.Network(k.VLAN())
+	if p == nil || !ok {
+		a.dropForward(k, out)
+		return
+	}
+	a.actions = p.Egress(a.sw.PinMegaflow(a.actions[:0], port), n)
+	r := &a.rule
+	r.Table, r.Priority, r.Cookie = apps.TableForward, prioHost, hostCookie(k)
+	r.IdleTimeout, r.Flags = 0, 0
+	r.Match = forwardMatch(k)
+	r.Instructions = r.Instructions[:0].Apply(a.actions)
+	out.Put(r)
+}
+
+// putLearn states the rule that lets frames of a host pass without a copy to the controller. When the host has been
+// silent for the timeout, the switch removes the rule and sends a flow-removed message.
+func (a *App) putLearn(k topology.HostKey, port openflow.PortNo, out *apps.Output) {
+	r := &a.rule
+	r.Table, r.Priority, r.Cookie = apps.TableLearn, prioHost, hostCookie(k)
+	r.IdleTimeout, r.Flags = a.timeout, openflow.FlagSendFlowRem
+	r.Match = learnMatch(k, port)
+	r.Instructions = r.Instructions[:0].Goto(apps.TableForward)
+	out.Put(r)
+}
+
+func (a *App) dropForward(k topology.HostKey, out *apps.Output) {
+	m := forwardMatch(k)
+	out.Store.Delete(apps.TableForward, prioHost, &m)
+}
+
+func (a *App) dropLearn(k topology.HostKey, port openflow.PortNo, out *apps.Output) {
+	m := learnMatch(k, port)
+	out.Store.Delete(apps.TableLearn, prioHost, &m)
+}
+
+// forwardMatch and learnMatch add the fields in canonical order, which spares the match from moving them.
+func forwardMatch(k topology.HostKey) flow.Match { return flow.Match{}.EthDst(k.MAC()).VLAN(k.VLAN()) }
+
+func learnMatch(k topology.HostKey, port openflow.PortNo) flow.Match {
+	return flow.Match{}.InPort(port).EthSrc(k.MAC()).VLAN(k.VLAN())
+}
+
+// hostCookie makes a host's rules easy to find in a dump: the lower 48 bits are its address.
+func hostCookie(k topology.HostKey) uint64 { return flow.Cookie(apps.OwnerHosts, uint64(k)) }
+
+// timeoutSeconds rounds a timeout up to what a flow-mod can express.
+func timeoutSeconds(d time.Duration) uint16 {
+	s := (d + time.Second - 1) / time.Second
+	return uint16(min(s, 0xffff))
+}
