@@ -262,8 +262,8 @@ func TestFramesAreConfirmed(t *testing.T) {
 		t.Errorf("%d hellos, %d barriers", n, h.mods[openflow.TypeBarrierRequest])
 	}
 	h.until(h.now.Add(10 * time.Second))
-	if left := h.m.Out.Unconfirmed; left < 0 || left > barrierEvery || h.m.covered != 0 {
-		t.Errorf("%d bytes unconfirmed, %d covered", left, h.m.covered)
+	if left := h.m.Out.Unconfirmed; left < 0 || left > barrierEvery || h.m.barriers.frames != 0 {
+		t.Errorf("%d bytes unconfirmed, %d covered", left, h.m.barriers.frames)
 	}
 }
 

@@ -1,5 +1,3 @@
-// Package datapath is the machine of one switch: it takes messages and the time, and appends what is to be sent. It has no
-// socket, no clock and no goroutine.
 package datapath
 
 import (

@@ -1,7 +1,8 @@
+// Package datapath is the machine of one switch: it takes messages and the time, and appends what is to be sent. It has no
+// socket, no clock and no goroutine. phase.go has the state machine of a session on one screen.
 package datapath
 
 import (
-	"fmt"
 	"slices"
 	"time"
 
@@ -11,45 +12,10 @@ import (
 	"github.com/eosin-sdn/eosin/apps/l2"
 	"github.com/eosin-sdn/eosin/apps/probe"
 	"github.com/eosin-sdn/eosin/apps/vlan"
-	"github.com/eosin-sdn/eosin/controller/ratelimit"
-	"github.com/eosin-sdn/eosin/event"
 	"github.com/eosin-sdn/eosin/intent"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
 	"github.com/eosin-sdn/eosin/topology"
-)
-
-// Phase is how far a session has come.
-type Phase uint8
-
-// The phases, in order.
-const (
-	Offline    Phase = iota // no session
-	Describing              // the switch is asked for its ports, flows and meters
-	Standby                 // another controller is the switch's master: nothing is written
-	Adopting                // after a restart of the controller: links are found again before anything is changed
-	Auditing                // desired and actual state are compared
-	Committing              // the difference is on its way in a bundle
-	Ready                   // changes go out as they come
-)
-
-// String returns the phase in a word.
-func (p Phase) String() string {
-	return [...]string{"offline", "describing", "standby", "adopting", "auditing", "committing", "ready"}[p]
-}
-
-// Times of a session.
-const (
-	echoAfter   = 5 * time.Second  // of silence: ask whether the peer lives
-	deadAfter   = 10 * time.Second // of silence: it does not
-	deadUnasked = 5 * time.Second  // how long it may take to answer at least: the controller may have stood still before
-	settleTime  = 400 * time.Millisecond
-	settleStep  = 100 * time.Millisecond // between ports that settle after each other
-	adoptTime   = 1500 * time.Millisecond
-	holdTime    = 30 * time.Second // for links of before to be found again: Open vSwitch waits up to 8 s before it connects again
-	replyWithin = 30 * time.Second // for a whole multipart reply
-	retryFirst  = time.Second      // after a refused change
-	retryMost   = 30 * time.Second
 )
 
 // Intent is what the config says of a switch.
@@ -71,10 +37,8 @@ type Intent struct {
 type Machine struct {
 	Out apps.Output
 
-	sw     *apps.Switch
-	intent Intent
-	held   time.Time // until when links of before a restart are believed in; zero: no more
-
+	sw        *apps.Switch
+	intent    Intent
 	discovery *discovery.App
 	l2        *l2.App
 	probe     *probe.App
@@ -84,18 +48,17 @@ type Machine struct {
 	order []apps.App
 
 	session
-	adopted   bool                                   // the flows of an earlier life of the controller have been taken over
-	yielded   bool                                   // another controller has been the master since: what was known is old
-	dirty     bool                                   // ports, settings or the graph have changed since the last Refresh
-	posted    bool                                   // ports have changed since PortsChanged was asked
-	settledAt time.Time                              // when a port has settled last
-	audits    int                                    // audits that ended
-	stats     map[openflow.PortNo]openflow.PortStats // the last that were asked for
-	err       error
-	errAt     time.Time
-	talk      ratelimit.Bucket // of notices
-	unsaid    int              // notices since the last that were left out
+	adoption   adoption
+	refreshDue bool                                   // ports, settings or the graph have changed since the last Refresh
+	portsDirty bool                                   // ports have changed since PortsChanged was called
+	settledAt  time.Time                              // when a port has settled last
+	stats      map[openflow.PortNo]openflow.PortStats // the last that were requested
+	lastErr    lastError
+	eventLimit eventLimiter
 	Counters
+
+	pin    openflow.PacketIn // scratch: decoding allocates nothing
+	packet apps.Packet
 }
 
 // Counters count what happened, for metrics.
@@ -123,7 +86,7 @@ type Keys struct {
 func New(id openflow.DatapathID, keys Keys, in Intent, graph *topology.Snapshot) *Machine {
 	m := &Machine{sw: &apps.Switch{ID: id, Ports: map[openflow.PortNo]*apps.Port{}, Graph: graph}}
 	m.Out.Store = flow.NewStore()
-	m.talk = ratelimit.New(20, 50*time.Second)
+	m.eventLimit = newEventLimiter()
 	m.discovery = discovery.New(m.sw, keys.Hellos)
 	m.l2 = l2.New(m.sw)
 	m.probe = probe.New(m.sw, keys.Probes)
@@ -147,16 +110,16 @@ func (m *Machine) Configure(in Intent) {
 	for _, no := range m.sw.Order {
 		m.applyIntent(m.sw.Ports[no])
 	}
-	m.limit(in.Settings)
-	m.metersStale = true
-	m.dirty = true
+	m.budgets = newBudgets(in.Settings)
+	m.meters.stale = true
+	m.refreshDue = true
 }
 
 func (m *Machine) applyIntent(p *apps.Port) {
 	in := m.intent.Port(p.Name, p.No)
 	if p.Mode != in.Mode || p.Native != in.Native || p.Source != in.Source || !slices.Equal(p.VLANs, in.VLANs) {
 		p.Mode, p.VLANs, p.Native, p.Source = in.Mode, in.VLANs, in.Native, in.Source
-		m.dirty, m.posted = true, true
+		m.refreshDue, m.portsDirty = true, true
 	}
 }
 
@@ -179,10 +142,10 @@ func (m *Machine) DeliverGraph(g *topology.Snapshot) {
 		m.findTransit(p)
 		linked = linked || p.Transit
 	}
-	m.dirty = m.dirty || linked
+	m.refreshDue = m.refreshDue || linked
 	switch alone := g.Alone(m.sw.ID); {
 	case was.Alone(m.sw.ID) && !alone:
-		m.echoXid = 0 // what it need not answer until now
+		m.live.waive() // until now it need not have answered
 		m.l2.Announce(&m.Out)
 	case alone && !was.Alone(m.sw.ID):
 		m.l2.DropRemote(&m.Out)
@@ -206,22 +169,18 @@ func (m *Machine) Flush(now time.Time) {
 	if m.phase == Adopting {
 		m.drain(now) // what hosts do is followed at once: one that moved meanwhile must not be sent for where it was
 	}
-	if m.dirty && m.phase >= Adopting {
-		m.dirty = false
-		for _, a := range m.order {
-			a.Refresh(now, &m.Out)
-		}
-		if m.phase == Adopting {
-			m.Out.Store.Discard() // not yet: the audit that follows compares all of it
-		}
+	if m.phase >= Adopting && m.refresh(now) && m.phase == Adopting {
+		m.Out.Store.Discard() // not yet: the audit that follows compares all of it
 	}
 	if m.phase == Ready || m.phase == Committing {
 		m.drain(now)
 	}
-	if m.Out.Unconfirmed-m.covered >= barrierEvery {
-		m.appendBarrier(nil) // very many frames
+	if m.Out.Unconfirmed-m.barriers.frames >= barrierEvery {
+		m.barriers.send(nil, &m.Out) // very many frames
 	}
-	m.confirm()
+	if m.phase == Ready && m.Out.Store.Pending() == 0 {
+		m.barriers.sendWaiters(&m.Out)
+	}
 	m.schedule(now)
 }
 
@@ -248,29 +207,6 @@ func (m *Machine) TakeFacts() []apps.Fact {
 		m.Out.Facts = nil
 	}
 	return f
-}
-
-// fail records what the switch refused, for everybody who asks how it is.
-func (m *Machine) fail(now time.Time, err error) {
-	if text := unable(err); text != "" {
-		err = fmt.Errorf("%s%w", text, err)
-	}
-	m.err, m.errAt, m.alike = err, now, 0
-	m.Errors++
-	m.notice(now, event.Event{Type: event.SwitchError, Switch: m.sw.Name, Message: fmt.Sprintf("switch %s: %v", m.sw.Name, err)})
-}
-
-// notice reports what a switch can bring about as often as it likes: a thousand at once, then twenty a second.
-func (m *Machine) notice(now time.Time, e event.Event) {
-	if !m.talk.Allow(now) {
-		m.unsaid++
-		return
-	}
-	if m.unsaid > 0 {
-		e.Message += fmt.Sprintf(" (%d reports before this one were left out)", m.unsaid)
-		m.unsaid = 0
-	}
-	m.Out.Emit(now, e)
 }
 
 // Probe gives access to the probe app within a step.

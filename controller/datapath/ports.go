@@ -1,7 +1,6 @@
 package datapath
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -18,62 +17,81 @@ import (
 // maxPorts bounds what a switch can make the controller remember: ports beyond it are not served.
 const maxPorts = 4096
 
+// Times after a port has come up.
+const (
+	settleTime = 400 * time.Millisecond // in which discovery finds a link, before the port floods
+	settleStep = 100 * time.Millisecond // between ports that settle after each other
+)
+
+// portList collects the ports of a new session from the parts of the reply.
+type portList struct {
+	list          []openflow.PortDesc
+	localHasSpeed bool // the bridge's own port has a speed
+}
+
+// add returns false if there are too many.
+func (l *portList) add(d openflow.PortDesc) bool {
+	if len(l.list) >= maxPorts {
+		return false
+	}
+	l.list = append(l.list, d)
+	return true
+}
+
+// remove drops a port that was listed before a port status about it came.
+func (l *portList) remove(no openflow.PortNo) {
+	l.list = slices.DeleteFunc(l.list, func(d openflow.PortDesc) bool { return d.No == no })
+}
+
+// listPort takes a port of the list that is under way.
+func (m *Machine) listPort(d openflow.PortDesc) {
+	if !m.ports.add(d) {
+		m.Unsolicited++
+	}
+}
+
 // setPorts takes the whole list of ports of a new session.
 func (m *Machine) setPorts(now time.Time) {
 	gone := make(map[openflow.PortNo]bool, len(m.sw.Ports))
 	for no := range m.sw.Ports {
 		gone[no] = true
 	}
-	for i := range m.ports {
-		delete(gone, m.ports[i].No)
-		m.setPort(now, &m.ports[i])
+	for i := range m.ports.list {
+		delete(gone, m.ports.list[i].No)
+		m.setPort(now, &m.ports.list[i])
 	}
 	for no := range gone {
 		m.removePort(no)
 	}
-	m.ports = nil
+	m.ports.list = nil
 }
 
+// portStatus takes the news of one port. While the list is under way, it is newer than the list.
 func (m *Machine) portStatus(now time.Time, s *openflow.PortStatus) {
-	if m.asking(askPorts) && m.phase == Describing {
-		// The list that is under way may be older than this.
-		m.ports = slices.DeleteFunc(m.ports, func(p openflow.PortDesc) bool { return p.No == s.Desc.No })
+	switch listing := m.phase == Describing && m.requests.outstanding(requestPorts); {
+	case listing:
+		m.ports.remove(s.Desc.No)
 		if s.Reason != openflow.PortDelete {
 			m.listPort(s.Desc)
 		}
-		return
-	}
-	if s.Reason == openflow.PortDelete {
+	case s.Reason == openflow.PortDelete:
 		if p := m.sw.Ports[s.Desc.No]; p != nil {
-			m.notice(now, event.Event{
-				Type: event.PortRemoved, Switch: m.sw.Name, Port: p.Name, Message: fmt.Sprintf("switch %s: port %s (%d) removed", m.sw.Name, p.Name, p.No),
-			})
+			m.emitLimited(now, event.PortRemoved, p.Name, fmt.Sprintf(": port %s (%d) removed", p.Name, p.No))
 		}
 		m.removePort(s.Desc.No)
-		return
+	default:
+		m.setPort(now, &s.Desc)
 	}
-	m.setPort(now, &s.Desc)
 }
 
-// listPort takes a port of the list that is under way.
-func (m *Machine) listPort(d openflow.PortDesc) {
-	if len(m.ports) >= maxPorts {
-		m.Unsolicited++
-		return
-	}
-	m.ports = append(m.ports, d)
-}
-
-// setPort takes what a switch says of a port. A device that was moved into another namespace is one that the switch cannot see
-// any more: it reports no address and no link, yet frames pass. Such a port is taken to be up. A number with another name is
-// another port.
+// setPort takes what a switch says of a port. A number with another name is another port.
 func (m *Machine) setPort(now time.Time, d *openflow.PortDesc) {
 	if d.No > openflow.PortMax && d.No != openflow.PortLocal || d.No == 0 {
 		m.Unsolicited++
 		return
 	}
 	if d.No == openflow.PortLocal {
-		m.tap = d.Curr != 0
+		m.ports.localHasSpeed = d.Curr != 0
 	}
 	name := spelling.Printable(d.Name)
 	if p := m.sw.Ports[d.No]; p != nil && p.Name != name {
@@ -85,13 +103,10 @@ func (m *Machine) setPort(now time.Time, d *openflow.PortDesc) {
 			m.Unsolicited++
 			return
 		}
-		p = &apps.Port{No: d.No}
-		m.sw.Ports[d.No] = p
-		at, _ := slices.BinarySearchFunc(m.sw.Order, d.No, func(a, b openflow.PortNo) int { return cmp.Compare(a, b) })
-		m.sw.Order = slices.Insert(m.sw.Order, at, d.No)
-		m.dirty, m.posted = true, true
+		p = m.addPort(d.No)
 	}
 	was := *p
+	// A device that was moved into another namespace has neither address nor link for the switch, yet frames pass: it is up.
 	p.Name, p.MAC = name, packet.MAC(d.HWAddr)
 	p.Observable = p.MAC != packet.MAC{} || d.Up()
 	p.Up = d.Up() || !p.Observable
@@ -106,44 +121,26 @@ func (m *Machine) setPort(now time.Time, d *openflow.PortDesc) {
 	if was.Name != p.Name {
 		m.applyIntent(p)
 	}
-	if was.Up != p.Up || was.Name != p.Name {
-		m.dirty, m.posted = true, true
-		if was.Name != "" && m.phase >= Adopting {
-			e := event.Event{Type: event.PortDown, Switch: m.sw.Name, Port: p.Name, Message: fmt.Sprintf("switch %s: port %s (%d) is down", m.sw.Name, p.Name, p.No)}
-			if p.Up {
-				e.Type, e.Message = event.PortUp, fmt.Sprintf("switch %s: port %s (%d) is up", m.sw.Name, p.Name, p.No)
-			}
-			m.notice(now, e)
+	if was.Up == p.Up && was.Name == p.Name {
+		return
+	}
+	m.refreshDue, m.portsDirty = true, true
+	if was.Name != "" && m.phase >= Adopting {
+		t, state := event.PortDown, "down"
+		if p.Up {
+			t, state = event.PortUp, "up"
 		}
+		m.emitLimited(now, t, p.Name, fmt.Sprintf(": port %s (%d) is %s", p.Name, p.No, state))
 	}
 }
 
-// findTransit says whether a port is the end of a link. One that was before a restart of the controller is, until it has been found
-// again.
-func (m *Machine) findTransit(p *apps.Port) {
-	p.Transit = m.sw.Graph.Transit(m.sw.Ref(p.No))
-	if p.Retained && (p.Transit || !p.Up) {
-		p.Retained, m.posted = false, true
-	}
-	p.Transit = p.Transit || p.Retained
-}
-
-// release ends the belief in links that have not been found again.
-func (m *Machine) release(now time.Time) {
-	if m.held.IsZero() {
-		return
-	}
-	if now.Before(m.held) {
-		m.Out.WakeAt(m.held)
-		return
-	}
-	m.held = time.Time{}
-	for _, p := range m.sw.Ports {
-		if p.Retained {
-			p.Retained, m.dirty, m.posted = false, true, true
-			m.findTransit(p)
-		}
-	}
+func (m *Machine) addPort(no openflow.PortNo) *apps.Port {
+	p := &apps.Port{No: no}
+	m.sw.Ports[no] = p
+	at, _ := slices.BinarySearch(m.sw.Order, no)
+	m.sw.Order = slices.Insert(m.sw.Order, at, no)
+	m.refreshDue, m.portsDirty = true, true
+	return p
 }
 
 func (m *Machine) removePort(no openflow.PortNo) {
@@ -154,7 +151,17 @@ func (m *Machine) removePort(no openflow.PortNo) {
 	at, _ := slices.BinarySearch(m.sw.Order, no)
 	m.sw.Order = slices.Delete(m.sw.Order, at, at+1)
 	delete(m.stats, no)
-	m.dirty, m.posted = true, true
+	m.refreshDue, m.portsDirty = true, true
+}
+
+// findTransit finds out whether a port is the end of a link. One that was before a restart of the controller is, until it has
+// been found again.
+func (m *Machine) findTransit(p *apps.Port) {
+	p.Transit = m.sw.Graph.Transit(m.sw.Ref(p.No))
+	if p.Retained && (p.Transit || !p.Up) {
+		p.Retained, m.portsDirty = false, true
+	}
+	p.Transit = p.Transit || p.Retained
 }
 
 // settle lets ports flood that have been up long enough for discovery to have found a link. Those that follow soon wait for each
@@ -166,30 +173,42 @@ func (m *Machine) settle(now time.Time) {
 		if !p.Up || p.Settled {
 			continue
 		}
-		due := p.UpSince.Add(settleTime)
-		if next := m.settledAt.Add(settleStep); due.Before(next) {
-			due = next
-		}
-		if now.Before(due) {
+		if due := later(p.UpSince.Add(settleTime), m.settledAt.Add(settleStep)); now.Before(due) {
 			m.Out.WakeAt(due)
 			continue
 		}
 		p.Settled, settled = true, true
 	}
 	if settled {
-		m.dirty, m.settledAt = true, now
+		m.refreshDue, m.settledAt = true, now
 	}
 }
 
-// PortsChanged reports once whether the graph has to be told of the ports anew, and calls f for each.
+// PortsChanged calls f for each port if any has changed since the last call, and reports whether one has.
 func (m *Machine) PortsChanged(f func(openflow.PortNo, topology.PortInfo)) bool {
-	if !m.posted {
+	if !m.portsDirty {
 		return false
 	}
-	m.posted = false
+	m.portsDirty = false
 	for _, no := range m.sw.Order {
 		p := m.sw.Ports[no]
 		f(no, topology.PortInfo{Up: p.Up, Mesh: p.Mode == intent.Tunnel, Held: p.Retained, VLANs: topology.NewVLANs(p.VLANs...)})
 	}
 	return true
+}
+
+// RequestPortStats has the ports' counters refreshed; a barrier sent after it tells when they are.
+func (m *Machine) RequestPortStats(now time.Time) {
+	if m.phase >= Adopting && !m.requests.outstanding(requestPortStats) {
+		m.requests.send(now, requestPortStats, &m.Out)
+	}
+}
+
+func (m *Machine) portStats(s *openflow.PortStats) {
+	if m.stats == nil {
+		m.stats = map[openflow.PortNo]openflow.PortStats{}
+	}
+	if m.sw.Ports[s.No] != nil {
+		m.stats[s.No] = *s
+	}
 }

@@ -73,8 +73,8 @@ func TestBundleRefused(t *testing.T) {
 	// When the switch takes it, the error is gone, and the pause is short again.
 	p.refuse = nil
 	p.pass(31 * time.Second)
-	if p.m.Phase() != Ready || p.m.Status().Err != nil || len(p.flows) == 0 || p.m.retry != retryFirst {
-		t.Errorf("phase %s, %v, %d flows, pause %s", p.m.Phase(), p.m.Status().Err, len(p.flows), p.m.retry)
+	if p.m.Phase() != Ready || p.m.Status().Err != nil || len(p.flows) == 0 || p.m.audit.backoff != retryFirst {
+		t.Errorf("phase %s, %v, %d flows, pause %s", p.m.Phase(), p.m.Status().Err, len(p.flows), p.m.audit.backoff)
 	}
 }
 
@@ -95,11 +95,17 @@ func TestCommitRefused(t *testing.T) {
 		t.Fatalf("phase %s", p.m.Phase())
 	}
 	p.sent()
+	// bundleError is what Open vSwitch says of a bundle control message, the last that was sent.
+	bundleError := func(code, request uint16) []byte {
+		xid := p.m.Out.Xid
+		return openflow.AppendExperimenterError(nil, xid, openflow.ExperimenterONF, code,
+			openflow.AppendBundleControl(nil, xid, 1, request, bundleAtomicOrdered))
+	}
 	p.recv(
 		openflow.AppendError(nil, 1, openflow.ErrorTypeFlowModFailed, openflow.FlowModFailedTableFull, rule[:64]),
-		openflow.AppendExperimenterError(nil, p.m.commitXid, openflow.ExperimenterONF, openflow.BundleErrorMsgFailed, openflow.AppendBundleControl(nil, p.m.commitXid, 1, bundleCommitRequest, 3)),
+		bundleError(openflow.BundleErrorMsgFailed, bundleCommitRequest),
 	)
-	p.recv(openflow.AppendExperimenterError(nil, p.m.Out.Xid, openflow.ExperimenterONF, openflow.BundleErrorBadID, openflow.AppendBundleControl(nil, p.m.Out.Xid, 1, bundleDiscardRequest, 3)))
+	p.recv(bundleError(openflow.BundleErrorBadID, bundleDiscardRequest))
 	if err := p.m.Status().Err; err == nil || !strings.Contains(err.Error(), "table_full") || !strings.Contains(err.Error(), "table admit") {
 		t.Errorf("status says %v", err)
 	}
@@ -232,8 +238,8 @@ func TestTableFullOfHosts(t *testing.T) {
 
 	p.refuse = nil
 	p.pass(retryMost + 2*time.Second)
-	if p.dump() != all || p.m.Status().Err != nil || p.m.retry != retryFirst || p.m.apart {
-		t.Errorf("with room again: %v, pause %s, flows:\n%s\nwant:\n%s", p.m.Status().Err, p.m.retry, p.dump(), all)
+	if p.dump() != all || p.m.Status().Err != nil || p.m.audit.backoff != retryFirst || p.m.audit.hostsSeparate {
+		t.Errorf("with room again: %v, pause %s, flows:\n%s\nwant:\n%s", p.m.Status().Err, p.m.audit.backoff, p.dump(), all)
 	}
 }
 

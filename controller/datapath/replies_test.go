@@ -156,8 +156,8 @@ func TestMultipartTooLong(t *testing.T) {
 			if !errors.Is(p.err, errReplyTooLong) {
 				t.Errorf("ended after %d parts with %v", n, p.err)
 			}
-			if len(p.m.ports) > maxPorts {
-				t.Errorf("%d ports remembered", len(p.m.ports))
+			if len(p.m.ports.list) > maxPorts {
+				t.Errorf("%d ports remembered", len(p.m.ports.list))
 			}
 		})
 	}
@@ -231,22 +231,22 @@ func TestWindow(t *testing.T) {
 	}
 	const hosts = 5000
 	p.recv(manyHosts(hosts)...)
-	if p.m.Out.Store.Pending() == 0 || p.m.inflight < window || p.m.inflight > window+barrierEvery+512 {
-		t.Fatalf("%d bytes under way, %d messages pending", p.m.inflight, p.m.Out.Store.Pending())
+	if p.m.Out.Store.Pending() == 0 || p.m.barriers.inflight < window || p.m.barriers.inflight > window+barrierEvery+512 {
+		t.Fatalf("%d bytes under way, %d messages pending", p.m.barriers.inflight, p.m.Out.Store.Pending())
 	}
 	if n := len(barriers); n < window/barrierEvery-1 || n > window/barrierEvery+1 {
-		t.Errorf("%d barriers for %d bytes", n, p.m.inflight)
+		t.Errorf("%d barriers for %d bytes", n, p.m.barriers.inflight)
 	}
 	for len(barriers) > 0 {
-		was, answered := p.m.inflight, barriers[0]
+		was, answered := p.m.barriers.inflight, barriers[0]
 		barriers = barriers[1:]
 		p.recv(openflow.AppendBarrierReply(nil, answered))
-		if p.m.inflight > window+barrierEvery+512 {
-			t.Fatalf("%d bytes under way, before %d", p.m.inflight, was)
+		if p.m.barriers.inflight > window+barrierEvery+512 {
+			t.Fatalf("%d bytes under way, before %d", p.m.barriers.inflight, was)
 		}
 	}
-	if p.m.Out.Store.Pending() != 0 || p.m.inflight != 0 || p.m.Unsolicited != 0 {
-		t.Errorf("%d messages pending, %d bytes under way, %d unsolicited", p.m.Out.Store.Pending(), p.m.inflight, p.m.Unsolicited)
+	if p.m.Out.Store.Pending() != 0 || p.m.barriers.inflight != 0 || p.m.Unsolicited != 0 {
+		t.Errorf("%d messages pending, %d bytes under way, %d unsolicited", p.m.Out.Store.Pending(), p.m.barriers.inflight, p.m.Unsolicited)
 	}
 	if n := strings.Count(p.sent(), "idle_timeout"); n != hosts {
 		t.Errorf("%d hosts installed", n)

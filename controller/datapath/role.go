@@ -6,12 +6,13 @@ import (
 	"math"
 	"time"
 
+	"github.com/eosin-sdn/eosin/apps"
 	"github.com/eosin-sdn/eosin/event"
 	"github.com/eosin-sdn/eosin/openflow"
 )
 
-// A controller asks to be the master of each of its switches (spec 6.3.6). Of two that do, the later one is obeyed, and the
-// switch refuses what the earlier one still writes: two controllers with different ideas of a network never mix their flows.
+// A controller claims to be the master of each of its switches (spec 6.3.6). Of two that do, the later one is obeyed, and the
+// switch rejects what the earlier one still writes: two controllers with different ideas of a network never mix their flows.
 // The generation id says which of two claims is the newer one, so that one that was held up somewhere does not win.
 
 // noGeneration is what a switch reports that has not seen a claim yet.
@@ -29,82 +30,117 @@ func nextGeneration(seen uint64, now time.Time) uint64 {
 	return seen + 1
 }
 
-func (m *Machine) askRole(now time.Time, role uint32, generation uint64) {
-	m.roleXid, m.roleBy = m.xid(), now.Add(replyWithin)
-	m.Out.Wire = openflow.AppendRoleRequest(m.Out.Wire, m.roleXid, role, generation)
+type roleState uint8
+
+const (
+	roleKnown    roleState = iota // no request is outstanding
+	roleQuerying                  // the first request asks for the role and the generation
+	roleClaiming                  // the second one asks to be the master
+)
+
+// role is the controller's role at the switch.
+type role struct {
+	current    uint32 // openflow.RoleNoChange until it is known
+	state      roleState
+	generation uint64    // that the switch has seen
+	xid        uint32    // of the request that is not answered
+	deadline   time.Time // of its reply; zero if there is none
 }
 
-// roleReply takes the answer to our request; others are counted and ignored. The first answer says which generation the switch
-// has seen, which a claim has to follow.
-func (m *Machine) roleReply(now time.Time, xid uint32, r *openflow.RoleReply) {
-	if xid != m.roleXid || xid == 0 {
+// query asks for the role and the generation, which a claim has to follow.
+func (r *role) query(now time.Time, out *apps.Output) {
+	r.request(now, roleQuerying, openflow.RoleNoChange, 0, out)
+}
+
+// claim asks to be the master.
+func (r *role) claim(now time.Time, out *apps.Output) {
+	r.request(now, roleClaiming, openflow.RoleMaster, nextGeneration(r.generation, now), out)
+}
+
+func (r *role) request(now time.Time, state roleState, role uint32, generation uint64, out *apps.Output) {
+	r.state, r.xid, r.deadline = state, nextXid(out), now.Add(replyWithin)
+	out.Wire = openflow.AppendRoleRequest(out.Wire, r.xid, role, generation)
+}
+
+// answered ends the request with an xid and returns what it was, roleKnown if no such request is outstanding.
+func (r *role) answered(xid uint32) roleState {
+	if r.state == roleKnown || xid != r.xid {
+		return roleKnown
+	}
+	was := r.state
+	r.state, r.deadline = roleKnown, time.Time{}
+	return was
+}
+
+// roleReply takes the answer to our request; others are counted and ignored.
+func (m *Machine) roleReply(now time.Time, xid uint32, reply *openflow.RoleReply) {
+	was := m.role.answered(xid)
+	if was == roleKnown {
 		m.Unsolicited++
 		return
 	}
-	m.role, m.roleXid = r.Role, 0
-	if m.intent.Claim && !m.claimed && r.Role != openflow.RoleMaster {
-		m.claimed = true
-		m.askRole(now, openflow.RoleMaster, nextGeneration(r.GenerationID, now))
+	m.role.current, m.role.generation = reply.Role, reply.GenerationID
+	if m.intent.Claim && was == roleQuerying && reply.Role != openflow.RoleMaster && m.transition(now, claimDue) {
 		return
 	}
-	m.describe(now)
+	m.maybeDescribed(now)
 }
 
-// refusedRole goes on without a role at a switch that has none to give, and stands by when another controller was faster.
-func (m *Machine) refusedRole(now time.Time, e *openflow.Error) {
-	if e.Xid != m.roleXid || m.roleXid == 0 {
+// roleRejected goes on without a role at a switch that has none to give, and stands by when another controller was faster.
+func (m *Machine) roleRejected(now time.Time, e *openflow.Error) {
+	was := m.role.answered(e.Xid)
+	switch {
+	case was == roleKnown:
 		m.Unsolicited++
 		return
-	}
-	m.roleXid = 0
-	if e.Type == openflow.ErrorTypeRoleRequestFailed && e.Code == openflow.RoleRequestFailedStale {
+	case e.Type == openflow.ErrorTypeRoleRequestFailed && e.Code == openflow.RoleRequestFailedStale:
 		m.Errors++
-		m.yield(now, "another controller has claimed the switch at the same time, and later")
+		m.becomeSlave(now, "another controller has claimed the switch at the same time, and later")
 		return
+	case was == roleClaiming:
+		m.emit(now, event.RoleRefused,
+			fmt.Sprintf(" does not let Eosin be its master (%v): another controller could write to it, too", e))
 	}
-	if m.claimed {
-		m.Out.Emit(now, event.Event{Type: event.RoleRefused, Switch: m.sw.Name, Message: fmt.Sprintf("switch %s does not let Eosin be its master (%v): another controller could write to it, too", m.sw.Name, e)})
+	if m.role.current == openflow.RoleNoChange {
+		m.role.current = openflow.RoleEqual // as every controller begins
 	}
-	if m.role == openflow.RoleNoChange {
-		m.role = openflow.RoleEqual // as every controller begins
-	}
-	m.describe(now)
+	m.maybeDescribed(now)
 }
 
-// roleStatus hears that the switch has changed our role. One that comes back begins with a session of its own: what the switch
-// holds by then has to be looked at from the start.
+// roleStatus takes the switch's word that our role has changed. One that comes back begins with a session of its own: what the
+// switch holds by then has to be compared from the start.
 func (m *Machine) roleStatus(now time.Time, s *openflow.RoleStatus) error {
-	if s.Role == openflow.RoleSlave {
-		m.yield(now, "another controller has become the switch's master")
-		return nil
-	}
-	if m.phase == Standby {
+	switch {
+	case s.Role == openflow.RoleSlave:
+		m.becomeSlave(now, "another controller has become the switch's master")
+	case m.phase == Standby:
 		return fmt.Errorf("the role at the switch is %s again", openflow.RoleName(s.Role))
+	default:
+		m.role.current = s.Role
 	}
-	m.role = s.Role
 	return nil
 }
 
 // errStandby is what the switch's status shows while another controller is its master.
 var errStandby = errors.New("another controller is the switch's master: Eosin writes nothing to it until it connects anew")
 
-// yield stops all writing: the switch obeys somebody else. The session stays, to hear of its ports and to be seen.
-func (m *Machine) yield(now time.Time, why string) {
-	m.role = openflow.RoleSlave
-	if m.phase == Standby || m.phase == Offline {
-		return
+// becomeSlave stops all writing: the switch obeys another controller. The session stays, to hear of ports and to be seen.
+func (m *Machine) becomeSlave(now time.Time, why string) {
+	m.role.current = openflow.RoleSlave
+	if m.transition(now, becameSlave) {
+		m.lastErr.set(now, errStandby)
+		m.emit(now, event.RoleLost, ": "+why+": Eosin writes nothing to it until it connects anew")
 	}
-	m.phase, m.yielded = Standby, true
-	m.bundle, m.commitXid = 0, 0
-	m.repairAt, m.auditAt = time.Time{}, time.Time{}
+}
+
+// stopWriting is done when the session goes to standby.
+func (m *Machine) stopWriting(now time.Time) {
+	m.adoption.state = adoptionStale
+	m.bundle.close()
+	m.audit.cancel()
 	m.Out.Store.Discard()
-	for _, done := range m.unconfirmed {
-		close(done)
-	}
-	m.unconfirmed = nil
+	m.barriers.releaseWaiters()
 	for _, a := range m.order {
 		a.SwitchDisconnected(now)
 	}
-	m.err, m.errAt = errStandby, now
-	m.Out.Emit(now, event.Event{Type: event.RoleLost, Switch: m.sw.Name, Message: fmt.Sprintf("switch %s: %s: Eosin writes nothing to it until it connects anew", m.sw.Name, why)})
 }

@@ -210,7 +210,7 @@ func TestAdoptionHoldsLinks(t *testing.T) {
 			d.State = openflow.PortStateLinkDown
 			p.recv(openflow.AppendPortStatus(nil, 0, &openflow.PortStatus{Reason: openflow.PortModify, Desc: d}))
 		},
-		"late": func(p *peer) { p.pass(holdTime) },
+		"late": func(p *peer) { p.pass(retainTime) },
 	} {
 		t.Run(what, func(t *testing.T) {
 			p := newPeer(t)
@@ -219,12 +219,12 @@ func TestAdoptionHoldsLinks(t *testing.T) {
 			before := p.dump()
 			p.m = newMachine(inNetwork())
 			p.attach()
-			p.pass(holdTime - time.Second)
+			p.pass(retainTime - time.Second)
 			if p.m.Phase() != Ready || p.dump() != before {
 				t.Errorf("phase %s, flows:\n%s\nwant:\n%s", p.m.Phase(), p.dump(), before)
 			}
 			held := func() (n int) {
-				p.m.posted = true
+				p.m.portsDirty = true
 				p.m.PortsChanged(func(_ openflow.PortNo, i topology.PortInfo) {
 					if i.Held {
 						n++
@@ -428,9 +428,9 @@ func TestEchoAfterStandstill(t *testing.T) {
 		}
 		p.run()
 		p.wantSent("echo_request")
-		p.pass(deadUnasked - time.Millisecond)
+		p.pass(echoWithin - time.Millisecond)
 		if p.err != nil {
-			t.Fatalf("ended within %s: %v", deadUnasked, p.err)
+			t.Fatalf("ended within %s: %v", echoWithin, p.err)
 		}
 		p.pass(2 * time.Millisecond)
 		if (p.err == nil) != answers {
@@ -545,7 +545,7 @@ func TestDumpBomb(t *testing.T) {
 	}
 	p.flows = p.flows[:1000]
 	p.sent()
-	p.pass(suspectAfter + time.Millisecond)
+	p.pass(soonAfter + time.Millisecond)
 	if got := p.sent(); !strings.Contains(got, "ask flow") {
 		t.Errorf("the rest is not looked at soon; sent:\n%.2000s", got)
 	}

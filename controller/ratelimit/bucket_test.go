@@ -46,9 +46,6 @@ func TestUnlimited(t *testing.T) {
 		if got := allowed(b, start, 1000); got != 1000 {
 			t.Errorf("%d of 1000 allowed", got)
 		}
-		if n, wait := b.Take(start, 7); n != 7 || wait != 0 {
-			t.Errorf("took %d, wait %s", n, wait)
-		}
 	}
 }
 
@@ -65,47 +62,18 @@ func TestClockStepsBack(t *testing.T) {
 	}
 }
 
-func TestTake(t *testing.T) {
-	t.Parallel()
-	b := New(1000, 50*time.Millisecond)
-	if n, _ := b.Take(start, 20); n != 20 {
-		t.Errorf("took %d of 20", n)
-	}
-	if n, _ := b.Take(start, 40); n != 30 {
-		t.Errorf("took %d of the rest, want 30", n)
-	}
-	n, wait := b.Take(start, 5)
-	if n != 0 || wait != time.Millisecond {
-		t.Errorf("took %d of an empty bucket, wait %s", n, wait)
-	}
-	if n, wait := b.Take(start.Add(wait), 5); n != 1 || wait != 0 {
-		t.Errorf("after the wait took %d, wait %s", n, wait)
-	}
-}
-
 // A bucket that is slower than one token a burst still holds one.
 func TestSlow(t *testing.T) {
 	t.Parallel()
 	b := New(1, 50*time.Millisecond)
-	if n, _ := b.Take(start, 5); n != 1 {
-		t.Errorf("took %d", n)
+	if got := allowed(&b, start, 5); got != 1 {
+		t.Errorf("%d allowed", got)
 	}
-	if n, wait := b.Take(start.Add(400*time.Millisecond), 1); n != 0 || wait != 600*time.Millisecond {
-		t.Errorf("took %d, wait %s", n, wait)
+	if got := allowed(&b, start.Add(999*time.Millisecond), 5); got != 0 {
+		t.Errorf("%d allowed before a second has passed", got)
 	}
-}
-
-func TestSetRate(t *testing.T) {
-	t.Parallel()
-	b := New(100, time.Second)
-	allowed(&b, start, 50) // half of it
-	b.SetRate(1000, time.Second)
-	if got := allowed(&b, start, 2000); got != 500 {
-		t.Errorf("%d allowed after the rate has changed, want half of the new burst", got)
-	}
-	b.SetRate(0, 0)
-	if got := allowed(&b, start, 100); got != 100 {
-		t.Errorf("%d allowed without a limit", got)
+	if got := allowed(&b, start.Add(time.Second), 5); got != 1 {
+		t.Errorf("%d allowed after a second", got)
 	}
 }
 

@@ -1,8 +1,6 @@
 package datapath
 
 import (
-	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -28,19 +26,14 @@ type Status struct {
 	Err      error
 }
 
-var errNoMeters = errors.New("the switch refuses meters: what it copies to the controller is limited by the controller alone")
-
 // Status returns how the switch is.
 func (m *Machine) Status() Status {
-	err := m.err
-	switch {
-	case err != nil && m.alike > 0:
-		err = fmt.Errorf("%w, and %d more rules like it", err, m.alike)
-	case err == nil && m.sw.NoMeters:
+	err := m.lastErr.status()
+	if err == nil && m.sw.NoMeters {
 		err = errNoMeters
 	}
 	return Status{
-		ID: m.sw.ID, Name: m.sw.Name, Phase: m.phase, Since: m.since, Role: m.role, Desc: m.desc, Features: m.features,
+		ID: m.sw.ID, Name: m.sw.Name, Phase: m.phase, Since: m.since, Role: m.role.current, Desc: m.desc, Features: m.features,
 		Ports: len(m.sw.Ports), Flows: m.Out.Store.Len(), Hosts: m.l2.Len(), Err: err,
 	}
 }
@@ -74,13 +67,6 @@ func (m *Machine) Port(no openflow.PortNo) (apps.Port, bool) {
 	c := *p
 	c.VLANs = slices.Clone(p.VLANs)
 	return c, true
-}
-
-// RequestPortStats has the ports' counters refreshed; a barrier sent after it tells when they are.
-func (m *Machine) RequestPortStats(now time.Time) {
-	if m.phase >= Adopting && !m.asking(askPortStats) {
-		m.ask(now, askPortStats)
-	}
 }
 
 // Hosts calls f for every host that lives at the switch.
@@ -130,4 +116,4 @@ func (m *Machine) Moves(f func(vlan uint16, n uint64)) {
 }
 
 // WasReady reports whether any session of the switch has come so far that its flows were right.
-func (m *Machine) WasReady() bool { return m.audits > 0 }
+func (m *Machine) WasReady() bool { return m.Audits > 0 }

@@ -1,0 +1,100 @@
+package datapath
+
+import (
+	"time"
+
+	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/apps/vlan"
+	"github.com/eosin-sdn/eosin/controller/ratelimit"
+	"github.com/eosin-sdn/eosin/openflow/flow"
+	"github.com/eosin-sdn/eosin/openflow/packet"
+)
+
+// Class is a kind of packet-ins with a budget of its own, so that no kind can starve another.
+type Class uint8
+
+// The classes.
+const (
+	ClassLearning Class = iota
+	ClassDiscovery
+	ClassProbe
+	NumClasses
+)
+
+// String returns the class as it stands in metrics.
+func (c Class) String() string { return [...]string{"learning", "discovery", "probe", ""}[c] }
+
+func classOf(o flow.Owner) Class {
+	switch o {
+	case apps.OwnerDiscovery:
+		return ClassDiscovery
+	case apps.OwnerProbe:
+		return ClassProbe
+	}
+	return ClassLearning
+}
+
+// Rates of discovery, in frames a second and switch. Edge ports get hellos only from switches that are not links yet.
+const (
+	edgeHellos = 500
+	linkHellos = 5000
+)
+
+// budgets are the limits of packet-ins, by class. Probe replies get twice the rate of probes: some come late or twice.
+type budgets [NumClasses]ratelimit.Bucket
+
+func newBudgets(s apps.Settings) budgets {
+	return budgets{
+		ClassLearning:  ratelimit.New(s.PacketIns, time.Second),
+		ClassDiscovery: ratelimit.New(edgeHellos+linkHellos, time.Second),
+		ClassProbe:     ratelimit.New(2*s.Probes, time.Second),
+	}
+}
+
+// packetIn hands a frame to the app that owns the rule which sent it.
+//
+//  1. The owner stands in the cookie. A frame that no rule of ours sent (a plain generator, a switch without our flows) is
+//     one to learn from, in the network of its in port.
+//  2. Each class of frames has its budget.
+//  3. The frame carries its VLAN's tag, but for hellos, which are taken before that, and for those of no rule.
+func (m *Machine) packetIn(now time.Time, msg []byte) error {
+	in := &m.pin
+	if err := in.Decode(msg); err != nil {
+		return err
+	}
+	owner, ours := flow.OwnerOf(in.Cookie)
+	if !ours {
+		owner = apps.OwnerL2
+	}
+	app := m.byOwner[owner]
+	if app == nil {
+		m.UnknownOwner++
+		return nil
+	}
+	m.PacketIns[owner]++
+	if class := classOf(owner); !m.budgets[class].Allow(now) {
+		m.PacketInsDropped[class]++
+		return nil
+	}
+	frame, ok := packet.Parse(in.Data)
+	port := m.sw.Ports[in.InPort]
+	if !ok || port == nil {
+		m.Malformed++
+		return nil
+	}
+	p := &m.packet
+	p.In, p.Frame, p.Owner, p.Port, p.VLAN = in, frame, owner, port, frame.VID()
+	if !ours {
+		if p.VLAN, ok = vlan.Classify(port, frame.Tagged(), frame.VID()); !ok {
+			m.Malformed++
+			return nil
+		}
+	}
+	if in.TunSrc.IsValid() && owner == apps.OwnerDiscovery {
+		port.TunnelLocal, port.TunnelRemote = in.TunDst, in.TunSrc
+	}
+	if m.phase >= Adopting {
+		app.PacketRcvd(now, p, &m.Out)
+	}
+	return nil
+}
