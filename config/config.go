@@ -5,7 +5,6 @@
 package config
 
 import (
-	"net/netip"
 	"reflect"
 	"time"
 
@@ -14,58 +13,37 @@ import (
 
 // Config is the whole configuration with every default filled in and every reference resolved.
 type Config struct {
-	// File is the name given to Load or Parse, empty for Default.
-	File string
-	// OpenFlow says where switches are met.
+	File     string // the name given to Load or Parse, empty for Default
 	OpenFlow OpenFlow
-	// HTTP is the address of API, metrics and web page.
-	HTTP HTTP
-	// OVSDB lists the databases to read; empty means DefaultOVSDBSocket where it exists.
-	OVSDB OVSDB
-	// Networks are all L2 networks, sorted by VLAN, the implicit one included.
-	Networks Networks
-	// Defaults apply to ports that nothing names.
+	HTTP     HTTP
+	OVSDB    OVSDB
+	Networks Networks // sorted by VLAN, the implicit one included
 	Defaults Defaults
-	// Switches are the configured switches, sorted by datapath id.
-	Switches Switches
-	// Learning is how long hosts are remembered.
+	Switches Switches // sorted by datapath id
 	Learning Learning
-	// Limits protect controller and switches from floods.
-	Limits Limits
-	// Hosts are the named hosts, sorted by name.
-	Hosts Hosts
-	// Probes are the continuous probes in the order of the file.
-	Probes []Probe
-	// Audit tunes how often flows are compared with what they should be.
-	Audit Audit
-	// Probing tunes how probes work.
-	Probing Probing
-	// Warnings are findings that do not keep the file from being used, in the order of lines.
-	Warnings Errors
-	// Files are the files that the file names, in the order in which it was read. They have not been looked at.
-	Files []NamedFile
+	Limits   Limits
+	Hosts    Hosts   // sorted by name
+	Probes   []Probe // in the order of the file
+	Audit    Audit
+	Probing  Probing
+
+	Warnings Errors      // what does not keep the file from being used, in the order of lines
+	Files    []NamedFile // the files that the file names, as read; they have not been opened
 }
 
 // NamedFile is a file that the config names.
 type NamedFile struct {
-	// Key is where: "http.tls.cert".
-	Key string
-	// Path is its name, with a relative one resolved.
-	Path string
-	// Line is the line that names it.
+	Key  string // where: "http.tls.cert"
+	Path string // relative names are resolved
 	Line int
 }
 
 // OpenFlow is the section `openflow`.
 type OpenFlow struct {
-	// Listen are the endpoints to accept switches on.
-	Listen []Endpoint
-	// Connect are bridges that listen themselves.
-	Connect []Endpoint
-	// Role is what the controller asks to be at its switches. An extension of the contract.
-	Role Role
-	// TLS is used by every ssl endpoint of the file; the zero value means none was given.
-	TLS TLS
+	Listen  []Endpoint // where switches connect to
+	Connect []Endpoint // bridges that listen themselves
+	Role    Role       // what the controller asks to be; an extension of the contract
+	TLS     TLS        // of every ssl endpoint
 }
 
 // Role is a role at a switch (OpenFlow 1.3, section 6.3.6).
@@ -77,8 +55,8 @@ const (
 	RoleEqual  Role = "equal"  // whatever the switch gives: another controller may write, too
 )
 
-// TLS names the PEM files of one side. Relative names in the file have been resolved against the folder of the file. Mutual TLS
-// has a CA, from which the certificates of peers must come.
+// TLS names the PEM files of one side. Relative names have been resolved against the folder of the config file. With a CA,
+// peers must show a certificate that comes from it.
 type TLS struct {
 	Cert, Key, CA string
 }
@@ -86,67 +64,53 @@ type TLS struct {
 // IsZero reports that no TLS was configured.
 func (t TLS) IsZero() bool { return t == TLS{} }
 
-// HTTP is the section `http`.
+// HTTP is the section `http`: API, metrics and web page.
 type HTTP struct {
-	// Listen is host:port.
-	Listen string
-	// TokenFile holds the bearer token; empty for none. A relative name has been resolved against the folder of the file.
-	TokenFile string
-	// TLS serves HTTPS. With a CA each client must show a certificate that comes from it; the zero value is plain HTTP.
-	TLS TLS
-	// Insecure allows listening beyond loopback without a token and without client certificates.
-	Insecure bool
+	Listen    string // host:port
+	TokenFile string // holds the bearer token; empty for none
+	TLS       TLS    // zero for plain HTTP
+	Insecure  bool   // may listen beyond loopback without token and client certificates
 }
 
-// OVSDB is the section `ovsdb`.
+// OVSDB is the section `ovsdb`: the databases to read.
 type OVSDB struct {
-	Connect []Endpoint
+	Connect []Endpoint // empty: DefaultOVSDBSocket where it exists
 }
 
 // DefaultOVSDBSocket is the database to use, where it exists, when the file names none.
 const DefaultOVSDBSocket = "/var/run/openvswitch/db.sock"
 
-// Defaults is the section `defaults`.
+// Defaults is the section `defaults`: ports that nothing names.
 type Defaults struct {
-	// Network is the network of ports that nothing names. Empty when Closed.
-	Network string
-	// Closed says that ports that nothing names carry nothing (`network: none`).
-	Closed bool
+	Network string // empty when Closed
+	Closed  bool   // they carry nothing (`network: none`)
 }
 
 // Learning is the section `learning`.
 type Learning struct {
-	// Timeout is how long a silent host is remembered; whole seconds from 1 to 65535, as idle_timeout counts them.
-	Timeout time.Duration
+	Timeout time.Duration // a silent host is forgotten; whole seconds from 1 to 65535, as idle_timeout counts them
 }
 
 // Limits is the section `limits`. Zero is unlimited in every field.
 type Limits struct {
-	// HostsPerPort is how many MACs one port may teach.
-	HostsPerPort int
-	// HostsPerSwitch is how many MACs one switch may teach.
-	HostsPerSwitch int
-	// PacketInsPerSecond is per switch.
-	PacketInsPerSecond int
-	// Moves is how many edge-port moves one MAC may make in 10 s before it is frozen for 60 s.
-	Moves int
-	// ProbesPerSecond is per switch.
-	ProbesPerSecond int
+	HostsPerPort       int // MACs that one port may teach
+	HostsPerSwitch     int
+	PacketInsPerSecond int // per switch
+	Moves              int // between edge ports that one MAC may make in 10 s before it is frozen for 60 s
+	ProbesPerSecond    int // per switch
 }
 
 // Audit is the section `audit`, an extension of the contract.
 type Audit struct {
-	// Interval is the time between two comparisons of a switch's flows with what they should be.
-	Interval time.Duration
+	Interval time.Duration // between two comparisons of a switch's flows with the desired ones
 }
 
 // Probing is the section `probing`, an extension of the contract.
 type Probing struct {
-	// Trap says how replies are told from the guest's own traffic.
 	Trap intent.Trap
 }
 
-// Equal reports that a and b ask for the same. Name of the file, warnings and where files are named are not compared.
+// Equal reports whether both ask for the same. Name of the file, warnings and where files are named do not count.
 func (c *Config) Equal(other *Config) bool {
 	a, b := *c, *other
 	a.File, b.File = "", ""
@@ -174,19 +138,4 @@ func Default() *Config {
 		Audit:   Audit{Interval: 30 * time.Second},
 		Probing: Probing{Trap: intent.TrapAuto},
 	}
-}
-
-// Network is one L2 network. Values can be compared with ==.
-type Network struct {
-	Name string
-	// VLAN is 1 to 4094.
-	VLAN uint16
-	// VNI is 1 to 16777215, or 0 for a network that tunnels do not carry.
-	VNI uint32
-	// Subnet is invalid when not given.
-	Subnet netip.Prefix
-	// Gateway is invalid when not given, else inside Subnet.
-	Gateway netip.Addr
-	// Implicit marks VLAN 1 as made by defaults and not by the file; `trunk: all` carries it only where it is alone.
-	Implicit bool
 }

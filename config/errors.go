@@ -12,11 +12,9 @@ import (
 
 // Error is one thing that is wrong in a file.
 type Error struct {
-	File string
-	// Line counts from 1; 0 when the finding has no line (a value from the command line).
-	Line int
-	// Message says what is wrong and what would be right.
-	Message string
+	File    string
+	Line    int    // from 1; 0 for a value from the command line
+	Message string // what is wrong and what would be right
 }
 
 // Error is FILE:LINE: MESSAGE.
@@ -35,14 +33,11 @@ type Errors []Error
 
 // Error is one line for each.
 func (e Errors) Error() string {
-	var b strings.Builder
+	lines := make([]string, len(e))
 	for i := range e {
-		if i > 0 {
-			b.WriteByte('\n')
-		}
-		b.WriteString(e[i].Error())
+		lines[i] = e[i].Error()
 	}
-	return b.String()
+	return strings.Join(lines, "\n")
 }
 
 // Unwrap lets errors.As find a single Error.

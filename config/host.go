@@ -1,32 +1,18 @@
 package config
 
 import (
-	"fmt"
 	"net/netip"
 	"sort"
+
+	"github.com/eosin-sdn/eosin/openflow/packet"
 )
 
-// MAC is a hardware address; the zero value means none was given.
-type MAC [6]byte
-
-// String prints the address as OVS does, in lower case with colons.
-func (m MAC) String() string {
-	return fmt.Sprintf("%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5])
-}
-
-// IsZero reports that no address was given.
-func (m MAC) IsZero() bool { return m == MAC{} }
-
-// Host is a name for an address. What is absent here is learned.
+// Host is a name for an address: a MAC, IPs, or both. What is absent is learned.
 type Host struct {
-	Name string
-	// MAC is zero when not given.
-	MAC MAC
-	// IPs are v4 or v6, in the order of the file, possibly none. A host has a MAC or an IP.
-	IPs []netip.Addr
-	// Network is the name of the host's network: as written, or the only one whose subnet holds its IPs; else empty,
-	// and then it is learned.
-	Network string
+	Name    string
+	MAC     packet.MAC   // zero when not given
+	IPs     []netip.Addr // v4 or v6, in the order of the file
+	Network string       // as written, or the only one whose subnet holds the IPs; else empty and learned
 }
 
 // Hosts are sorted by name.

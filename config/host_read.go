@@ -2,12 +2,14 @@ package config
 
 import (
 	"cmp"
-	"net"
 	"net/netip"
 	"slices"
+	"strings"
+
+	"github.com/eosin-sdn/eosin/openflow/packet"
 )
 
-// inNetwork is an address in a network; one network may have it once.
+// inNetwork is an address in a network.
 type inNetwork[T comparable] struct {
 	network string
 	address T
@@ -15,7 +17,7 @@ type inNetwork[T comparable] struct {
 
 func (r *reader) hosts(c *Config, v value) {
 	var hosts Hosts
-	macs, ips := map[inNetwork[MAC]]entry{}, map[inNetwork[netip.Addr]]entry{}
+	macs, ips := unique[inNetwork[packet.MAC]]{}, unique[inNetwork[netip.Addr]]{}
 	for _, e := range r.entries(v) {
 		r.checkNodeName(e.key, e.name)
 		mark := len(r.errors)
@@ -44,20 +46,11 @@ func (r *reader) hosts(c *Config, v value) {
 			h.IPs = append(h.IPs, ip)
 		}
 		r.hostNetwork(c, &h, o["network"], at)
-		if key := (inNetwork[MAC]{h.Network, h.MAC}); !h.MAC.IsZero() {
-			if first, used := macs[key]; used {
-				r.errorf(mac, "%s is already that of %q (line %d); a network has a MAC once", h.MAC, first.name, first.key.line)
-			} else {
-				macs[key] = e
-			}
+		if !h.MAC.IsZero() {
+			macs.claim(r, inNetwork[packet.MAC]{h.Network, h.MAC}, h.Name, mac, h.MAC.String(), "a network has a MAC once")
 		}
 		for _, ip := range h.IPs {
-			key := inNetwork[netip.Addr]{h.Network, ip}
-			if first, used := ips[key]; used {
-				r.errorf(at[ip], "%s is already that of %q (line %d); a network has an IP once", ip, first.name, first.key.line)
-			} else {
-				ips[key] = e
-			}
+			ips.claim(r, inNetwork[netip.Addr]{h.Network, ip}, h.Name, at[ip], ip.String(), "a network has an IP once")
 		}
 		hosts = append(hosts, h)
 	}
@@ -65,32 +58,32 @@ func (r *reader) hosts(c *Config, v value) {
 	c.Hosts = hosts
 }
 
-// parseMAC reads six pairs of hex digits with colons or hyphens. The other forms of net.ParseMAC could be names.
-func parseMAC(s string) (MAC, bool) {
-	hw, err := net.ParseMAC(s)
-	if err != nil || len(hw) != len(MAC{}) || len(s) != len("00:00:00:00:00:00") {
-		return MAC{}, false
+// parseMAC reads six pairs of hex digits with colons or hyphens.
+func parseMAC(s string) (packet.MAC, bool) {
+	if !strings.Contains(s, ":") {
+		s = strings.ReplaceAll(s, "-", ":")
 	}
-	return MAC(hw), true
+	m, err := packet.ParseMAC(s)
+	return m, err == nil
 }
 
 // mac reads the address of one host.
-func (r *reader) mac(v value) MAC {
+func (r *reader) mac(v value) packet.MAC {
 	s, ok := r.text(v)
 	if !ok {
-		return MAC{}
+		return packet.MAC{}
 	}
 	m, ok := parseMAC(s)
 	if !ok {
 		r.errorf(v, `%s is not a MAC address; write six pairs of hex digits, as "52:54:00:00:00:01"`, quote(s))
-		return MAC{}
+		return packet.MAC{}
 	}
 	switch {
 	case m.IsZero():
 		r.errorf(v, "%s is no host's address; use the address of its interface", m)
-	case m[0]&1 != 0:
+	case m.IsMulticast():
 		r.errorf(v, "%s is a multicast address; a host's has an even first byte", m)
-		return MAC{}
+		return packet.MAC{}
 	}
 	return m
 }

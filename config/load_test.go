@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/intent"
+	"github.com/eosin-sdn/eosin/openflow/packet"
 )
 
 func mustParse(t *testing.T, text string) *Config {
@@ -58,7 +59,7 @@ func TestExample(t *testing.T) {
 		Learning: Learning{Timeout: 300 * time.Second},
 		Limits:   Limits{1024, 8192, 20000, 5, 1000},
 		Hosts: Hosts{{
-			Name: "vm1", MAC: MAC{0x52, 0x54, 0, 0, 0, 1},
+			Name: "vm1", MAC: packet.MAC{0x52, 0x54, 0, 0, 0, 1},
 			IPs: []netip.Addr{netip.MustParseAddr("10.0.3.1")}, Network: "blue",
 		}},
 		Probes: []Probe{

@@ -1,6 +1,9 @@
 package config
 
-import "sort"
+import (
+	"net/netip"
+	"sort"
+)
 
 // The network that exists without being written: the one that untagged ports share while nothing else is said.
 const (
@@ -13,6 +16,16 @@ const (
 	reservedNone  = "none" // means no network in `defaults.network`
 	listSize      = 12     // how many names a message lists
 )
+
+// Network is one L2 network. Values can be compared with ==.
+type Network struct {
+	Name     string
+	VLAN     uint16       // 1 to 4094
+	VNI      uint32       // 1 to 16777215, or 0 for a network that tunnels do not carry
+	Subnet   netip.Prefix // invalid when not given
+	Gateway  netip.Addr   // invalid when not given, else inside Subnet
+	Implicit bool         // VLAN 1 as made by defaults and not by the file; `trunk: all` carries it only where it is alone
+}
 
 // Networks are sorted by VLAN; names, VLANs and VNIs are unique.
 type Networks []Network
@@ -32,16 +45,6 @@ func (n Networks) ByVLAN(vlan uint16) (Network, bool) {
 	i := sort.Search(len(n), func(i int) bool { return n[i].VLAN >= vlan })
 	if i < len(n) && n[i].VLAN == vlan {
 		return n[i], true
-	}
-	return Network{}, false
-}
-
-// ByVNI finds a network by VNI. VNI 0 finds none.
-func (n Networks) ByVNI(vni uint32) (Network, bool) {
-	for i := range n {
-		if vni != 0 && n[i].VNI == vni {
-			return n[i], true
-		}
 	}
 	return Network{}, false
 }

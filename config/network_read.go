@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"fmt"
 	"net/netip"
 	"slices"
 
@@ -12,9 +13,7 @@ import (
 // ports belong elsewhere.
 func (r *reader) networks(c *Config, v value) {
 	var list Networks
-	vlans, vnis := map[uint16]value{}, map[uint32]value{}
-	owner := map[uint16]string{}
-	vniOwner := map[uint32]string{}
+	vlans, vnis := unique[uint16]{}, unique[uint32]{}
 	for _, e := range r.entries(v) {
 		if e.name == reservedAll || e.name == reservedNone {
 			r.errorf(e.key, "%q has a meaning of its own; use another name", e.name)
@@ -30,19 +29,11 @@ func (r *reader) networks(c *Config, v value) {
 			r.missing(e.key, mark, "vlan is missing; add vlan: with a number from 1 to %d", maxVLAN)
 		} else if id, ok := r.integer(vlan, 1, maxVLAN, "a VLAN"); ok {
 			n.VLAN = uint16(id)
-			if first, used := vlans[n.VLAN]; used {
-				r.errorf(vlan, "VLAN %d is already that of %q (line %d); use another", id, owner[n.VLAN], first.line)
-			} else {
-				vlans[n.VLAN], owner[n.VLAN] = vlan, n.Name
-			}
+			vlans.claim(r, n.VLAN, n.Name, vlan, fmt.Sprintf("VLAN %d", id), "use another")
 		}
 		if id, ok := r.integer(o["vni"], 1, maxVNI, "a VNI"); ok {
 			n.VNI = uint32(id)
-			if first, used := vnis[n.VNI]; used {
-				r.errorf(o["vni"], "VNI %d is already that of %q (line %d); use another", id, vniOwner[n.VNI], first.line)
-			} else {
-				vnis[n.VNI], vniOwner[n.VNI] = o["vni"], n.Name
-			}
+			vnis.claim(r, n.VNI, n.Name, o["vni"], fmt.Sprintf("VNI %d", id), "use another")
 		}
 		r.subnet(&n, o["subnet"], o["gateway"])
 		// A network with errors is still known by its name, so that one mistake is not reported wherever it is used.

@@ -12,26 +12,20 @@ import (
 
 // Port is a port as the file states it.
 type Port struct {
-	Name string
-	Mode intent.Mode
-	// Access is the network of an access port.
-	Access string
-	// Trunk are the networks of a trunk in the order of the file; nil with TrunkAll.
-	Trunk []string
-	// TrunkAll is `trunk: all`.
-	TrunkAll bool
-	// Native is the network of untagged frames on a trunk; empty for none.
-	Native string
+	Name     string
+	Mode     intent.Mode
+	Access   string   // network of an access port
+	Trunk    []string // networks of a trunk in the order of the file; nil with TrunkAll
+	TrunkAll bool     // `trunk: all`
+	Native   string   // network of untagged frames on a trunk; empty for none
 }
 
 // Switch is a configured switch.
 type Switch struct {
-	Name       string
-	DatapathID openflow.DatapathID
-	// Certificate is the common name that the switch's TLS certificate must have; empty: any that the CA signed.
-	Certificate string
-	// Ports by name as written.
-	Ports map[string]Port
+	Name        string
+	DatapathID  openflow.DatapathID
+	Certificate string          // common name that its TLS certificate must have; empty: any that the CA signed
+	Ports       map[string]Port // by name as written
 }
 
 // Switches are sorted by datapath id; names and ids are unique.
@@ -85,14 +79,11 @@ func (s *Switch) port(name string, number openflow.PortNo) (Port, bool) {
 	return p, ok
 }
 
-// Facts are the columns of OVSDB's Port table that speak about VLANs. The zero value says nothing.
+// Facts are the columns of OVSDB's Port table about VLANs. The zero value says nothing.
 type Facts struct {
-	// Tag is 1 to 4094, or 0 when unset.
-	Tag uint16
-	// Trunks are the VLANs of a trunk; empty means all.
-	Trunks []uint16
-	// VLANMode is access, trunk, native-tagged, native-untagged, dot1q-tunnel, or empty.
-	VLANMode string
+	Tag      uint16   // 1 to 4094, or 0 when unset
+	Trunks   []uint16 // empty means all
+	VLANMode string   // access, trunk, native-tagged, native-untagged, dot1q-tunnel, or empty
 }
 
 // IsZero reports that OVSDB says nothing about the port.

@@ -124,9 +124,6 @@ func TestLookups(t *testing.T) {
 		if got, ok := c.Networks.ByVLAN(n.VLAN); !ok || got != n {
 			t.Errorf("by VLAN %d: %v", n.VLAN, got)
 		}
-		if got, ok := c.Networks.ByVNI(n.VNI); ok != (n.VNI != 0) || ok && got != n {
-			t.Errorf("by VNI %d: %v", n.VNI, got)
-		}
 	}
 	if _, ok := c.Networks.ByVLAN(6); ok {
 		t.Error("VLAN 6 is found")

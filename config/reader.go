@@ -116,6 +116,24 @@ func (v value) child(n *yaml.Node, path string) value {
 	return value{node: n, line: line, column: column, path: path}
 }
 
+// unique holds who has a value that only one may have, and on which line.
+type unique[K comparable] map[K]struct {
+	name string
+	line int
+}
+
+// claim gives a value to an owner, or reports at v that another has it. What is the value in words, rule why that is wrong.
+func (u unique[K]) claim(r *reader, key K, name string, v value, what, rule string) {
+	if first, used := u[key]; used {
+		r.errorf(v, "%s is already that of %q (line %d); %s", what, first.name, first.line, rule)
+		return
+	}
+	u[key] = struct {
+		name string
+		line int
+	}{name, v.line}
+}
+
 // entries lists a mapping, merge keys (<<) resolved, and reports keys that are written twice. What is written out wins
 // over what is merged in.
 func (r *reader) entries(v value) []entry {

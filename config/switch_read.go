@@ -11,7 +11,7 @@ import (
 
 func (r *reader) switches(c *Config, v value) {
 	var list Switches
-	ids, owner := map[openflow.DatapathID]value{}, map[openflow.DatapathID]string{}
+	ids := unique[openflow.DatapathID]{}
 	for _, e := range r.entries(v) {
 		known := r.checkNodeName(e.key, e.name)
 		mark := len(r.errors)
@@ -20,11 +20,7 @@ func (r *reader) switches(c *Config, v value) {
 		if id, ok := o["datapath_id"]; !ok {
 			r.missing(e.key, mark, `datapath_id is missing; add it as "ovs-vsctl get bridge NAME datapath_id" prints it`)
 		} else if sw.DatapathID, ok = r.datapathID(id); ok {
-			if first, used := ids[sw.DatapathID]; used {
-				r.errorf(id, "%s is already that of %q (line %d); every switch has its own", sw.DatapathID, owner[sw.DatapathID], first.line)
-			} else {
-				ids[sw.DatapathID], owner[sw.DatapathID] = id, e.name
-			}
+			ids.claim(r, sw.DatapathID, e.name, id, sw.DatapathID.String(), "every switch has its own")
 			if known && isDatapathID(e.name) && !strings.EqualFold(e.name, sw.DatapathID.String()) {
 				r.errorf(e.key, "the name is the datapath id of another switch; use another name")
 			}
