@@ -19,10 +19,12 @@ type model struct {
 	sweep  [MaxOwners]int
 	groups map[uint32][]byte
 	named  map[uint32]int // as stated
+	meters map[uint32]Meter
+	turned map[uint32]Meter // refused in this session
 }
 
 func newModel() *model {
-	return &model{rules: map[string]Rule{}, stated: map[string]int{}, groups: map[uint32][]byte{}, named: map[uint32]int{}}
+	return &model{rules: map[string]Rule{}, stated: map[string]int{}, groups: map[uint32][]byte{}, named: map[uint32]int{}, meters: map[uint32]Meter{}, turned: map[uint32]Meter{}}
 }
 
 func (r *Rule) identity() string { return identity(r.Table, r.Priority, r.Match.Bytes()) }
@@ -38,10 +40,13 @@ type world struct {
 	sim     *sim
 	online  bool
 	foreign map[string]openflow.FlowStats
+
+	strangers map[uint32]bool // meters of somebody else
 }
 
 const (
 	groupOwner  = Owner(6)
+	meterOwner  = Owner(7)
 	foreignBase = 100 // tables of somebody else
 )
 
@@ -157,9 +162,49 @@ func (w *world) restateGroups() {
 	maps.DeleteFunc(w.model.groups, func(id uint32, _ []byte) bool { return w.model.named[id] != w.model.sweep[groupOwner] })
 }
 
+// putMeter states a meter. Rules may name it unless this session has refused the same.
+func (w *world) putMeter() uint32 {
+	rate := []uint32{100, 200, refusedRate}[w.r.IntN(3)]
+	m := Meter{ID: MeterID(uint8(1 + w.r.IntN(4))), Rate: rate, Burst: rate}
+	if w.model.meters[m.ID] != m {
+		delete(w.model.turned, m.ID)
+	}
+	w.model.meters[m.ID] = m
+	if got, want := w.store.PutMeter(meterOwner, m), w.model.turned[m.ID] != m; got != want {
+		w.t.Fatalf("PutMeter %+v: usable %v, want %v", m, got, want)
+	}
+	return m.ID
+}
+
+func (w *world) restateMeters() {
+	w.store.Begin(meterOwner)
+	stated := map[uint32]bool{}
+	for range w.r.IntN(4) {
+		stated[w.putMeter()] = true
+	}
+	w.store.EndMeters(meterOwner)
+	maps.DeleteFunc(w.model.meters, func(id uint32, _ Meter) bool { return !stated[id] })
+	maps.DeleteFunc(w.model.turned, func(id uint32, _ Meter) bool { return !stated[id] })
+}
+
+// refusals hands the switch's errors to the store.
+func (w *world) refusals() {
+	for _, xid := range w.sim.errors {
+		m, ok := w.store.RefuseMeter(xid)
+		if want := w.model.meters[m.ID]; !ok || m != want || m.Rate != refusedRate {
+			w.t.Fatalf("refused %+v, %v: want %+v", m, ok, want)
+		}
+		w.model.turned[m.ID] = m
+		if _, again := w.store.RefuseMeter(xid); again {
+			w.t.Fatalf("%+v is refused twice", m)
+		}
+	}
+	w.sim.errors = nil
+}
+
 // state does one thing to the desired state.
 func (w *world) state() {
-	switch n := w.r.IntN(20); {
+	switch n := w.r.IntN(24); {
 	case n < 8:
 		w.put(w.rule())
 	case n < 10:
@@ -172,8 +217,12 @@ func (w *world) state() {
 		w.restate()
 	case n < 19:
 		w.putGroup()
-	default:
+	case n < 20:
 		w.restateGroups()
+	case n < 23:
+		w.putMeter()
+	default:
+		w.restateMeters()
 	}
 }
 
@@ -189,7 +238,15 @@ func (w *world) drift() {
 		f, there := w.sim.flows[id]
 		return id, f, there && f.TableID < foreignBase
 	}
-	switch w.r.IntN(8) {
+	switch w.r.IntN(11) {
+	case 8:
+		delete(w.sim.meters, MeterID(uint8(1+w.r.IntN(4))))
+	case 9: // altered, or a stray one in our range
+		id := MeterID(uint8(1 + w.r.IntN(8)))
+		w.sim.meters[id] = Meter{ID: id, Rate: 5}
+	case 10:
+		id := uint32(1 + w.r.IntN(2))
+		w.sim.meters[id], w.strangers[id] = Meter{ID: id, Rate: 7}, true
 	case 0:
 		if id, _, ok := some(); ok {
 			delete(w.sim.flows, id)
@@ -265,6 +322,18 @@ func (w *world) check() {
 			w.t.Errorf("group %x: %x, want %x", id, got.Buckets, want)
 		}
 	}
+	meters := map[uint32]Meter{}
+	for id, m := range w.model.meters {
+		if w.model.turned[id] != m {
+			meters[id] = m
+		}
+	}
+	for id := range w.strangers {
+		meters[id] = Meter{ID: id, Rate: 7}
+	}
+	if !maps.Equal(w.sim.meters, meters) {
+		w.t.Errorf("meters %v, want %v", w.sim.meters, meters)
+	}
 	if w.t.Failed() {
 		w.t.FailNow()
 	}
@@ -294,7 +363,7 @@ func (w *world) count() {
 //   - after draining, the switch has what is desired;
 //   - after drift, lost sessions and restarts of the switch, an audit and draining, it has so again;
 //   - a further audit then finds nothing and queues nothing;
-//   - flows of others are never touched.
+//   - flows and meters of others are never touched, and meters that the switch refuses are not there.
 func TestStoreAgainstModel(t *testing.T) {
 	seeds := uint64(60)
 	if testing.Short() {
@@ -304,7 +373,7 @@ func TestStoreAgainstModel(t *testing.T) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			w := &world{
 				t: t, r: rand.New(rand.NewPCG(seed, 1)), store: NewStore(), model: newModel(), sim: newSim(t),
-				foreign: map[string]openflow.FlowStats{},
+				foreign: map[string]openflow.FlowStats{}, strangers: map[uint32]bool{},
 			}
 			for range 60 {
 				w.round()
@@ -320,11 +389,12 @@ func (w *world) round() {
 	}
 	switch n := w.r.IntN(10); {
 	case n < 3 && w.online:
-		w.sim.drain(w.r, w.store)
-		w.check()
+		w.drain()
 		return
 	case n < 5 && w.online: // a session ends with part of the queue sent
 		xid := uint32(len(w.sim.xids))
+		w.sim.receive(w.store.DrainMeters(nil, &xid))
+		w.sim.errors = nil // nobody is told any more
 		w.sim.receive(w.store.Drain(nil, w.r.IntN(300), &xid, nil))
 		w.store.Discard()
 		w.online = false
@@ -333,6 +403,8 @@ func (w *world) round() {
 		w.store.Discard()
 		clear(w.sim.flows)
 		clear(w.sim.groups)
+		clear(w.sim.meters)
+		clear(w.strangers)
 		clear(w.foreign)
 		w.online = false
 		return
@@ -340,15 +412,28 @@ func (w *world) round() {
 	for range w.r.IntN(4) {
 		w.drift()
 	}
+	if !w.online {
+		w.store.ResetMeters()
+		clear(w.model.turned)
+	}
 	w.sim.audit(w.r, w.store, func() {
 		for range w.r.IntN(3) {
 			w.state()
 		}
 	})
 	w.online = true
-	w.sim.drain(w.r, w.store)
-	w.check()
+	w.drain()
 	if d := w.sim.audit(w.r, w.store, func() {}); d.Any() || w.store.Pending() > 0 {
 		w.t.Fatalf("audit of an unchanged switch: %+v, %d pending", d, w.store.Pending())
 	}
+}
+
+// drain sends what is queued. What the switch refuses goes in a second round.
+func (w *world) drain() {
+	w.t.Helper()
+	for range 2 {
+		w.sim.drain(w.r, w.store)
+		w.refusals()
+	}
+	w.check()
 }

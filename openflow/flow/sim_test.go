@@ -11,17 +11,22 @@ import (
 	"github.com/eosin-sdn/eosin/openflow"
 )
 
-// sim is a switch that holds what it is told to, and nothing more: flows by identity, groups by id.
+// sim is a switch that holds what it is told to, and nothing more: flows by identity, groups and meters by id.
 type sim struct {
 	t      testing.TB
 	flows  map[string]openflow.FlowStats
 	groups map[uint32]openflow.GroupDesc
+	meters map[uint32]Meter
+	errors []uint32 // xids of refused meter-mods
 	log    []string // what came in, in order
 	xids   map[uint32]bool
 }
 
+// refusedRate is a rate that the switch does not take.
+const refusedRate = 13
+
 func newSim(t testing.TB) *sim {
-	return &sim{t: t, flows: map[string]openflow.FlowStats{}, groups: map[uint32]openflow.GroupDesc{}, xids: map[uint32]bool{}}
+	return &sim{t: t, flows: map[string]openflow.FlowStats{}, groups: map[uint32]openflow.GroupDesc{}, meters: map[uint32]Meter{}, xids: map[uint32]bool{}}
 }
 
 func identity(table uint8, priority uint16, match []byte) string {
@@ -50,6 +55,8 @@ func (s *sim) receive(b []byte) {
 			s.flowMod(b[:n])
 		case openflow.TypeGroupMod:
 			s.groupMod(b[:n])
+		case openflow.TypeMeterMod:
+			s.meterMod(h.Xid, b[:n])
 		default:
 			s.t.Fatalf("unexpected %s", h.Type)
 		}
@@ -128,11 +135,47 @@ func (s *sim) groupMod(msg []byte) {
 	}
 }
 
+func (s *sim) meterMod(xid uint32, msg []byte) {
+	s.t.Helper()
+	var m openflow.MeterMod
+	if err := m.Decode(bytes.Clone(msg)); err != nil {
+		s.t.Fatal(err)
+	}
+	_, exists := s.meters[m.ID]
+	meter := meterOf(&openflow.MeterConfig{ID: m.ID, Flags: m.Flags, Bands: m.Bands})
+	switch {
+	case m.ID&meterIDMask != meterIDMagic:
+		s.t.Fatalf("meter %x of somebody else", m.ID)
+	case m.Command == openflow.MeterDelete:
+		s.log = append(s.log, "delete meter")
+		delete(s.meters, m.ID)
+	case exists != (m.Command == openflow.MeterModify):
+		s.t.Fatalf("command %d for meter %x, which exists: %v", m.Command, m.ID, exists)
+	case meter.Rate == refusedRate:
+		s.errors = append(s.errors, xid)
+	default:
+		s.log = append(s.log, "put meter")
+		s.meters[m.ID] = meter
+	}
+}
+
+// dumpMeter is a meter as a switch dumps it.
+func dumpMeter(m Meter) *openflow.MeterConfig {
+	b := openflow.AppendMeterMod(nil, 0, openflow.MeterAdd, meterFlags, m.ID, m.Rate, m.Burst)
+	return &openflow.MeterConfig{ID: m.ID, Flags: meterFlags, Bands: b[16:]}
+}
+
 // audit dumps the switch to the store, in random order and with the fields of matches in random order. between runs after the
 // request and in the middle of the dump.
 func (s *sim) audit(r *rand.Rand, store *Store, between func()) (d Drift) {
 	store.BeginAudit()
+	store.BeginMeterAudit()
 	between()
+	for _, m := range s.meters {
+		store.DumpedMeter(dumpMeter(m), &d)
+	}
+	between()
+	store.EndMeterAudit(&d)
 	value, mask := CookieMask()
 	ids := slices.Sorted(maps.Keys(s.flows))
 	r.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
@@ -157,10 +200,12 @@ func (s *sim) audit(r *rand.Rand, store *Store, between func()) (d Drift) {
 	return d
 }
 
-// drain sends everything that is queued, in portions of random size.
+// drain sends everything that is queued, in portions of random size: meters before, and those that go after the rest.
 func (s *sim) drain(r *rand.Rand, store *Store) {
 	s.t.Helper()
 	xid := uint32(len(s.xids))
+	s.receive(store.DrainMeters(nil, &xid))
+	defer func() { s.receive(store.DrainMeterDeletions(nil, &xid)) }()
 	for store.Pending() > 0 {
 		before := store.Pending()
 		s.receive(store.Drain(nil, 1+r.IntN(500), &xid, nil))

@@ -34,6 +34,9 @@ type Store struct {
 	groups     map[uint32]*groupRecord
 	groupQueue []uint32
 
+	meters     map[uint32]*meterRecord
+	meterAudit uint32 // number of the running or last dump of meters
+
 	audit   uint32 // number of the running or last audit
 	sweep   [MaxOwners]uint32
 	stated  [MaxOwners]stated
@@ -78,7 +81,7 @@ type groupRecord struct {
 func NewStore() *Store {
 	return &Store{
 		seed:  [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()},
-		index: make(map[key]int32), groups: make(map[uint32]*groupRecord),
+		index: make(map[key]int32), groups: make(map[uint32]*groupRecord), meters: make(map[uint32]*meterRecord),
 	}
 }
 
@@ -363,7 +366,7 @@ func (s *Store) BeginAudit() { s.audit++ }
 // Drift says what an audit found to differ.
 type Drift struct {
 	Missing, Altered, Stray int // flows
-	Groups                  int // groups missing, altered or stray
+	Groups, Meters          int // missing, altered or stray
 	First                   string
 }
 
@@ -371,7 +374,7 @@ type Drift struct {
 func (d *Drift) Reset() { *d = Drift{} }
 
 // Any reports whether anything differed.
-func (d *Drift) Any() bool { return d.Missing+d.Altered+d.Stray+d.Groups > 0 }
+func (d *Drift) Any() bool { return d.Missing+d.Altered+d.Stray+d.Groups+d.Meters > 0 }
 
 func (d *Drift) note(what string) {
 	if d.First == "" {
