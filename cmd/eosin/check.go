@@ -38,8 +38,8 @@ or may not be read is a warning, since this may not be the machine of the contro
 			}
 			wrong := false
 			for _, f := range checkFiles(loaded, time.Now()) {
-				switch f.weight {
-				case hint:
+				switch f.severity {
+				case warning:
 					fmt.Fprintf(a.stderr, "warning: %v\n", f.Error)
 				case missing:
 					fmt.Fprintf(a.stderr, "warning: %v; the controller will not start without it\n", f.Error)

@@ -47,7 +47,7 @@ func (a *app) client() (*client, error) {
 	files := a.sources()
 	if !strings.Contains(server, "://") {
 		scheme := "http://"
-		if anyNamed(files) {
+		if hasFiles(files) {
 			scheme = "https://" // what the files are for
 		}
 		server = scheme + server
@@ -64,7 +64,7 @@ func (a *app) client() (*client, error) {
 	if a.tokenFile != "" {
 		text, err := os.ReadFile(a.tokenFile)
 		if err != nil {
-			return nil, cannot(fmt.Errorf("cannot read the token: %w", err))
+			return nil, failf("cannot read the token: %w", err)
 		}
 		token = string(text)
 	}
@@ -81,8 +81,7 @@ func (a *app) client() (*client, error) {
 	}, nil
 }
 
-// open sends a request and returns the answer if it has status 200. Other answers, and none, are errors with an exit
-// status.
+// open sends a request and returns the response if its status is 200. Other responses, and none, are errors with an exit status.
 func (c *client) open(ctx context.Context, method, path, accept string, body any, header http.Header) (*http.Response, error) {
 	var content io.Reader
 	if body != nil {
@@ -121,27 +120,27 @@ func (c *client) open(ctx context.Context, method, path, accept string, body any
 // unreachable says that there was no answer.
 func (c *client) unreachable(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); errors.Is(cause, context.Canceled) {
-		return cannot(errors.New("interrupted"))
+		return failf("interrupted")
 	}
 	var wrapper *url.Error
 	if errors.As(err, &wrapper) { // else the answer had begun
 		err = wrapper.Err
-		if trouble := c.tlsTrouble(err, time.Now()); trouble != nil {
-			return cannot(trouble)
+		if trouble := c.explainTLS(err, time.Now()); trouble != nil {
+			return failf("%w", trouble)
 		}
 	}
-	return cannot(fmt.Errorf("no answer from the controller at %s: %w\nIs 'eosin serve' running there? --server or EOSIN_SERVER name another address", c.base, err))
+	return failf("no answer from the controller at %s: %w\nIs 'eosin serve' running there? --server or EOSIN_SERVER name another address", c.base, err)
 }
 
 // refusal turns an answer that is not a success into an error.
 func (c *client) refusal(response *http.Response) error {
 	body, _ := io.ReadAll(io.LimitReader(response.Body, maxLine)) // what can be read is shown
 	if response.StatusCode == http.StatusBadRequest && strings.Contains(string(body), httpsExpected) {
-		return cannot(fmt.Errorf("the controller at %s speaks HTTPS: write https://%s", c.base, strings.TrimPrefix(c.base, "http://")))
+		return failf("the controller at %s speaks HTTPS: write https://%s", c.base, strings.TrimPrefix(c.base, "http://"))
 	}
 	var problem api.Problem
 	if mediaType(response) != "application/problem+json" || json.Unmarshal(body, &problem) != nil || problem.Detail == "" {
-		return cannot(fmt.Errorf("what answers at %s is not an Eosin controller: status %s, %s", c.base, response.Status, mediaType(response)))
+		return failf("what answers at %s is not an Eosin controller: status %s, %s", c.base, response.Status, mediaType(response))
 	}
 	return problemError(&problem)
 }
@@ -169,6 +168,11 @@ func problemError(p *api.Problem) error {
 	return &exitError{status: status, err: errors.New(text.String())}
 }
 
+// foreign says that what answers is something else than Eosin.
+func (c *client) foreign(response *http.Response) error {
+	return failf("what answers at %s is not an Eosin controller: %s", c.base, mediaType(response))
+}
+
 // mediaType returns the media type of an answer.
 func mediaType(response *http.Response) string {
 	name, _, err := mime.ParseMediaType(response.Header.Get("Content-Type"))
@@ -192,10 +196,10 @@ func (c *client) get(ctx context.Context, path string) ([]byte, error) {
 		return nil, c.unreachable(ctx, err)
 	}
 	if len(body) > maxAnswer {
-		return nil, cannot(fmt.Errorf("the answer of %s is larger than %d bytes; narrow it", c.base, maxAnswer))
+		return nil, failf("the answer of %s is larger than %d bytes; narrow it", c.base, maxAnswer)
 	}
 	if mediaType(response) != "application/json" || !json.Valid(body) {
-		return nil, cannot(fmt.Errorf("what answers at %s is not an Eosin controller: %s", c.base, mediaType(response)))
+		return nil, c.foreign(response)
 	}
 	return bytes.TrimSpace(body), nil
 }

@@ -19,13 +19,13 @@ import (
 	"github.com/eosin-sdn/eosin/spelling"
 )
 
-// secrets are the files with which a client and the controller know each other.
-type secrets struct {
+// credentials are the files with which a client and the controller know each other.
+type credentials struct {
 	ca, cert, key string // --ca, --cert, --key
 }
 
 // addFlags adds the flags.
-func (s *secrets) addFlags(flags *pflag.FlagSet) {
+func (s *credentials) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&s.ca, "ca", "", "file with the authority that the controller's certificate comes from (default $EOSIN_CA, else those of the system)")
 	flags.StringVar(&s.cert, "cert", "", "file with the certificate to show to the controller (default $EOSIN_CERT)")
 	flags.StringVar(&s.key, "key", "", "file with the key of --cert (default $EOSIN_KEY)")
@@ -43,12 +43,12 @@ func (a *app) sources() map[string]source {
 		return source{variable, a.env(variable)}
 	}
 	return map[string]source{
-		"ca": from("--ca", a.secrets.ca, "EOSIN_CA"), "cert": from("--cert", a.secrets.cert, "EOSIN_CERT"), "key": from("--key", a.secrets.key, "EOSIN_KEY"),
+		"ca": from("--ca", a.credentials.ca, "EOSIN_CA"), "cert": from("--cert", a.credentials.cert, "EOSIN_CERT"), "key": from("--key", a.credentials.key, "EOSIN_KEY"),
 	}
 }
 
 // any reports whether one of the files is named.
-func anyNamed(files map[string]source) bool {
+func hasFiles(files map[string]source) bool {
 	return files["ca"].path != "" || files["cert"].path != "" || files["key"].path != ""
 }
 
@@ -72,7 +72,7 @@ func (a *app) clientTLS(scheme string, files map[string]source) (*tls.Config, er
 		if errors.As(err, &file) {
 			err = fmt.Errorf("%s: %w", files[file.Key].name, file.Err)
 		}
-		return nil, cannot(err)
+		return nil, failf("%w", err)
 	}
 	c := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: m.Pool}
 	if m.Cert.Leaf != nil {
@@ -85,9 +85,9 @@ func (a *app) clientTLS(scheme string, files map[string]source) (*tls.Config, er
 // httpsExpected is how net/http answers a request without TLS where TLS is spoken.
 const httpsExpected = "HTTP request to an HTTPS server"
 
-// tlsTrouble says what is wrong between a client and a server that speak TLS, or should. It returns nil for what has nothing to
+// explainTLS says what is wrong between a client and a server that speak TLS, or should. It returns nil for what has nothing to
 // do with TLS.
-func (c *client) tlsTrouble(err error, now time.Time) error {
+func (c *client) explainTLS(err error, now time.Time) error {
 	var unknown x509.UnknownAuthorityError
 	var invalid x509.CertificateInvalidError
 	var host x509.HostnameError

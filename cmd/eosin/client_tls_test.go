@@ -159,9 +159,9 @@ func TestCheckFiles(t *testing.T) {
 	good := made(ca.Issue("eosin", month, "eosin.example"))
 	other := made(ca.Issue("other", month, "eosin.example"))
 	type found struct {
-		line   int
-		weight weight
-		says   string
+		line     int
+		severity severity
+		says     string
 	}
 	for name, c := range map[string]struct {
 		yaml string
@@ -178,26 +178,26 @@ func TestCheckFiles(t *testing.T) {
 		},
 		"several words": {"http: {token_file: " + file("words", "a b", 0o600) + "}", []found{{1, unusable, "more than one word"}}},
 		"open to all": {
-			"http: {token_file: " + file("open", "word", 0o644) + "}", []found{{1, hint, "chmod 600"}},
+			"http: {token_file: " + file("open", "word", 0o644) + "}", []found{{1, warning, "chmod 600"}},
 		},
 		"authority ends soon": {
-			"openflow: {tls: " + made(ca.Issue("eosin", month), lasting).YAML(true) + "}", []found{{1, hint, "openflow.tls.ca: "}},
+			"openflow: {tls: " + made(ca.Issue("eosin", month), lasting).YAML(true) + "}", []found{{1, warning, "openflow.tls.ca: "}},
 		},
 		"not an authority": {
-			"openflow: {tls: {cert: " + good.Cert() + ", key: " + good.Key() + ", ca: " + other.Cert() + "}}", []found{{1, hint, `"other" (serial`}},
+			"openflow: {tls: {cert: " + good.Cert() + ", key: " + good.Key() + ", ca: " + other.Cert() + "}}", []found{{1, warning, `"other" (serial`}},
 		},
 		"expired": {
 			"http: {tls: " + made(ca.Issue("eosin", pkitest.Yesterday(), "h")).YAML(false) + "}", []found{{1, outdated, `certificate "eosin" (serial `}},
 		},
 		"ends soon": {
-			"http: {tls: " + made(ca.Issue("eosin", pkitest.Tomorrow(), "192.0.2.1")).YAML(false) + "}", []found{{1, hint, "expires on"}},
+			"http: {tls: " + made(ca.Issue("eosin", pkitest.Tomorrow(), "192.0.2.1")).YAML(false) + "}", []found{{1, warning, "expires on"}},
 		},
 		"for no host": {
-			"http: {tls: " + made(ca.Issue("eosin", month, "ctl id:1-2-3")).YAML(false) + "}", []found{{1, hint, "subjectAltName"}},
+			"http: {tls: " + made(ca.Issue("eosin", month, "ctl id:1-2-3")).YAML(false) + "}", []found{{1, warning, "subjectAltName"}},
 		},
 		"for clients": {
 			"http: {tls: " + made(ca.IssueFor([]x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}, "eosin", month, "h")).YAML(false) + "}",
-			[]found{{1, hint, "not meant for servers"}},
+			[]found{{1, warning, "not meant for servers"}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -210,7 +210,7 @@ func TestCheckFiles(t *testing.T) {
 				t.Fatalf("found %+v, want %+v", got, c.want)
 			}
 			for i, w := range c.want {
-				if g := got[i]; g.Line != w.line || g.weight != w.weight || !strings.Contains(g.Message, w.says) || !strings.HasPrefix(g.Error.Error(), "eosin.yaml:") {
+				if g := got[i]; g.Line != w.line || g.severity != w.severity || !strings.Contains(g.Message, w.says) || !strings.HasPrefix(g.Error.Error(), "eosin.yaml:") {
 					t.Errorf("found %+v, want %+v", g, w)
 				}
 			}

@@ -51,7 +51,7 @@ func (a *app) eventsCommand() *cobra.Command {
 		}
 		events, err := decodeList[api.Event](body)
 		if err != nil {
-			return cannot(fmt.Errorf("the answer of %s cannot be read: %w", c.base, err))
+			return failf("the answer of %s cannot be read: %w", c.base, err)
 		}
 		for _, e := range events {
 			a.writeEvent(e)
@@ -100,7 +100,7 @@ func (a *app) streamEvents(ctx context.Context, c *client, form output, last *st
 	}
 	defer response.Body.Close()
 	if mediaType(response) != "text/event-stream" {
-		return false, cannot(fmt.Errorf("what answers at %s is not an Eosin controller: %s", c.base, mediaType(response)))
+		return false, c.foreign(response)
 	}
 	return true, readEvents(response.Body, func(id string, data []byte) error {
 		*last = id

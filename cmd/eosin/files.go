@@ -15,19 +15,19 @@ import (
 )
 
 // weight is what a finding about a file means.
-type weight int
+type severity int
 
 const (
-	hint     weight = iota // it works, and should be better
-	missing                // it is not there: a fault where the controller runs, and nothing unusual elsewhere
-	outdated               // it works here, and nobody will believe it
-	unusable               // the controller cannot start with it
+	warning  severity = iota // it works, and should be better
+	missing                  // it is not there: a fault where the controller runs, and nothing unusual elsewhere
+	outdated                 // it works here, and nobody will believe it
+	unusable                 // the controller cannot start with it
 )
 
 // fileFinding is something to say about a file that the config names.
 type fileFinding struct {
 	config.Error
-	weight weight
+	severity severity
 }
 
 // expiresSoon is when an operator hears of the end of a certificate.
@@ -72,14 +72,14 @@ type fileCheck struct {
 }
 
 // add notes a finding at the line that names the file.
-func (c *fileCheck) add(w weight, key, format string, args ...any) {
+func (c *fileCheck) add(s severity, key, format string, args ...any) {
 	e := config.Error{File: c.cfg.File, Message: key + ": " + fmt.Sprintf(format, args...)}
 	for _, f := range c.cfg.Files {
 		if f.Key == key {
 			e.Line = f.Line
 		}
 	}
-	c.found = append(c.found, fileFinding{e, w})
+	c.found = append(c.found, fileFinding{e, s})
 }
 
 // fault notes that a file is missing, or that it is there and cannot be used.
@@ -113,7 +113,7 @@ func (c *fileCheck) tls(p pki.Paths) *pki.KeyMaterial {
 	for _, cert := range m.Authorities {
 		c.dates(p.Section+".ca", p.CA, cert, len(m.Authorities) == 1)
 		if v3 := cert.Version == 3 || cert.BasicConstraintsValid; v3 && !cert.IsCA { // older versions do not say
-			c.add(hint, p.Section+".ca", "%s: %s is not that of an authority: no other certificate can come from it", p.CA, pki.Name(cert))
+			c.add(warning, p.Section+".ca", "%s: %s is not that of an authority: no other certificate can come from it", p.CA, pki.Name(cert))
 		}
 	}
 	return m
@@ -121,7 +121,7 @@ func (c *fileCheck) tls(p pki.Paths) *pki.KeyMaterial {
 
 // dates checks when a certificate is valid. Of several authorities one may be an old one that nobody needs any more.
 func (c *fileCheck) dates(key, path string, cert *x509.Certificate, needed bool) {
-	w := hint
+	w := warning
 	if needed {
 		w = outdated
 	}
@@ -132,7 +132,7 @@ func (c *fileCheck) dates(key, path string, cert *x509.Certificate, needed bool)
 	case c.now.Before(cert.NotBefore):
 		c.add(w, key, "%s: %s is not valid before %s; set the clock or make a new one", path, pki.Name(cert), day(cert.NotBefore))
 	case c.now.Add(expiresSoon).After(cert.NotAfter):
-		c.add(hint, key, "%s: %s expires on %s; make a new one in time", path, pki.Name(cert), day(cert.NotAfter))
+		c.add(warning, key, "%s: %s expires on %s; make a new one in time", path, pki.Name(cert), day(cert.NotAfter))
 	}
 }
 
@@ -140,17 +140,17 @@ func (c *fileCheck) dates(key, path string, cert *x509.Certificate, needed bool)
 func (c *fileCheck) web(cert *x509.Certificate) {
 	name := func(s string) bool { return s != "" && !strings.ContainsAny(s, " :/") }
 	if len(cert.IPAddresses) == 0 && !slices.ContainsFunc(cert.DNSNames, name) {
-		c.add(hint, "http.tls.cert", "%s: %s names no host and no address that clients could look for; make one with a subjectAltName, as DNS:eosin.example or IP:192.0.2.1 (those of ovs-pki have none)", c.cfg.HTTP.TLS.Cert, pki.Name(cert))
+		c.add(warning, "http.tls.cert", "%s: %s names no host and no address that clients could look for; make one with a subjectAltName, as DNS:eosin.example or IP:192.0.2.1 (those of ovs-pki have none)", c.cfg.HTTP.TLS.Cert, pki.Name(cert))
 	}
 	if len(cert.ExtKeyUsage) > 0 && !slices.Contains(cert.ExtKeyUsage, x509.ExtKeyUsageServerAuth) && !slices.Contains(cert.ExtKeyUsage, x509.ExtKeyUsageAny) {
-		c.add(hint, "http.tls.cert", "%s: %s is not meant for servers; make one without extendedKeyUsage, or with serverAuth", c.cfg.HTTP.TLS.Cert, pki.Name(cert))
+		c.add(warning, "http.tls.cert", "%s: %s is not meant for servers; make one without extendedKeyUsage, or with serverAuth", c.cfg.HTTP.TLS.Cert, pki.Name(cert))
 	}
 }
 
 // private checks that not everybody on the machine can read a secret.
 func (c *fileCheck) private(key, path string) {
 	if st, err := os.Stat(path); err == nil && st.Mode().Perm()&0o004 != 0 {
-		c.add(hint, key, "%s can be read by everybody on this machine; chmod 600 %s", path, path)
+		c.add(warning, key, "%s can be read by everybody on this machine; chmod 600 %s", path, path)
 	}
 }
 

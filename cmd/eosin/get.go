@@ -139,7 +139,7 @@ func (a *app) show(ctx context.Context, c *client, k kind, path string, form out
 	}
 	t, err := k.table(a, body)
 	if err != nil {
-		return cannot(fmt.Errorf("the answer of %s cannot be read: %w", c.base, err))
+		return failf("the answer of %s cannot be read: %w", c.base, err)
 	}
 	if len(t.rows) == 0 {
 		fmt.Fprintf(a.stderr, "no %s\n", k.name)

@@ -52,11 +52,11 @@ func (a *app) labUpCommand(name *string) *cobra.Command {
 		RunE: func(*cobra.Command, []string) error {
 			l, err := lab.New(*name, lab.Options{Progress: a.stdout, Detached: true})
 			if err != nil {
-				return cannot(err)
+				return failf("%w", err)
 			}
 			d, err := lab.BuildDemo(l)
 			if err != nil {
-				return cannot(errors.Join(err, l.Destroy()))
+				return failf("%w", errors.Join(err, l.Destroy()))
 			}
 			fmt.Fprintln(a.stdout)
 			printTopology(a.stdout, d)
@@ -84,10 +84,10 @@ func (a *app) labDownCommand(name *string) *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if pid := lab.InUse(*name); pid != 0 {
-				return cannot(fmt.Errorf("the lab is in use by process %d (eosin lab run?): end that first", pid))
+				return failf("the lab is in use by process %d (eosin lab run?): end that first", pid)
 			}
 			if err := lab.Destroy(*name); err != nil {
-				return cannot(err)
+				return failf("%w", err)
 			}
 			fmt.Fprintln(a.stdout, "The lab is gone.")
 			return nil
@@ -116,35 +116,35 @@ func (a *app) labRunCommand(name *string) *cobra.Command {
 func (a *app) labRun(ctx context.Context, name string, once bool, httpListen string) (err error) {
 	l, err := lab.New(name, lab.Options{Progress: a.stdout})
 	if err != nil {
-		return cannot(err)
+		return failf("%w", err)
 	}
 	defer func() {
 		if gone := l.Destroy(); gone != nil {
-			err = errors.Join(err, cannot(gone))
+			err = errors.Join(err, failf("%w", gone))
 			return
 		}
 		fmt.Fprintln(a.stdout, "The lab is gone.")
 	}()
 	d, err := lab.BuildDemo(l)
 	if err != nil {
-		return cannot(err)
+		return failf("%w", err)
 	}
 	cfg, err := config.Parse(d.ConfigPath(), []byte(d.Config))
 	if err == nil && httpListen != "" {
 		cfg, err = cfg.WithHTTPListen(httpListen)
 	}
 	if err != nil {
-		return cannot(err)
+		return failf("%w", err)
 	}
 	logPath := filepath.Join(l.Dir(), "eosin.log")
 	logFile, err := os.Create(logPath)
 	if err != nil {
-		return cannot(err)
+		return failf("%w", err)
 	}
 	defer logFile.Close()
 	log, err := newLogger(logFile, "text", "info")
 	if err != nil {
-		return cannot(err)
+		return failf("%w", err)
 	}
 
 	ctx, stop := context.WithCancel(ctx)
@@ -185,7 +185,7 @@ func (a *app) labShow(ctx context.Context, show *labTable, served chan error, on
 			return nil
 		case err := <-served:
 			served <- err
-			return cannot(fmt.Errorf("the controller ended: %w", err))
+			return failf("the controller ended: %w", err)
 		case <-time.After(250 * time.Millisecond):
 		}
 		late := time.Since(began) > labConverge
@@ -195,7 +195,7 @@ func (a *app) labShow(ctx context.Context, show *labTable, served chan error, on
 		var mesh []api.MeshEntry
 		if err := getJSON(ctx, c, "/api/v1/mesh", &mesh); err != nil {
 			if once && late {
-				return cannot(err)
+				return failf("%w", err)
 			}
 			continue // the server has not opened yet, or is closing
 		}

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -133,9 +132,9 @@ func (v *probeView) failure(ctx context.Context, c *client, ended error) error {
 	case v.problem != nil:
 		return problemError(v.problem)
 	case ctx.Err() == nil:
-		return cannot(fmt.Errorf("the answer of %s ended early: %w", c.base, ended))
+		return failf("the answer of %s ended early: %w", c.base, ended)
 	case v.result.Sent == 0:
-		return cannot(errors.New("interrupted before the first probe was decided"))
+		return failf("interrupted before the first probe was decided")
 	}
 	return nil
 }

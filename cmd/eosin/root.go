@@ -17,7 +17,7 @@ type app struct {
 	zone           *time.Location
 	server         string // --server
 	tokenFile      string // --token-file
-	secrets        secrets
+	credentials    credentials
 }
 
 // newApp returns the app of a process.
@@ -59,7 +59,7 @@ virtual machines, carries VLANs between hosts over tunnels, and probes who reach
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.server, "server", "", "URL of the controller (default $EOSIN_SERVER, else "+defaultServer+")")
 	flags.StringVar(&a.tokenFile, "token-file", "", "file with the controller's token (default: the token in $EOSIN_TOKEN)")
-	a.secrets.addFlags(flags)
+	a.credentials.addFlags(flags)
 	for _, name := range []string{"token-file", "ca", "cert", "key"} {
 		_ = root.MarkPersistentFlagFilename(name) // the flags were added above
 	}

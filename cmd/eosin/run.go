@@ -43,8 +43,10 @@ func usageErrorf(format string, args ...any) error {
 	return &exitError{status: exitUsage, err: fmt.Errorf(format, args...)}
 }
 
-// cannot says that the command could not be run.
-func cannot(err error) error { return &exitError{status: exitCannot, err: err} }
+// failf says that the command could not be run.
+func failf(format string, args ...any) error {
+	return &exitError{status: exitCannot, err: fmt.Errorf(format, args...)}
+}
 
 // run is the program without the process around it. It returns the exit status.
 func run(ctx context.Context, args []string, env func(string) string, stdin io.Reader, stdout, stderr io.Writer) int {

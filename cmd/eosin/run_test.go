@@ -569,7 +569,7 @@ func TestWords(t *testing.T) {
 		}
 	}
 	for d, want := range map[time.Duration]string{-1: "0s", 59 * time.Second: "59s", 200 * time.Second: "3m20s", 7500 * time.Second: "2h5m", 97 * time.Hour: "4d1h"} {
-		if got := span(d); got != want {
+		if got := formatAge(d); got != want {
 			t.Errorf("%v: %s, want %s", d, got, want)
 		}
 	}
@@ -578,7 +578,7 @@ func TestWords(t *testing.T) {
 			t.Errorf("%v: %s, want %s", ratio, got, want)
 		}
 	}
-	if got := several([]string{"a", "b", "c", "d", "e"}); got != "a,b,c,+2" {
+	if got := joinNames([]string{"a", "b", "c", "d", "e"}); got != "a,b,c,+2" {
 		t.Error(got)
 	}
 	if got := spelling.Printable("vm\x1b[31m1\n\u202e ü"); got != "vm?[31m1?? ü" {

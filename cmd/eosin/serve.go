@@ -197,7 +197,7 @@ func reloadConfig(c *controller.Controller, server *api.Server, started *config.
 		}
 	}
 	if err == nil {
-		err = stillGuarded(next, started.HTTP)
+		err = checkAuth(next, started.HTTP)
 	}
 	if err != nil {
 		c.ReloadFailed(err)
@@ -206,7 +206,7 @@ func reloadConfig(c *controller.Controller, server *api.Server, started *config.
 	for _, w := range next.Warnings {
 		log.Warn(w)
 	}
-	for _, w := range later(started, c.Config(), next) {
+	for _, w := range restartNotes(started, c.Config(), next) {
 		log.Warn(w)
 	}
 	server.SetToken(token)
@@ -215,7 +215,7 @@ func reloadConfig(c *controller.Controller, server *api.Server, started *config.
 }
 
 // later says what of the next config takes effect only later, beside that of the start and the one that runs.
-func later(started, running, next *config.Config) (list []string) {
+func restartNotes(started, running, next *config.Config) (list []string) {
 	if running.OpenFlow.Role != next.OpenFlow.Role {
 		list = append(list, "the changed openflow.role takes effect at each switch when it connects anew")
 	}
@@ -227,9 +227,9 @@ func later(started, running, next *config.Config) (list []string) {
 	return list
 }
 
-// stillGuarded refuses a config that would leave the API open to everybody, since HTTP goes on listening where it did at the start
+// checkAuth refuses a config that would leave the API open to everybody, since HTTP goes on listening where it did at the start
 // and as it did: the config may well be right for another place.
-func stillGuarded(next *config.Config, started config.HTTP) error {
+func checkAuth(next *config.Config, started config.HTTP) error {
 	running := *next
 	running.HTTP.TLS = started.TLS
 	if _, err := running.WithHTTPListen(started.Listen); err != nil {
@@ -242,8 +242,8 @@ func stillGuarded(next *config.Config, started config.HTTP) error {
 func lookAtFiles(cfg *config.Config, log *logrus.Logger) error {
 	var faults config.Errors
 	for _, f := range checkFiles(cfg, time.Now()) {
-		switch f.weight {
-		case hint:
+		switch f.severity {
+		case warning:
 			log.Warn(f.Error)
 		case outdated:
 			log.Error(f.Error)

@@ -32,7 +32,7 @@ func TestStillGuarded(t *testing.T) {
 		{home + "token_file: t", home, true},
 		{home, away + "token_file: t", true},
 	} {
-		err := stillGuarded(parse(c.next), parse(c.started).HTTP)
+		err := checkAuth(parse(c.next), parse(c.started).HTTP)
 		if (err == nil) != c.ok {
 			t.Errorf("started with %q, now %q: %v", c.started, c.next, err)
 		}
@@ -67,7 +67,7 @@ func TestLater(t *testing.T) {
 		"the role, a second time":     {plain, equal, equal, nil},
 		"both":                        {equal, equal, elsewhere, []string{role, listeners}},
 	} {
-		got := later(parse(c.started), parse(c.running), parse(c.next))
+		got := restartNotes(parse(c.started), parse(c.running), parse(c.next))
 		if len(got) != len(c.want) {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 			continue

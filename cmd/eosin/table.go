@@ -55,11 +55,11 @@ func (a *app) age(t *time.Time) string {
 	if t == nil || t.IsZero() {
 		return ""
 	}
-	return span(a.now().Sub(*t))
+	return formatAge(a.now().Sub(*t))
 }
 
 // span writes a time span in its two largest units.
-func span(d time.Duration) string {
+func formatAge(d time.Duration) string {
 	s := int64(max(d, 0) / time.Second)
 	switch {
 	case s < 60:
@@ -82,7 +82,7 @@ func yes(b bool) string {
 }
 
 // several writes up to three names and how many more there are.
-func several(names []string) string {
+func joinNames(names []string) string {
 	const most = 3
 	if len(names) <= most {
 		return strings.Join(names, ",")
