@@ -42,6 +42,7 @@ type peer struct {
 	silent func(msg []byte) bool
 	refuse func(msg []byte) (typ, code uint16)
 
+	held    [][]byte // requests that are left unanswered for now, see hold
 	log     []string // what the machine has sent since the last look, but discovery frames
 	hellos  int      // discovery frames
 	notices []string

@@ -53,24 +53,26 @@ func (e sessionEvent) String() string {
 	}[e]
 }
 
-// transitions are all changes of phase. Before the first, Handshake has exchanged HELLO and FEATURES. sends is what goes out at
-// once, in order; what stands in brackets goes out only if needed. docs/architecture.md has the same table.
-var transitions = []struct {
+type transitionRow struct {
 	from  []Phase
 	event sessionEvent
 	to    Phase
 	sends []string
-}{
-	{
-		[]Phase{Offline},
-		attached, Describing,
-		[]string{"set_config", "set_async", "role_request", "multipart desc", "multipart port_desc", "multipart meter_config", "[multipart flow]"},
-	},
+}
+
+// transitions are all changes of phase. Before the first, Handshake has exchanged HELLO and FEATURES. sends is what goes out at
+// once, in order; what stands in brackets goes out only if needed. docs/architecture.md has the same table.
+var transitions = []transitionRow{
+	{[]Phase{Offline}, attached, Describing, []string{
+		"set_config", "set_async", "role_request", "multipart desc", "multipart port_desc", "multipart meter_config", "[multipart flow]",
+	}},
 	{[]Phase{Describing}, claimDue, Describing, []string{"role_request"}},
 	{[]Phase{Describing}, described, Auditing, []string{"[meter_mod]", "multipart flow", "multipart group_desc"}},
 	{[]Phase{Describing}, describedFlows, Adopting, []string{"[meter_mod]"}},
 	{[]Phase{Adopting}, adoptionOver, Auditing, []string{"[meter_mod]", "multipart flow", "multipart group_desc"}},
-	{[]Phase{Ready}, auditDue, Auditing, []string{"[meter_mod]", "[multipart meter_config]", "multipart flow", "multipart group_desc"}},
+	{[]Phase{Ready}, auditDue, Auditing, []string{
+		"[meter_mod]", "[multipart meter_config]", "multipart flow", "multipart group_desc",
+	}},
 	{[]Phase{Auditing}, inSync, Ready, []string{"[meter_mod]", "[flow_mod]"}},
 	{[]Phase{Auditing}, outOfSync, Committing, []string{"[meter_mod]", "bundle open", "bundle add", "barrier_request"}},
 	{[]Phase{Committing}, bundleAccepted, Committing, []string{"bundle commit"}},
