@@ -138,7 +138,7 @@ func (s *Switch) Restoring() bool {
 			return true
 		}
 	}
-	return s.Graph.Relinking()
+	return s.Graph.Restoring()
 }
 
 // Ref returns the port's name in the graph.

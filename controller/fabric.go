@@ -153,7 +153,7 @@ func (f *fabric) run(ctx context.Context) error {
 		taken, f.posts = f.posts, taken[:0]
 		clear(f.waiting)
 		crowd := f.gone >= keepStrangers
-		f.hosts.SetMoves(f.moves)
+		f.hosts.SetMoveLimit(f.moves)
 		f.mu.Unlock()
 		now := time.Now()
 		for i := range taken {
@@ -229,7 +229,7 @@ func (f *fabric) takeFact(now time.Time, sw openflow.DatapathID, fact *apps.Fact
 		f.updates = f.hosts.Forget(sw, fact.Port, fact.VLAN, fact.MAC, f.updates)
 	case apps.HostSeen:
 		var verdict topology.Verdict
-		f.updates, verdict = f.hosts.Sight(topology.Sighting{Switch: sw, Port: fact.Port, VLAN: fact.VLAN, MAC: fact.MAC, At: fact.At}, f.updates)
+		f.updates, verdict = f.hosts.Observe(topology.Sighting{Switch: sw, Port: fact.Port, VLAN: fact.VLAN, MAC: fact.MAC, At: fact.At}, f.updates)
 		if verdict == topology.Placed || verdict == topology.Moved {
 			// The switch itself is told as well: it may have been told of an older place since it posted this.
 			f.updates = append(f.updates, topology.Update{Switch: sw, VLAN: fact.VLAN, MAC: fact.MAC, At: sw, Port: fact.Port})

@@ -13,7 +13,8 @@ import (
 func benchWorld(shape string, n int) *world {
 	w := newWorld()
 	join := func(a, b, pa, pb int) {
-		w.join(Wire, false, AllVLANs(), PortRef{openflow.DatapathID(a), openflow.PortNo(pa)}, PortRef{openflow.DatapathID(b), openflow.PortNo(pb)})
+		w.join(Wire, false, AllVLANs(), PortRef{openflow.DatapathID(a), openflow.PortNo(pa)},
+			PortRef{openflow.DatapathID(b), openflow.PortNo(pb)})
 	}
 	for i := 1; i <= n; i++ {
 		w.off[openflow.DatapathID(i)] = false
@@ -30,15 +31,16 @@ func benchWorld(shape string, n int) *world {
 	case "mesh":
 		for i := 1; i <= n; i++ {
 			for j := 1; j < i; j++ {
-				w.join(Tunnel, true, AllVLANs(), PortRef{openflow.DatapathID(j), openflow.PortNo(i)}, PortRef{openflow.DatapathID(i), openflow.PortNo(j)})
+				w.join(Tunnel, true, AllVLANs(), PortRef{openflow.DatapathID(j), openflow.PortNo(i)},
+					PortRef{openflow.DatapathID(i), openflow.PortNo(j)})
 			}
 		}
 	}
 	return w
 }
 
-// BenchmarkSight is a new host in a component of 100 switches: everybody is told, and everybody asks for the way.
-func BenchmarkSight(b *testing.B) {
+// BenchmarkObserve is a new host in a component of 100 switches: everybody is told, and everybody asks for the way.
+func BenchmarkObserve(b *testing.B) {
 	for _, shape := range []string{"star", "line", "ring", "mesh"} {
 		b.Run(shape+"/100", func(b *testing.B) {
 			s := benchWorld(shape, 100).graph().Snapshot()
@@ -50,7 +52,7 @@ func BenchmarkSight(b *testing.B) {
 			for b.Loop() {
 				mac := packet.MAC{2, 0, byte(i >> 24), byte(i >> 16), byte(i >> 8), byte(i)}
 				i++
-				out, _ = h.Sight(Sighting{50, 1000, 10, mac, t0}, out[:0])
+				out, _ = h.Observe(Sighting{50, 1000, 10, mac, t0}, out[:0])
 				for _, u := range out {
 					if _, ok := s.Next(u.VLAN, u.Switch, u.At); !ok {
 						b.Fatal("no way")
@@ -61,15 +63,15 @@ func BenchmarkSight(b *testing.B) {
 	}
 }
 
-// BenchmarkSightKnown is a frame of a host that is where it was.
-func BenchmarkSightKnown(b *testing.B) {
+// BenchmarkObserveKnown is a frame of a host that is where it was.
+func BenchmarkObserveKnown(b *testing.B) {
 	h := NewHosts(5)
 	h.Apply(benchWorld("star", 100).graph().Snapshot(), nil)
 	s := Sighting{50, 1000, 10, packet.MAC{2}, t0}
 	b.ReportAllocs()
 	for b.Loop() {
 		s.At = s.At.Add(time.Second)
-		h.Sight(s, nil)
+		h.Observe(s, nil)
 	}
 }
 
@@ -108,14 +110,15 @@ func BenchmarkApply(b *testing.B) {
 	h := NewHosts(5)
 	h.Apply(g.Snapshot(), nil)
 	for i := range 10000 {
-		h.Sight(Sighting{openflow.DatapathID(1 + i%100), 1000, 10, packet.MAC{2, 0, 0, 0, byte(i >> 8), byte(i)}, t0}, nil)
+		h.Observe(Sighting{openflow.DatapathID(1 + i%100), 1000, 10, packet.MAC{2, 0, 0, 0, byte(i >> 8), byte(i)}, t0},
+			nil)
 	}
 	a, z := PortRef{1, 2}, PortRef{2, 1}
 	var out []Update
 	b.ReportAllocs()
 	for i := uint64(1); b.Loop(); i++ {
 		if i%2 == 1 {
-			g.LinkDown(a, z)
+			linkDown(g, a, z)
 		} else {
 			g.LinkSeen(a, z, Wire, i, t0)
 		}

@@ -2,7 +2,7 @@ package topology
 
 import "github.com/eosin-sdn/eosin/openflow"
 
-// components are the sets of switches that live links join, whatever VLANs the links carry.
+// components are the sets of switches joined by live links, whatever VLANs the links carry.
 type components struct {
 	of      []int32 // by switch
 	members [][]openflow.DatapathID
@@ -22,7 +22,7 @@ func (s *layout) addComponents() {
 			sizes = append(sizes, 1)
 			continue
 		}
-		of[i] = of[root] // the root is the lowest member, so it was numbered before
+		of[i] = of[root] // the root is the lowest member, so its component is numbered
 		sizes[of[i]]++
 	}
 	all := make([]openflow.DatapathID, len(s.switches))
@@ -36,16 +36,8 @@ func (s *layout) addComponents() {
 	s.components = components{of: of, members: members}
 }
 
-// Component names the component of a switch by its lowest datapath id. A switch that is not known is a component of its own.
-func (s *layout) Component(dpid openflow.DatapathID) openflow.DatapathID {
-	if i, ok := s.index(dpid); ok {
-		return s.components.members[s.components.of[i]][0]
-	}
-	return dpid
-}
-
-// Members returns the switches of the component of a switch, itself included, ascending; nil if it is not known. The slice is
-// shared: do not change it.
+// Members returns the switches of the component of a switch, itself included, ascending; nil if the switch is unknown.
+// The slice is shared: do not change it.
 func (s *layout) Members(dpid openflow.DatapathID) []openflow.DatapathID {
 	if i, ok := s.index(dpid); ok {
 		return s.components.members[s.components.of[i]]
@@ -53,5 +45,5 @@ func (s *layout) Members(dpid openflow.DatapathID) []openflow.DatapathID {
 	return nil
 }
 
-// Alone reports whether no live link joins the switch to another one.
-func (s *layout) Alone(dpid openflow.DatapathID) bool { return len(s.Members(dpid)) < 2 }
+// Standalone reports whether no live link joins the switch to another.
+func (s *layout) Standalone(dpid openflow.DatapathID) bool { return len(s.Members(dpid)) < 2 }

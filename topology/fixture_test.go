@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/openflow"
+	"github.com/eosin-sdn/eosin/openflow/packet"
 )
 
 var t0 = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -52,7 +53,8 @@ func parseRef(t *testing.T, text string) PortRef {
 	return PortRef{openflow.DatapathID(d), openflow.PortNo(p)}
 }
 
-// parseWorld reads lines: "wire|gre|mesh A:1 B:1 [C:1...]" with an optional "vlans=10,11" at the end, "off N", "switch N".
+// parseWorld reads lines: "wire|gre|mesh A:1 B:1 [C:1...]" with an optional "vlans=10,11" at the end, "off N", "switch
+// N".
 func parseWorld(t *testing.T, text string) *world {
 	t.Helper()
 	w := newWorld()
@@ -168,11 +170,11 @@ func (w *world) mediaPorts(dpid openflow.DatapathID) []PortRef {
 func (w *world) peers(ref PortRef, vlan uint16) []PortRef {
 	var list []PortRef
 	for _, m := range w.media {
-		if !slices.Contains(m.ports, ref) || !w.ports[ref].VLANs.Has(vlan) {
+		if !slices.Contains(m.ports, ref) || !w.ports[ref].VLANs.has(vlan) {
 			continue
 		}
 		for _, p := range m.ports {
-			if p != ref && w.ports[p].VLANs.Has(vlan) {
+			if p != ref && w.ports[p].VLANs.has(vlan) {
 				list = append(list, p)
 			}
 		}
@@ -196,17 +198,19 @@ func (w *world) reach(from openflow.DatapathID, vlan uint16) map[openflow.Datapa
 	return seen
 }
 
-// flood simulates a broadcast from an edge port and counts the copies that each switch takes. What a switch that is wild does
-// with its flood ports is not as the snapshot says: it floods to all of them, but keeps split horizon, and does not talk to
-// itself.
-func (w *world) flood(t *testing.T, s *Snapshot, from openflow.DatapathID, vlan uint16, wild bool) map[openflow.DatapathID]int {
+// flood simulates a broadcast from an edge port and counts the copies that each switch takes. What a switch that is
+// wild does with its flood ports is not as the snapshot says: it floods to all of them, but keeps split horizon, and
+// does not talk to itself.
+func (w *world) flood(t *testing.T, s *Snapshot, from openflow.DatapathID, vlan uint16,
+	wild bool,
+) map[openflow.DatapathID]int {
 	t.Helper()
 	taken := map[openflow.DatapathID]int{from: 1}
 	type frame struct {
 		sw openflow.DatapathID
 		in PortRef
 	}
-	usable := func(p PortRef) bool { return wild && w.off[p.Switch] || s.Flood(vlan, p) == Forward }
+	usable := func(p PortRef) bool { return wild && w.off[p.Switch] || !s.Blocked(vlan, p) }
 	queue := []frame{{sw: from}}
 	for steps := 0; len(queue) > 0; steps++ {
 		if steps > 5000 {
@@ -257,13 +261,13 @@ func forwarding(s *Snapshot) []string {
 // dump is everything that a snapshot says, as text.
 func (w *world) dump(s *Snapshot, vlans ...uint16) string {
 	var b strings.Builder
-	fmt.Fprintln(&b, s.Links())
+	fmt.Fprintln(&b, s.Links(), s.connected)
 	for _, a := range s.Switches() {
-		fmt.Fprintln(&b, a, s.Connected(a), s.Component(a), s.Members(a), s.Alone(a))
+		fmt.Fprintln(&b, a, s.Members(a), s.Standalone(a))
 		for _, p := range w.mediaPorts(a) {
-			fmt.Fprintln(&b, p, s.Transit(p), s.Peers(p))
+			fmt.Fprintln(&b, p, s.Transit(p), peers(s, p))
 			for _, v := range vlans {
-				fmt.Fprintln(&b, v, s.Flood(v, p))
+				fmt.Fprintln(&b, v, s.Blocked(v, p))
 			}
 		}
 		for _, c := range s.Switches() {
@@ -274,4 +278,42 @@ func (w *world) dump(s *Snapshot, vlans ...uint16) string {
 		}
 	}
 	return b.String()
+}
+
+// peers are the ports that a transit port exchanges frames with, ascending.
+func peers(s *Snapshot, ref PortRef) []PortRef {
+	if i, ok := s.transitAt[ref]; ok {
+		return s.transit[i].peers
+	}
+	return nil
+}
+
+func (v VLANs) has(id uint16) bool { return v.raw().has(id) }
+
+// linkDown takes down the link between two ports.
+func linkDown(g *Graph, a, b PortRef) {
+	if l := g.links[NewLinkRef(a, b)]; l != nil {
+		g.linkDown(l)
+	}
+}
+
+// locate returns where the component of a switch has a host.
+func (h *Hosts) locate(from openflow.DatapathID, vlan uint16, mac packet.MAC) (PortRef, bool) {
+	r := h.records[NewHostKey(vlan, mac)]
+	if r == nil {
+		return PortRef{}, false
+	}
+	s, known := r.location(h.net.Members(from))
+	return s.PortRef, known
+}
+
+// all returns the location of every host in every component that knows it, sorted.
+func (h *Hosts) all() (list []PortRef) {
+	for _, r := range h.records {
+		for _, l := range locations(nil, r, h.net) {
+			list = append(list, l.at.PortRef)
+		}
+	}
+	slices.SortFunc(list, PortRef.Compare)
+	return list
 }

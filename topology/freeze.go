@@ -4,7 +4,7 @@ import "time"
 
 // Freeze describes a frozen host.
 type Freeze struct {
-	// Kept is the place that the host keeps, Refused the port whose sighting was one move too many.
+	// Kept is the location that the host keeps, Refused the port whose sighting was one move too many.
 	Kept, Refused PortRef
 	Until         time.Time
 }

@@ -6,26 +6,26 @@ import (
 	"github.com/eosin-sdn/eosin/openflow"
 )
 
-// PortInfo is what the graph needs to know of a port.
+// PortInfo describes a port.
 type PortInfo struct {
 	// Up is false while the port cannot carry frames.
 	Up bool
 	// Mesh is true for a tunnel port that obeys split horizon.
 	Mesh bool
-	// Held is true for a port that was the end of a link when the controller was restarted, and whose link has not been found
-	// again yet.
-	Held bool
+	// Retained is true for a port that was the end of a link before a restart of the controller, and whose link has not
+	// been found again yet.
+	Retained bool
 	// VLANs are the ids that the port carries.
 	VLANs VLANs
 }
 
 func (p PortInfo) equal(o PortInfo) bool {
-	return p.Up == o.Up && p.Mesh == o.Mesh && p.Held == o.Held && p.VLANs.Equal(o.VLANs)
+	return p.Up == o.Up && p.Mesh == o.Mesh && p.Retained == o.Retained && p.VLANs.equal(o.VLANs)
 }
 
-// Graph is the mutable map. One owner uses it; there are no locks. The zero value is not usable: see [NewGraph].
+// Graph is the mutable network graph. It is not safe for concurrent use. Use [NewGraph] to make one.
 //
-// Facts may come in any order: a link whose switch or port is not described yet waits, as a link that is down.
+// Facts may come in any order: a link whose switch or port is not described yet is down until it is.
 type Graph struct {
 	switches map[openflow.DatapathID]bool // value: connected
 	answered map[openflow.DatapathID]time.Time
@@ -34,7 +34,7 @@ type Graph struct {
 	byPort   map[PortRef][]*link
 	bySwitch map[openflow.DatapathID][]*link
 
-	vlanSets map[vlanBits]*vlanBits // every set in use, once
+	vlanSets map[vlanBits]*vlanBits // interned sets
 
 	version  uint64
 	snapshot *Snapshot // the latest, valid until changed or measured is set
@@ -65,9 +65,9 @@ func (g *Graph) SetSwitch(dpid openflow.DatapathID, connected bool) {
 	delete(g.answered, dpid)
 	g.changed = true
 	for _, l := range g.bySwitch[dpid] {
-		// Hellos sent around the change say nothing: the other end of the control channel was not there to report them.
-		l.ab.forgive()
-		l.ba.forgive()
+		// Hellos sent around the change prove nothing: nobody was there to report them.
+		l.ab.clearPending()
+		l.ba.clearPending()
 	}
 }
 
@@ -88,7 +88,7 @@ func (g *Graph) RemoveSwitch(dpid openflow.DatapathID) {
 	}
 }
 
-// SetPort describes a port. The links of a port that is not up go down at once and have to be discovered again.
+// SetPort describes a port. The links of a port that is not up go down and have to be discovered again.
 func (g *Graph) SetPort(ref PortRef, info PortInfo) {
 	old, known := g.ports[ref]
 	if known && old.equal(info) {
@@ -96,17 +96,19 @@ func (g *Graph) SetPort(ref PortRef, info PortInfo) {
 	}
 	info.VLANs = g.intern(info.VLANs)
 	g.ports[ref] = info
-	if len(g.byPort[ref]) > 0 || old.Held != info.Held {
-		g.changed = true // other ports do not appear in snapshots
+	if len(g.byPort[ref]) > 0 || old.Retained != info.Retained {
+		g.changed = true // other ports are not part of snapshots
 	}
 	if !info.Up {
-		g.LinksOfPortDown(ref)
+		for _, l := range g.byPort[ref] {
+			g.linkDown(l)
+		}
 	}
 }
 
 // RemovePort forgets a port and its links.
 func (g *Graph) RemovePort(ref PortRef) {
-	g.changed = g.changed || g.ports[ref].Held
+	g.changed = g.changed || g.ports[ref].Retained
 	delete(g.ports, ref)
 	for len(g.byPort[ref]) > 0 {
 		g.remove(g.byPort[ref][0])

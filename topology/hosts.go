@@ -8,6 +8,32 @@ import (
 	"github.com/eosin-sdn/eosin/openflow/packet"
 )
 
+// Sighting is a frame from a host that came in by a port.
+type Sighting struct {
+	Switch openflow.DatapathID
+	Port   openflow.PortNo
+	VLAN   uint16
+	MAC    packet.MAC
+	At     time.Time
+}
+
+// Update tells a switch where a host is now.
+type Update struct {
+	// Switch is the recipient.
+	Switch openflow.DatapathID
+	VLAN   uint16
+	MAC    packet.MAC
+	// At is the switch of the host; 0 = unknown. If it is Switch itself, an earlier sighting of its own holds again.
+	At openflow.DatapathID
+	// Port is the host's port on At.
+	Port openflow.PortNo
+}
+
+// update makes an update for a switch; the zero location says that the host's location is unknown.
+func (k HostKey) update(to openflow.DatapathID, location PortRef) Update {
+	return Update{Switch: to, VLAN: k.VLAN(), MAC: k.MAC(), At: location.Switch, Port: location.Port}
+}
+
 // Verdict says what became of a sighting.
 type Verdict uint8
 
@@ -16,89 +42,77 @@ const (
 	Placed      Verdict = iota // the host is new in its component
 	Refreshed                  // it is where it was
 	Moved                      // it was at another switch, or at another port of this one
-	Outdated                   // it was seen elsewhere later: remembered, no more
-	OnTransit                  // the port leads to another switch: not taken
-	Lone                       // the switch has no links: not taken, the switch looks after its hosts itself
-	Frozen                     // the host is frozen elsewhere: not taken
-	NewlyFrozen                // this would have been one move too many: not taken, see [Hosts.Freeze]
+	Outdated                   // it was seen elsewhere later: only remembered
+	OnTransit                  // refused: the port leads to another switch
+	Standalone                 // refused: the switch has no links and tracks its hosts itself
+	Frozen                     // refused: the host is frozen elsewhere
+	NewlyFrozen                // refused: one move too many, see [Hosts.Freeze]
 )
 
-func (v Verdict) String() string {
-	return [...]string{
-		"placed", "refreshed", "moved", "outdated", "on_transit", "lone", "frozen", "newly_frozen",
-	}[v]
-}
-
-// Hosts holds the places of hosts in all components of more than one switch. One owner uses it; there are no locks.
+// Hosts tracks the locations of hosts in all components of more than one switch. It is not safe for concurrent use.
 //
-// A host is a MAC address in a VLAN. Its place in a component is the edge port of the component at which it was seen last; of
-// two sightings at the same time, that at the lower port counts. Components know nothing of one another. When a link
-// joins two, the newer of their places is the one; when a port becomes transit, what was seen there was never there.
+// The location of a host in a component is the edge port of the component where it was seen last; of two sightings at
+// the same time, the one at the lower port counts. When a link joins two components, the newer of their locations wins;
+// when a port becomes transit, sightings there are void.
 //
-// The place follows from the sightings and the snapshot alone, in whatever order they came. A lone switch is not followed:
-// when it gets its first link, its hosts have to be sighted again, after [Hosts.Apply].
+// Locations follow from the sightings and the snapshot alone, in whatever order they came. The hosts of a standalone
+// switch are not tracked: when it gets its first link, they have to be observed again, after [Hosts.Apply].
 type Hosts struct {
-	limit   int // moves
-	net     *Snapshot
-	records map[HostKey]*record
+	moveLimit int
+	net       *Snapshot
+	records   map[HostKey]*record
 	// epoch is the time of the first sighting. Times are kept relative to it, so that they follow the monotonic clock.
 	epoch time.Time
 }
 
-// NewHosts returns an empty set of hosts that freezes those which move between switches more often than the given number
-// of times within [MoveWindow]; 0 = never.
-func NewHosts(moves int) *Hosts {
-	return &Hosts{limit: moves, net: NewGraph().Snapshot(), records: map[HostKey]*record{}}
+// NewHosts returns an empty set of hosts. A host that moves between switches more often than moveLimit within
+// [MoveWindow] is frozen; 0 = never.
+func NewHosts(moveLimit int) *Hosts {
+	return &Hosts{moveLimit: moveLimit, net: NewGraph().Snapshot(), records: map[HostKey]*record{}}
 }
 
-// SetMoves changes the limit of moves.
-func (h *Hosts) SetMoves(moves int) { h.limit = moves }
+// SetMoveLimit changes the limit of moves.
+func (h *Hosts) SetMoveLimit(limit int) { h.moveLimit = limit }
 
-// Len is the number of hosts known in any component.
-func (h *Hosts) Len() int { return len(h.records) }
-
-// Sight takes a sighting and appends what the switches of the component must be told. The switch that saw the host is told only
-// if its sighting does not hold; then it alone is told.
-func (h *Hosts) Sight(s Sighting, out []Update) ([]Update, Verdict) {
+// Observe takes a sighting and appends updates for the switches of the component. The switch that saw the host gets one
+// only if its sighting is not accepted; then no other switch gets one.
+func (h *Hosts) Observe(s Sighting, out []Update) ([]Update, Verdict) {
 	ref := PortRef{s.Switch, s.Port}
 	members := h.net.Members(s.Switch)
 	if len(members) < 2 {
-		return out, Lone
+		return out, Standalone
 	}
 	key := NewHostKey(s.VLAN, s.MAC)
 	r := h.records[key]
 	seen := sighting{at: h.since(s.At), PortRef: ref}
 	if h.net.Transit(ref) {
-		return h.correct(out, key, r, members, s.Switch), OnTransit
+		return correct(out, key, r, members, s.Switch), OnTransit
 	}
 	if r == nil {
 		h.records[key] = &record{latest: seen}
-		return tell(out, key, members, ref), Placed
+		return announce(out, key, members, ref), Placed
 	}
-	place, known := h.place(r, members)
+	location, known := r.location(members)
 	switch {
 	case !known:
 		r.put(seen)
-		return tell(out, key, members, ref), Placed
-	case place.PortRef == ref:
+		return announce(out, key, members, ref), Placed
+	case location.PortRef == ref:
 		r.put(seen)
 		return out, Refreshed
 	case r.moves != nil && r.moves.frozen(seen.at):
-		return h.correct(out, key, r, members, s.Switch), Frozen
-	case place.newer(seen):
-		r.put(seen)
-		r.bound(members)
-		return append(out, key.update(s.Switch, place.PortRef)), Outdated
-	case place.Switch == ref.Switch:
-		r.put(seen)
-		r.bound(members)
+		return correct(out, key, r, members, s.Switch), Frozen
+	case location.newer(seen):
+		r.putWithin(members, seen)
+		return append(out, key.update(s.Switch, location.PortRef)), Outdated
+	case location.Switch == ref.Switch:
+		r.putWithin(members, seen)
 		return out, Moved
-	case !h.mayMove(r, seen, place.PortRef):
-		return append(out, key.update(s.Switch, place.PortRef)), NewlyFrozen
+	case !h.mayMove(r, seen, location.PortRef):
+		return append(out, key.update(s.Switch, location.PortRef)), NewlyFrozen
 	}
-	r.put(seen)
-	r.bound(members)
-	return tell(out, key, members, ref), Moved
+	r.putWithin(members, seen)
+	return announce(out, key, members, ref), Moved
 }
 
 // since converts a time to that of sightings.
@@ -110,13 +124,13 @@ func (h *Hosts) since(t time.Time) int64 {
 }
 
 func (h *Hosts) mayMove(r *record, seen sighting, from PortRef) bool {
-	if h.limit <= 0 {
+	if h.moveLimit <= 0 {
 		return true
 	}
 	if r.moves == nil {
 		r.moves = &moves{}
 	}
-	if r.moves.Allow(h.limit, seen.at) {
+	if r.moves.Allow(h.moveLimit, seen.at) {
 		return true
 	}
 	r.moves.freeze(seen.at, from, seen.PortRef)
@@ -129,26 +143,29 @@ func (h *Hosts) Freeze(vlan uint16, mac packet.MAC, now time.Time) (Freeze, bool
 	if r == nil || r.moves == nil || !r.moves.frozen(h.since(now)) {
 		return Freeze{}, false
 	}
-	return Freeze{Kept: r.moves.kept, Refused: r.moves.refused, Until: h.epoch.Add(time.Duration(r.moves.until))}, true
+	m := r.moves
+	return Freeze{Kept: m.kept, Refused: m.refused, Until: h.epoch.Add(time.Duration(m.until))}, true
 }
 
-// Forget says that a host is no longer at a port: it was silent for too long, or the port went down. If that was its place, the
-// component knows no place until the host is seen again, since older sightings are no better.
-func (h *Hosts) Forget(dpid openflow.DatapathID, port openflow.PortNo, vlan uint16, mac packet.MAC, out []Update) []Update {
+// Forget says that a host is no longer at a port: it was silent for too long, or the port went down. If that was its
+// location, the component knows none until the host is seen again, since older sightings are no better.
+func (h *Hosts) Forget(
+	dpid openflow.DatapathID, port openflow.PortNo, vlan uint16, mac packet.MAC, out []Update,
+) []Update {
 	key := NewHostKey(vlan, mac)
 	r, members := h.records[key], h.net.Members(dpid)
 	if r == nil || len(members) < 2 {
 		return out
 	}
 	ref := PortRef{dpid, port}
-	place, known := h.place(r, members)
-	if !known || place.PortRef != ref {
+	location, known := r.location(members)
+	if !known || location.PortRef != ref {
 		if r.latest.PortRef != ref {
 			h.keep(key, r, func(s sighting) bool { return s.PortRef != ref })
 		}
 		return out
 	}
-	h.keep(key, r, func(s sighting) bool { return !within(members, s.Switch) })
+	h.keep(key, r, func(s sighting) bool { return !contains(members, s.Switch) })
 	for _, member := range members {
 		if member != dpid {
 			out = append(out, key.update(member, PortRef{}))
@@ -157,77 +174,29 @@ func (h *Hosts) Forget(dpid openflow.DatapathID, port openflow.PortNo, vlan uint
 	return out
 }
 
-// Place returns where the component of a switch has a host.
-func (h *Hosts) Place(from openflow.DatapathID, vlan uint16, mac packet.MAC) (PortRef, bool) {
-	r := h.records[NewHostKey(vlan, mac)]
-	if r == nil {
-		return PortRef{}, false
-	}
-	s, known := h.place(r, h.net.Members(from))
-	return s.PortRef, known
-}
-
-// All calls yield for every host and place (one for each component that knows the host) until it returns false, in no order.
-func (h *Hosts) All(yield func(Host) bool) {
-	for key, r := range h.records {
-		for s := range r.each {
-			if place, _ := h.place(r, h.net.Members(s.Switch)); place.PortRef != s.PortRef {
-				continue
-			}
-			if !yield(Host{VLAN: key.VLAN(), MAC: key.MAC(), Place: s.PortRef, Seen: h.epoch.Add(time.Duration(s.at))}) {
-				return
-			}
-		}
-	}
-}
-
-// Tell appends all that a switch must know, for one that starts from nothing.
-func (h *Hosts) Tell(dpid openflow.DatapathID, out []Update) []Update {
-	members := h.net.Members(dpid)
-	if len(members) < 2 {
-		return out
-	}
-	for key, r := range h.records {
-		if place, known := h.place(r, members); known && place.Switch != dpid {
-			out = append(out, key.update(dpid, place.PortRef))
-		}
-	}
-	return out
-}
-
-// place finds the newest sighting in a component.
-func (h *Hosts) place(r *record, members []openflow.DatapathID) (best sighting, known bool) {
-	for s := range r.each {
-		if within(members, s.Switch) && (!known || s.newer(best)) {
-			best, known = s, true
-		}
-	}
-	return best, known
-}
-
-// keep drops the sightings that the function refuses, and the host with its last one.
+// keep drops the sightings that the function rejects, and the host with its last one.
 func (h *Hosts) keep(key HostKey, r *record, accept func(sighting) bool) {
 	if !r.keep(accept) {
 		delete(h.records, key)
 	}
 }
 
-// correct tells a switch whose sighting was not taken where the host is, if anybody knows.
-func (h *Hosts) correct(out []Update, key HostKey, r *record, members []openflow.DatapathID, dpid openflow.DatapathID) []Update {
+// correct tells a switch whose sighting was refused where the host is, if that is known.
+func correct(out []Update, key HostKey, r *record, members []openflow.DatapathID, dpid openflow.DatapathID) []Update {
 	if r != nil {
-		if place, known := h.place(r, members); known {
-			return append(out, key.update(dpid, place.PortRef))
+		if location, known := r.location(members); known {
+			return append(out, key.update(dpid, location.PortRef))
 		}
 	}
 	return out
 }
 
-// tell tells all switches of a component but the host's own.
-func tell(out []Update, key HostKey, members []openflow.DatapathID, place PortRef) []Update {
+// announce tells all switches of a component but the host's own.
+func announce(out []Update, key HostKey, members []openflow.DatapathID, location PortRef) []Update {
 	out = slices.Grow(out, len(members))
-	u := key.update(0, place)
+	u := key.update(0, location)
 	for _, member := range members {
-		if member != place.Switch {
+		if member != location.Switch {
 			u.Switch = member
 			out = append(out, u)
 		}
@@ -235,7 +204,7 @@ func tell(out []Update, key HostKey, members []openflow.DatapathID, place PortRe
 	return out
 }
 
-func within(members []openflow.DatapathID, dpid openflow.DatapathID) bool {
+func contains(members []openflow.DatapathID, dpid openflow.DatapathID) bool {
 	_, ok := slices.BinarySearch(members, dpid)
 	return ok
 }

@@ -26,11 +26,11 @@ func newAudience(t *testing.T, g *Graph) *audience {
 	return a
 }
 
-func (a *audience) set(dpid openflow.DatapathID, host byte, place PortRef) {
+func (a *audience) set(dpid openflow.DatapathID, host byte, location PortRef) {
 	if a.believe[dpid] == nil {
 		a.believe[dpid] = map[byte]PortRef{}
 	}
-	a.believe[dpid][host] = place
+	a.believe[dpid][host] = location
 }
 
 func (a *audience) hear(updates []Update) {
@@ -39,7 +39,8 @@ func (a *audience) hear(updates []Update) {
 	}
 }
 
-// apply takes a new snapshot; switches that are alone no longer announce their hosts, and drop those at transit ports.
+// apply takes a new snapshot; switches that are standalone no longer announce their hosts, and drop those at transit
+// ports.
 func (a *audience) apply() {
 	type own struct {
 		ref  PortRef
@@ -48,23 +49,23 @@ func (a *audience) apply() {
 	var owns []own
 	next := a.g.Snapshot()
 	for dpid, hosts := range a.believe {
-		for host, place := range hosts {
+		for host, location := range hosts {
 			switch {
-			case place.Switch != dpid || !a.h.net.Alone(dpid):
-			case next.Transit(place):
+			case location.Switch != dpid || !a.h.net.Standalone(dpid):
+			case next.Transit(location):
 				a.set(dpid, host, PortRef{})
-			case !next.Alone(dpid):
-				owns = append(owns, own{place, host})
+			case !next.Standalone(dpid):
+				owns = append(owns, own{location, host})
 			}
 		}
 	}
 	a.hear(a.h.Apply(next, nil))
 	for _, o := range owns {
-		a.sight(o.ref, o.host, a.seen[o.ref.Switch][o.host])
+		a.observe(o.ref, o.host, a.seen[o.ref.Switch][o.host])
 	}
 }
 
-func (a *audience) sight(ref PortRef, host byte, at time.Time) {
+func (a *audience) observe(ref PortRef, host byte, at time.Time) {
 	if !a.h.net.Transit(ref) {
 		a.set(ref.Switch, host, ref)
 		if a.seen[ref.Switch] == nil {
@@ -72,7 +73,7 @@ func (a *audience) sight(ref PortRef, host byte, at time.Time) {
 		}
 		a.seen[ref.Switch][host] = at
 	}
-	updates, _ := a.h.Sight(Sighting{ref.Switch, ref.Port, 10, packet.MAC{5: host}, at}, nil)
+	updates, _ := a.h.Observe(Sighting{ref.Switch, ref.Port, 10, packet.MAC{5: host}, at}, nil)
 	a.hear(updates)
 }
 
@@ -88,22 +89,22 @@ func (a *audience) verify(hosts byte) {
 	a.t.Helper()
 	for _, dpid := range a.h.net.Switches() {
 		for host := range hosts {
-			place, _ := a.h.Place(dpid, 10, packet.MAC{5: host})
+			location, _ := a.h.locate(dpid, 10, packet.MAC{5: host})
 			believed := a.believe[dpid][host]
-			if a.h.net.Alone(dpid) {
+			if a.h.net.Standalone(dpid) {
 				if believed.Switch != 0 && believed.Switch != dpid {
-					a.t.Errorf("lone switch %d believes that host %d is at %v", dpid, host, believed)
+					a.t.Errorf("standalone switch %d believes that host %d is at %v", dpid, host, believed)
 				}
 				continue
 			}
-			if believed.Switch != place.Switch || place.Switch == dpid && believed != place {
-				a.t.Errorf("switch %d believes that host %d is at %v; it is at %v", dpid, host, believed, place)
+			if believed.Switch != location.Switch || location.Switch == dpid && believed != location {
+				a.t.Errorf("switch %d believes that host %d is at %v; it is at %v", dpid, host, believed, location)
 			}
 		}
 	}
 }
 
-// The same facts in any order: the same places, and everybody believes them.
+// The same facts in any order: the same locations, and everybody believes them.
 func TestRandomHostsOrder(t *testing.T) {
 	for seed := range uint64(400) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
@@ -114,7 +115,7 @@ func TestRandomHostsOrder(t *testing.T) {
 			for range 25 {
 				ref := PortRef{openflow.DatapathID(1 + r.IntN(7)), openflow.PortNo(3 + r.IntN(3))}
 				host, at := byte(r.IntN(3)), t0.Add(time.Duration(r.IntN(4))*time.Second)
-				facts = append(facts, func(a *audience) { a.sight(ref, host, at) })
+				facts = append(facts, func(a *audience) { a.observe(ref, host, at) })
 			}
 			for range r.IntN(3) {
 				x, y := PortRef{openflow.DatapathID(1 + r.IntN(7)), 3}, PortRef{openflow.DatapathID(1 + r.IntN(7)), 4}
@@ -135,8 +136,8 @@ func TestRandomHostsOrder(t *testing.T) {
 				got := ""
 				for _, dpid := range a.h.net.Switches() {
 					for host := range byte(3) {
-						place, ok := a.h.Place(dpid, 10, packet.MAC{5: host})
-						got += fmt.Sprintln(dpid, host, place, ok)
+						location, ok := a.h.locate(dpid, 10, packet.MAC{5: host})
+						got += fmt.Sprintln(dpid, host, location, ok)
 					}
 				}
 				if want == "" {
@@ -166,12 +167,12 @@ func TestRandomHostsWalk(t *testing.T) {
 				switch kind := r.IntN(10); {
 				case kind < 5:
 					at := t0.Add(time.Duration(step+r.IntN(5)) * time.Second)
-					a.sight(port(), byte(r.IntN(4)), at)
+					a.observe(port(), byte(r.IntN(4)), at)
 				case kind < 7:
 					a.forget(port(), byte(r.IntN(4)))
 				case kind < 8 && len(w.media) > 0:
 					ports := w.media[r.IntN(len(w.media))].ports
-					a.g.LinkDown(ports[0], ports[1])
+					linkDown(a.g, ports[0], ports[1])
 				case kind < 9 && len(w.media) > 0:
 					m := w.media[r.IntN(len(w.media))]
 					a.g.LinkSeen(m.ports[0], m.ports[1], m.kind, uint64(step), t0)

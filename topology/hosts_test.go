@@ -12,11 +12,14 @@ import (
 var vm = packet.MAC{0x52, 0x54, 0, 0, 0, 1}
 
 func sightingAt(ref PortRef, seconds float64) Sighting {
-	return Sighting{Switch: ref.Switch, Port: ref.Port, VLAN: 10, MAC: vm, At: t0.Add(time.Duration(seconds * float64(time.Second)))}
+	return Sighting{
+		Switch: ref.Switch, Port: ref.Port, VLAN: 10, MAC: vm,
+		At: t0.Add(time.Duration(seconds * float64(time.Second))),
+	}
 }
 
-func toldOf(to openflow.DatapathID, place PortRef) Update {
-	return Update{Switch: to, VLAN: 10, MAC: vm, At: place.Switch, Port: place.Port}
+func updateFor(to openflow.DatapathID, location PortRef) Update {
+	return Update{Switch: to, VLAN: 10, MAC: vm, At: location.Switch, Port: location.Port}
 }
 
 // check compares updates and empties them.
@@ -28,7 +31,7 @@ func check(t *testing.T, what string, got *[]Update, want ...Update) {
 	*got = (*got)[:0]
 }
 
-func TestHostsSight(t *testing.T) {
+func TestHostsObserve(t *testing.T) {
 	w := parseWorld(t, "wire 1:1 2:1; wire 2:2 3:1; switch 4")
 	h := NewHosts(5)
 	out := h.Apply(w.graph().Snapshot(), nil)
@@ -41,39 +44,37 @@ func TestHostsSight(t *testing.T) {
 		verdict Verdict
 		want    []Update
 	}{
-		{"new", a, 1, Placed, []Update{toldOf(2, a), toldOf(3, a)}},
+		{"new", a, 1, Placed, []Update{updateFor(2, a), updateFor(3, a)}},
 		{"again", a, 2, Refreshed, nil},
-		{"by a transit port", PortRef{2, 1}, 3, OnTransit, []Update{toldOf(2, a)}},
-		{"at a lone switch", PortRef{4, 1}, 3, Lone, nil},
-		{"at an unknown switch", PortRef{5, 1}, 3, Lone, nil},
+		{"by a transit port", PortRef{2, 1}, 3, OnTransit, []Update{updateFor(2, a)}},
+		{"at a standalone switch", PortRef{4, 1}, 3, Standalone, nil},
+		{"at an unknown switch", PortRef{5, 1}, 3, Standalone, nil},
 		{"at another port", b, 4, Moved, nil},
-		{"at another switch", c, 5, Moved, []Update{toldOf(1, c), toldOf(2, c)}},
-		{"late news", a, 4.5, Outdated, []Update{toldOf(1, c)}},
-		{"at the same time, a lower port", b, 5, Moved, []Update{toldOf(2, b), toldOf(3, b)}},
-		{"at the same time, a higher port", c, 5, Outdated, []Update{toldOf(3, b)}},
+		{"at another switch", c, 5, Moved, []Update{updateFor(1, c), updateFor(2, c)}},
+		{"late news", a, 4.5, Outdated, []Update{updateFor(1, c)}},
+		{"at the same time, a lower port", b, 5, Moved, []Update{updateFor(2, b), updateFor(3, b)}},
+		{"at the same time, a higher port", c, 5, Outdated, []Update{updateFor(3, b)}},
 	}
 	for _, s := range steps {
 		var verdict Verdict
-		out, verdict = h.Sight(sightingAt(s.at, s.seconds), out)
+		out, verdict = h.Observe(sightingAt(s.at, s.seconds), out)
 		if verdict != s.verdict {
 			t.Errorf("%s: %v, want %v", s.name, verdict, s.verdict)
 		}
 		check(t, s.name, &out, s.want...)
 	}
-	if place, ok := h.Place(2, 10, vm); !ok || place != b {
-		t.Errorf("place %v, %v", place, ok)
+	if location, ok := h.locate(2, 10, vm); !ok || location != b {
+		t.Errorf("location %v, %v", location, ok)
 	}
-	if _, ok := h.Place(2, 11, vm); ok {
-		t.Error("a place in another VLAN")
+	if _, ok := h.locate(2, 11, vm); ok {
+		t.Error("a location in another VLAN")
 	}
-	out = h.Tell(2, out)
-	check(t, "tell", &out, toldOf(2, b))
 	out = h.Forget(3, 10, 10, vm, out)
 	check(t, "forget where it is not", &out)
 	out = h.Forget(1, 11, 10, vm, out)
-	check(t, "forget", &out, toldOf(2, PortRef{}), toldOf(3, PortRef{}))
-	if h.Len() != 0 {
-		t.Errorf("%d hosts left", h.Len())
+	check(t, "forget", &out, updateFor(2, PortRef{}), updateFor(3, PortRef{}))
+	if len(h.records) != 0 {
+		t.Errorf("%d hosts left", len(h.records))
 	}
 }
 
@@ -83,16 +84,12 @@ func TestHostsMergeAndSplit(t *testing.T) {
 	h := NewHosts(5)
 	out := h.Apply(g.Snapshot(), nil)
 	a, c := PortRef{1, 10}, PortRef{4, 10}
-	out, _ = h.Sight(sightingAt(a, 1), out)
-	check(t, "left", &out, toldOf(2, a))
-	out, _ = h.Sight(sightingAt(c, 2), out)
-	check(t, "right", &out, toldOf(3, c))
-	places := 0
-	for range h.All {
-		places++
-	}
-	if places != 2 {
-		t.Errorf("%d places of one host in two components", places)
+	out, _ = h.Observe(sightingAt(a, 1), out)
+	check(t, "left", &out, updateFor(2, a))
+	out, _ = h.Observe(sightingAt(c, 2), out)
+	check(t, "right", &out, updateFor(3, c))
+	if got := h.all(); !slices.Equal(got, []PortRef{a, c}) {
+		t.Errorf("locations of one host in two components: %v", got)
 	}
 
 	for _, p := range []PortRef{{2, 2}, {3, 2}} {
@@ -100,22 +97,22 @@ func TestHostsMergeAndSplit(t *testing.T) {
 	}
 	g.LinkSeen(PortRef{2, 2}, PortRef{3, 2}, Wire, 1, t0)
 	out = h.Apply(g.Snapshot(), out)
-	check(t, "merged", &out, toldOf(1, c), toldOf(2, c))
+	check(t, "merged", &out, updateFor(1, c), updateFor(2, c))
 
-	g.LinkDown(PortRef{3, 2}, PortRef{2, 2})
+	linkDown(g, PortRef{3, 2}, PortRef{2, 2})
 	out = h.Apply(g.Snapshot(), out)
-	check(t, "split", &out, toldOf(1, a), toldOf(2, a))
+	check(t, "split", &out, updateFor(1, a), updateFor(2, a))
 
-	g.LinkDown(PortRef{1, 1}, PortRef{2, 1})
+	linkDown(g, PortRef{1, 1}, PortRef{2, 1})
 	out = h.Apply(g.Snapshot(), out)
-	check(t, "lone", &out, toldOf(2, PortRef{}))
-	if got := slices.Collect(h.All); len(got) != 1 || got[0].Place != c {
-		t.Errorf("hosts %+v", got)
+	check(t, "standalone", &out, updateFor(2, PortRef{}))
+	if got := h.all(); !slices.Equal(got, []PortRef{c}) {
+		t.Errorf("hosts at %v", got)
 	}
 
 	g.RemoveSwitch(4)
 	out = h.Apply(g.Snapshot(), out)
-	check(t, "removed", &out, toldOf(3, PortRef{}))
+	check(t, "removed", &out, updateFor(3, PortRef{}))
 }
 
 // What was seen at a port before the port was known to be transit was never there.
@@ -124,14 +121,14 @@ func TestHostsTransit(t *testing.T) {
 	h := NewHosts(5)
 	out := h.Apply(g.Snapshot(), nil)
 	a, b := PortRef{1, 10}, PortRef{2, 5}
-	out, _ = h.Sight(sightingAt(a, 1), out)
-	out, _ = h.Sight(sightingAt(b, 2), out[:0])
-	check(t, "moved", &out, toldOf(1, b))
+	out, _ = h.Observe(sightingAt(a, 1), out)
+	out, _ = h.Observe(sightingAt(b, 2), out[:0])
+	check(t, "moved", &out, updateFor(1, b))
 	g.SetPort(b, PortInfo{Up: true, VLANs: AllVLANs()})
 	g.SetPort(PortRef{3, 1}, PortInfo{Up: true, VLANs: AllVLANs()})
 	g.LinkSeen(PortRef{3, 1}, b, Wire, 1, t0)
 	out = h.Apply(g.Snapshot(), out)
-	check(t, "back", &out, toldOf(1, a), toldOf(2, a), toldOf(3, a))
+	check(t, "back", &out, updateFor(1, a), updateFor(2, a), updateFor(3, a))
 }
 
 func TestHostsFreeze(t *testing.T) {
@@ -156,7 +153,7 @@ func TestHostsFreeze(t *testing.T) {
 		{b, 72, Moved},
 		{a, 72.1, NewlyFrozen},
 	} {
-		_, verdict := h.Sight(sightingAt(s.at, s.seconds), nil)
+		_, verdict := h.Observe(sightingAt(s.at, s.seconds), nil)
 		if verdict != s.verdict {
 			t.Fatalf("at %v after %v s: %v, want %v", s.at, s.seconds, verdict, s.verdict)
 		}
@@ -170,27 +167,27 @@ func TestHostsFreeze(t *testing.T) {
 	if _, ok := h.Freeze(10, vm, sightingAt(a, 140).At); ok {
 		t.Error("frozen for ever")
 	}
-	h.SetMoves(0)
+	h.SetMoveLimit(0)
 	for i := range 20 {
 		at := [...]PortRef{a, b}[i%2]
-		if _, verdict := h.Sight(sightingAt(at, 200+float64(i)/10), nil); verdict == NewlyFrozen {
+		if _, verdict := h.Observe(sightingAt(at, 200+float64(i)/10), nil); verdict == NewlyFrozen {
 			t.Fatal("frozen without a limit")
 		}
 	}
 }
 
-// The ports at which one host is remembered are bounded, and its place survives.
+// The ports at which one host is remembered are bounded, and its location survives.
 func TestHostsBound(t *testing.T) {
 	h := NewHosts(0)
 	h.Apply(parseWorld(t, "wire 1:1 2:1").graph().Snapshot(), nil)
 	for i := range 1000 {
-		h.Sight(sightingAt(PortRef{openflow.DatapathID(1 + i%2), openflow.PortNo(10 + i)}, float64(i)), nil)
+		h.Observe(sightingAt(PortRef{openflow.DatapathID(1 + i%2), openflow.PortNo(10 + i)}, float64(i)), nil)
 	}
 	r := h.records[NewHostKey(10, vm)]
 	if got := 1 + len(r.others); got > maxSightings {
 		t.Errorf("%d sightings", got)
 	}
-	if place, _ := h.Place(1, 10, vm); place != (PortRef{2, 1009}) {
-		t.Errorf("place %v", place)
+	if location, _ := h.locate(1, 10, vm); location != (PortRef{2, 1009}) {
+		t.Errorf("location %v", location)
 	}
 }

@@ -7,36 +7,39 @@ import (
 	"github.com/eosin-sdn/eosin/openflow"
 )
 
-// A direction of a link is lost when as many hellos as LostHellos in a row were sent and not received, the first of them was sent
-// at least LostAfter ago, and both switches have answered since the last of them was sent. All are needed: a controller that stood
-// still sends and receives nothing, and loses nothing; nor does a link whose switch cannot be asked, since what is sent to it
-// stays unsent, and what it hears untold.
+// A direction of a link is lost if all of these hold:
+//
+//  1. LostHellos hellos in a row were sent and not received;
+//  2. the first of them was sent at least LostAfter ago, since a controller that was suspended loses nothing;
+//  3. both switches have answered since the last of them was sent, since on a control channel that does not answer,
+//     hellos may be neither sent nor reported.
 const (
 	LostHellos = 4
 	LostAfter  = 1400 * time.Millisecond
 )
 
-// latencyWeight is the weight of a new sample in the moving average.
+// latencyWeight is the weight of a new sample in the exponential moving average.
 const latencyWeight = 1.0 / 8
 
-type heard uint8
+// directionState is the state of one direction of a link.
+type directionState uint8
 
 const (
-	never heard = iota // nothing heard since the link was created or last down
+	never directionState = iota // no hello received since the link was created or went down
 	alive
 	lost
 )
 
-// direction is one way of a link: hellos sent at one end and received at the other.
+// direction is one direction of a link: hellos sent at one end and received at the other.
 type direction struct {
-	state   heard
+	state   directionState
 	pending int                // hellos sent and not yet received, at most LostHellos
 	sent    [LostHellos]uint64 // their sequence numbers, ascending
-	since   time.Time          // when the wait for the first of them began
+	since   time.Time          // start of the wait for the first of them
 	last    time.Time          // when the last of them was sent
 }
 
-func (d *direction) forgive() { d.pending = 0 }
+func (d *direction) clearPending() { d.pending = 0 }
 
 func (d *direction) hello(seq uint64, now time.Time) {
 	if d.state != alive {
@@ -46,7 +49,7 @@ func (d *direction) hello(seq uint64, now time.Time) {
 		d.since = now
 	}
 	if d.pending == LostHellos {
-		return // those that wait are enough
+		return // enough to decide
 	}
 	d.sent[d.pending], d.last = seq, now
 	d.pending++
@@ -65,18 +68,18 @@ func (d *direction) received(seq uint64, now time.Time) {
 	}
 }
 
-// overdue reports whether the direction is lost; asked is when the switches at its ends were both known to answer.
-func (d *direction) overdue(now, asked time.Time) bool {
-	return d.state == alive && d.pending == LostHellos && now.Sub(d.since) >= LostAfter && !asked.Before(d.last)
+// overdue reports whether the direction is lost; answered is the last time when both switches were known to answer.
+func (d *direction) overdue(now, answered time.Time) bool {
+	return d.state == alive && d.pending == LostHellos && now.Sub(d.since) >= LostAfter && !answered.Before(d.last)
 }
 
-// link is a pair of ports that heard one another at some time.
+// link is a pair of ports of which one has heard the other.
 type link struct {
 	ref     LinkRef
 	kind    Kind
 	ab, ba  direction
 	latency float64 // seconds; 0 = not measured
-	// silent means that it went down because nothing is heard any more, and not because a port went down.
+	// silent means that it went down because no hello arrives any more, and not because a port went down.
 	silent bool
 }
 
@@ -95,9 +98,9 @@ func (l *link) whole() bool { return l.heard() && l.ab.state != lost && l.ba.sta
 
 func (l *link) reset() { l.ab, l.ba, l.silent = direction{}, direction{}, false }
 
-// LinkSeen records that a discovery frame sent from src was received at dst; seq is the number that [Graph.Sent] was given for
-// it, growing with each frame of a port. The first frame creates the link. A port that hears itself makes no link. If the
-// two ends disagree on the kind, the link is a tunnel.
+// LinkSeen records that a discovery frame sent from src was received at dst; seq is its number in [Graph.Sent],
+// ascending per port. The first frame creates the link. A port that hears itself makes no link. If the two ends
+// disagree on the kind, the link is a tunnel.
 func (g *Graph) LinkSeen(src, dst PortRef, kind Kind, seq uint64, now time.Time) {
 	if src == dst {
 		return
@@ -117,8 +120,8 @@ func (g *Graph) LinkSeen(src, dst PortRef, kind Kind, seq uint64, now time.Time)
 	}
 }
 
-// Sent records that a discovery frame was sent out of a port. A frame between two switches that are not both connected cannot
-// be reported and is not counted.
+// Sent records that a discovery frame was sent out of a port. A frame between two switches that are not both connected
+// cannot be reported and is not counted.
 func (g *Graph) Sent(src PortRef, seq uint64, now time.Time) {
 	if !g.switches[src.Switch] {
 		return
@@ -134,20 +137,20 @@ func (g *Graph) Sent(src PortRef, seq uint64, now time.Time) {
 	}
 }
 
-// answerWithin is how long an answer may take that says that hellos have passed the control channel in good time.
-const answerWithin = time.Second
+// maxAnswerTime is the longest response time of a control channel that is assumed to pass hellos in time.
+const maxAnswerTime = time.Second
 
-// Answered records that a switch has answered after so long what it was asked at a time, as [Graph.Sent] has it: the hellos until
-// then have gone out, and those that arrived until then were told. A control channel that stood still may deliver hellos when they
-// are too old to be accepted, so that those of before say nothing. As long as nothing is recorded of a switch, it is taken to answer.
+// Answered records that a switch has answered a request of time at, and how long it took: hellos sent before at have
+// gone out, and those received before it were reported. A control channel that was stuck may have delivered hellos too
+// late to be accepted, so that earlier ones prove nothing. A switch without a record is assumed to answer.
 func (g *Graph) Answered(dpid openflow.DatapathID, at time.Time, after time.Duration) {
 	if !g.switches[dpid] {
 		return
 	}
-	if after > answerWithin {
+	if after > maxAnswerTime {
 		for _, l := range g.bySwitch[dpid] {
-			l.ab.forgive()
-			l.ba.forgive()
+			l.ab.clearPending()
+			l.ba.clearPending()
 		}
 	}
 	if at.After(g.answered[dpid]) {
@@ -155,7 +158,7 @@ func (g *Graph) Answered(dpid openflow.DatapathID, at time.Time, after time.Dura
 	}
 }
 
-// bothAnswered returns since when not both ends of a link are known to answer.
+// bothAnswered returns the last time when both ends of a link were known to answer.
 func (g *Graph) bothAnswered(l *link, now time.Time) time.Time {
 	at := now
 	for _, end := range [...]PortRef{l.ref.A, l.ref.B} {
@@ -166,14 +169,14 @@ func (g *Graph) bothAnswered(l *link, now time.Time) time.Time {
 	return at
 }
 
-// Expire marks what is lost (see [LostHellos]) and returns the links that went down by it, sorted. Call it shortly after
-// hellos were sent, when those that arrive had time to arrive.
+// Expire marks lost directions (see [LostHellos]) and returns the links that went down by it, sorted. Call it shortly
+// after hellos were sent, when those that arrive had time to arrive.
 func (g *Graph) Expire(now time.Time) []LinkRef {
 	var down []LinkRef
 	for ref, l := range g.links {
-		was, heard, asked := l.whole(), l.heard(), g.bothAnswered(l, now)
+		was, heard, answered := l.whole(), l.heard(), g.bothAnswered(l, now)
 		for _, d := range [...]*direction{&l.ab, &l.ba} {
-			if d.overdue(now, asked) {
+			if d.overdue(now, answered) {
 				d.state, d.pending = lost, 0
 				g.changed = true
 			}
@@ -190,23 +193,16 @@ func (g *Graph) Expire(now time.Time) []LinkRef {
 	return down
 }
 
-// LinkDown takes a link down until a discovery frame is received over it again. The ends may be given in either order.
-func (g *Graph) LinkDown(a, b PortRef) {
-	if l := g.links[NewLinkRef(a, b)]; l != nil && (l.silent || l.ab.state|l.ba.state != never) {
+// linkDown takes a link down until a discovery frame is received over it again.
+func (g *Graph) linkDown(l *link) {
+	if l.silent || l.ab.state|l.ba.state != never {
 		l.reset()
 		g.changed = true
 	}
 }
 
-// LinksOfPortDown takes every link of a port down.
-func (g *Graph) LinksOfPortDown(ref PortRef) {
-	for _, l := range g.byPort[ref] {
-		g.LinkDown(l.ref.A, l.ref.B)
-	}
-}
-
-// Measured takes a measured latency of a link in seconds; the link shows the moving average (each new sample weighs an eighth).
-// A measurement changes no version of a snapshot.
+// Measured takes a latency sample of a link in seconds; snapshots have the moving average. It does not change the
+// version of snapshots.
 func (g *Graph) Measured(a, b PortRef, seconds float64) {
 	l := g.links[NewLinkRef(a, b)]
 	if l == nil || seconds <= 0 {
@@ -249,7 +245,7 @@ func removeFrom[K comparable](index map[K][]*link, key K, l *link) {
 	index[key] = rest
 }
 
-// prune forgets links that are down and one of whose ends is known to lead elsewhere now.
+// prune removes links that are down and one of whose ends has another live link now.
 func (g *Graph) prune() {
 	leadsElsewhere := func(ref PortRef) bool {
 		return slices.ContainsFunc(g.byPort[ref], (*link).heard)

@@ -4,9 +4,9 @@ import (
 	"github.com/eosin-sdn/eosin/openflow"
 )
 
-// Next returns the port by which the VLAN leaves one switch on the way to another with the fewest hops; false if there is
-// no way, or if both are the same. A way through a disconnected switch is taken only if there is no other. Ties: the lowest
-// next switch, then wire before tunnel, then the lowest port. Following Next from switch to switch always arrives.
+// Next returns the out port of a switch on the shortest path of the VLAN to another; false if there is no path, or if
+// both are the same. A path through a disconnected switch is taken only if there is no other. Ties: the lowest next
+// switch, then wire before tunnel, then the lowest port. Following Next from switch to switch always arrives.
 func (s *layout) Next(vlan uint16, from, to openflow.DatapathID) (openflow.PortNo, bool) {
 	f, known := s.index(from)
 	t, target := s.index(to)
@@ -16,7 +16,7 @@ func (s *layout) Next(vlan uint16, from, to openflow.DatapathID) (openflow.PortN
 	v := s.view(int(s.classes.of[vlan]))
 	table := v.next[t].Load()
 	if table == nil {
-		// Several goroutines may work this out at once; they get the same result.
+		// Several goroutines may compute this at once; they get the same result.
 		table = s.nextTable(v, t)
 		v.next[t].Store(table)
 	}
@@ -24,19 +24,19 @@ func (s *layout) Next(vlan uint16, from, to openflow.DatapathID) (openflow.PortN
 	return port, port != noPort
 }
 
-const noPort openflow.PortNo = 0 // never the number of a port (OpenFlow 1.3.5, 7.2.1)
+const noPort openflow.PortNo = 0 // not a valid port number (OpenFlow 1.3.5, 7.2.1)
 
-// distance to a target: strangers (disconnected switches on the way) weigh more than any number of hops.
-type distance struct{ strangers, hops int32 }
+// distance to a target: disconnected switches on the path weigh more than any number of hops.
+type distance struct{ disconnected, hops int32 }
 
 func (d distance) less(o distance) bool {
-	return d.strangers < o.strangers || d.strangers == o.strangers && d.hops < o.hops
+	return d.disconnected < o.disconnected || d.disconnected == o.disconnected && d.hops < o.hops
 }
 
-var unreached = distance{strangers: 1 << 30}
+var unreached = distance{disconnected: 1 << 30}
 
-// nextTable works out the next hop of every switch towards one target, outwards from the target. Where no switch is
-// disconnected this is plain breadth first search; a switch that turns out to be nearer than thought is looked at again.
+// nextTable computes the next hop of every switch towards one target, outwards from the target. Where no switch is
+// disconnected this is breadth-first search; else a switch is queued again when a shorter distance is found.
 func (s *layout) nextTable(v *view, target int32) *[]openflow.PortNo {
 	dist := make([]distance, len(s.switches))
 	for i := range dist {
@@ -70,11 +70,11 @@ func (s *layout) nextTable(v *view, target int32) *[]openflow.PortNo {
 	return &table
 }
 
-// beyond is the distance of the neighbours of a switch by way of it.
+// beyond returns the distance of the neighbors of a switch through it.
 func (s *layout) beyond(d distance, via, target int32) distance {
 	d.hops++
 	if via != target && !s.connected[via] {
-		d.strangers++
+		d.disconnected++
 	}
 	return d
 }

@@ -23,7 +23,10 @@ func TestNext(t *testing.T) {
 		{"wire before tunnel", "gre 1:1 2:1; wire 1:2 2:2", 1, 2, "2"},
 		{"a blocked link is used", "wire 1:1 2:1; wire 2:2 3:1; wire 3:2 1:2", 2, 3, "2"},
 		{"mesh", "mesh 1:1 2:1; mesh 1:2 3:1; mesh 2:2 3:2", 2, 3, "2"},
-		{"round a disconnected switch", "wire 1:1 2:1; wire 2:2 3:1; wire 1:2 4:1; wire 4:2 5:1; wire 5:2 3:2; off 2", 1, 3, "2"},
+		{
+			"round a disconnected switch",
+			"wire 1:1 2:1; wire 2:2 3:1; wire 1:2 4:1; wire 4:2 5:1; wire 5:2 3:2; off 2", 1, 3, "2",
+		},
 		{"through a disconnected switch", "wire 1:1 2:1; wire 2:2 3:1; off 2", 1, 3, "1"},
 		{"to a disconnected switch", "wire 1:1 2:1; wire 1:2 3:1; wire 3:2 2:2; off 2", 1, 2, "1"},
 		{"carried by one of two ways only", "wire 1:1 2:1 vlans=11; wire 1:2 3:1; wire 3:2 2:2", 1, 2, "2"},
@@ -49,27 +52,21 @@ func TestNext(t *testing.T) {
 func TestComponents(t *testing.T) {
 	s := parseWorld(t, "wire 5:1 2:1; wire 2:2 9:1; wire 3:1 4:1 vlans=77; switch 7; off 4").graph().Snapshot()
 	for _, test := range []struct {
-		dpid, component openflow.DatapathID
-		members         string
-		alone           bool
+		dpid       openflow.DatapathID
+		members    string
+		standalone bool
 	}{
-		{9, 2, "[0000000000000002 0000000000000005 0000000000000009]", false},
-		{2, 2, "[0000000000000002 0000000000000005 0000000000000009]", false},
-		{4, 3, "[0000000000000003 0000000000000004]", false},
-		{7, 7, "[0000000000000007]", true},
-		{8, 8, "[]", true},
+		{9, "[0000000000000002 0000000000000005 0000000000000009]", false},
+		{2, "[0000000000000002 0000000000000005 0000000000000009]", false},
+		{4, "[0000000000000003 0000000000000004]", false},
+		{7, "[0000000000000007]", true},
+		{8, "[]", true},
 	} {
-		if c := s.Component(test.dpid); c != test.component {
-			t.Errorf("component of %d is %d", test.dpid, c)
-		}
 		if m := fmt.Sprint(s.Members(test.dpid)); m != test.members {
 			t.Errorf("members of %d: %s", test.dpid, m)
 		}
-		if a := s.Alone(test.dpid); a != test.alone {
-			t.Errorf("%d alone: %v", test.dpid, a)
+		if a := s.Standalone(test.dpid); a != test.standalone {
+			t.Errorf("%d standalone: %v", test.dpid, a)
 		}
-	}
-	if s.Connected(4) || !s.Connected(3) || s.Connected(8) {
-		t.Error("connected")
 	}
 }

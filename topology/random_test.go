@@ -138,41 +138,43 @@ func TestRandomWild(t *testing.T) {
 
 // Meshes with tunnels missing: nothing is delivered twice, and what only a tunnel joins is joined.
 func TestRandomHoles(t *testing.T) {
-	rounds(t, shape{off: true, meshes: 2, holes: true, vlans: true, segments: true}, func(t *testing.T, _ *rand.Rand, w *world) {
-		s := w.graph().Snapshot()
-		union := newDisjointSets(32)
-		for _, l := range s.Links() {
-			if l.Forwarding {
-				union.join(int32(l.A.Switch), int32(l.B.Switch))
-			}
-		}
-		for _, from := range w.switches() {
-			for to, n := range w.flood(t, s, from, 10, false) {
-				if n > 1 {
-					t.Errorf("flood from %d: %d takes %d copies", from, to, n)
+	rounds(t, shape{off: true, meshes: 2, holes: true, vlans: true, segments: true},
+		func(t *testing.T, _ *rand.Rand, w *world) {
+			s := w.graph().Snapshot()
+			union := newDisjointSets(32)
+			for _, l := range s.Links() {
+				if l.Forwarding {
+					union.join(int32(l.A.Switch), int32(l.B.Switch))
 				}
 			}
-			for to := range w.reach(from, 10) {
-				if union.find(int32(from)) != union.find(int32(to)) {
-					t.Errorf("no forwarding links join %d to %d", from, to)
+			for _, from := range w.switches() {
+				for to, n := range w.flood(t, s, from, 10, false) {
+					if n > 1 {
+						t.Errorf("flood from %d: %d takes %d copies", from, to, n)
+					}
+				}
+				for to := range w.reach(from, 10) {
+					if union.find(int32(from)) != union.find(int32(to)) {
+						t.Errorf("no forwarding links join %d to %d", from, to)
+					}
 				}
 			}
-		}
-	})
+		})
 }
 
 func TestRandomOrder(t *testing.T) {
-	rounds(t, shape{vlans: true, segments: true, off: true, meshes: 2, holes: true}, func(t *testing.T, r *rand.Rand, w *world) {
-		want := w.dump(w.graph().Snapshot(), 9, 10, 11)
-		for range 3 {
-			if got := w.dump(w.shuffled(r).Snapshot(), 9, 10, 11); got != want {
-				t.Fatalf("one order gives\n%s\nanother\n%s", want, got)
+	rounds(t, shape{vlans: true, segments: true, off: true, meshes: 2, holes: true},
+		func(t *testing.T, r *rand.Rand, w *world) {
+			want := w.dump(w.graph().Snapshot(), 9, 10, 11)
+			for range 3 {
+				if got := w.dump(w.shuffled(r).Snapshot(), 9, 10, 11); got != want {
+					t.Fatalf("one order gives\n%s\nanother\n%s", want, got)
+				}
 			}
-		}
-	})
+		})
 }
 
-// naiveDistances relaxes all hops until nothing changes: strangers on the way times 1000, plus hops.
+// naiveDistances relaxes all hops until nothing changes: disconnected on the way times 1000, plus hops.
 func (w *world) naiveDistances(to openflow.DatapathID, vlan uint16) map[openflow.DatapathID]int {
 	dist := map[openflow.DatapathID]int{to: 0}
 	for changed := true; changed; {
@@ -199,33 +201,35 @@ func (w *world) naiveDistances(to openflow.DatapathID, vlan uint16) map[openflow
 }
 
 func TestRandomPaths(t *testing.T) {
-	rounds(t, shape{vlans: true, segments: true, off: true, meshes: 2, holes: true}, func(t *testing.T, r *rand.Rand, w *world) {
-		s := w.shuffled(r).Snapshot()
-		for _, vlan := range []uint16{10, 11} {
-			for _, to := range w.switches() {
-				dist := w.naiveDistances(to, vlan)
-				for _, from := range w.switches() {
-					port, ok := s.Next(vlan, from, to)
-					d, reachable := dist[from]
-					if ok != (reachable && from != to) {
-						t.Fatalf("VLAN %d from %d to %d: %v, %v, naive distance %d, %v", vlan, from, to, port, ok, d, reachable)
-					}
-					if !ok {
-						continue
-					}
-					closer := func(q PortRef) bool {
-						step := 1
-						if w.off[q.Switch] && q.Switch != to {
-							step += 1000
+	rounds(t, shape{vlans: true, segments: true, off: true, meshes: 2, holes: true},
+		func(t *testing.T, r *rand.Rand, w *world) {
+			s := w.shuffled(r).Snapshot()
+			for _, vlan := range []uint16{10, 11} {
+				for _, to := range w.switches() {
+					dist := w.naiveDistances(to, vlan)
+					for _, from := range w.switches() {
+						port, ok := s.Next(vlan, from, to)
+						d, reachable := dist[from]
+						if ok != (reachable && from != to) {
+							t.Fatalf("VLAN %d from %d to %d: %v, %v, naive distance %d, %v", vlan, from, to, port, ok, d,
+								reachable)
 						}
-						n, known := dist[q.Switch]
-						return known && n+step == d
-					}
-					if !slices.ContainsFunc(w.peers(PortRef{from, port}, vlan), closer) {
-						t.Fatalf("VLAN %d from %d to %d: port %d is not on a shortest way", vlan, from, to, port)
+						if !ok {
+							continue
+						}
+						closer := func(q PortRef) bool {
+							step := 1
+							if w.off[q.Switch] && q.Switch != to {
+								step += 1000
+							}
+							n, known := dist[q.Switch]
+							return known && n+step == d
+						}
+						if !slices.ContainsFunc(w.peers(PortRef{from, port}, vlan), closer) {
+							t.Fatalf("VLAN %d from %d to %d: port %d is not on a shortest way", vlan, from, to, port)
+						}
 					}
 				}
 			}
-		}
-	})
+		})
 }

@@ -45,7 +45,7 @@ func (l LinkRef) Compare(o LinkRef) int {
 	return l.B.Compare(o.B)
 }
 
-// Kind says what a link is made of.
+// Kind is the kind of a link.
 type Kind uint8
 
 // The kinds, in the order in which floods prefer them.

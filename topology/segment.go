@@ -1,7 +1,7 @@
 package topology
 
-// addSegments finds the media that more than two ports share: ports joined by links, directly or through others, mesh links
-// aside.
+// addSegments finds the segments: sets of more than two ports joined by links, directly or indirectly, except mesh
+// links.
 func (s *layout) addSegments() {
 	sets := newDisjointSets(len(s.transit))
 	shared := false

@@ -15,35 +15,33 @@ type State uint8
 const (
 	Down       State = iota // a port is down, or frames are lost in a direction that worked
 	Up                      // frames arrive
-	Unverified              // was up when a switch at its end was last connected
+	Unverified              // was up when the switches at its ends were last connected
 )
 
-func (s State) String() string {
-	return [...]string{"down", "up", "unverified"}[s]
-}
+func (s State) String() string { return [...]string{"down", "up", "unverified"}[s] }
 
-// LinkState is one link as a snapshot shows it; A is the lower end.
+// LinkState is one link of a snapshot; A is the lower end.
 type LinkState struct {
 	A, B  PortRef
 	Kind  Kind
 	State State
-	// Forwarding is true when floods of at least one VLAN go over the link.
+	// Forwarding is true if floods of at least one VLAN use the link.
 	Forwarding bool
 	// Latency in seconds; 0 = not measured.
 	Latency float64
 }
 
-// Snapshot is the graph at one moment. It never changes and may be used by any number of goroutines. Answers that cost
-// much (trees, next hops) are worked out when they are first asked for, and kept.
+// Snapshot is the immutable state of a graph. It is safe for concurrent use. Flood trees and next hops are computed on
+// first use and kept.
 type Snapshot struct {
 	*layout
 	latencies []float64 // as layout.shown
 }
 
-// layout is all of a snapshot but the latencies.
+// layout is everything in a snapshot except latencies.
 type layout struct {
 	version   uint64
-	switches  []openflow.DatapathID // ascending; everything below names a switch by its index here
+	switches  []openflow.DatapathID // ascending; everything below refers to switches by index
 	connected []bool
 
 	shown      []shownLink       // ascending
@@ -52,7 +50,7 @@ type layout struct {
 	transitAt  map[PortRef]int32 // index into transit
 	segments   [][]int32         // transit ports of each
 	components components
-	relinking  bool // some port is held
+	restoring  bool // some port is retained
 
 	classes classes
 	views   []view // by class
@@ -83,9 +81,9 @@ type transitPort struct {
 	peers []PortRef // ascending
 }
 
-// Snapshot returns the present state. As long as nothing changes, it returns the same snapshot, and as long as only latencies
-// change, one with the same version. A snapshot after a change costs time in proportion to switches and links (about 1 ms for
-// 1,000 of each), so take one after a batch of facts, not after each.
+// Snapshot returns the present state: the same snapshot while nothing changes, and one with the same version while only
+// latencies change. After another change its cost is linear in switches and links (about 1 ms for 1,000 of each), so
+// take one after a batch of facts.
 func (g *Graph) Snapshot() *Snapshot {
 	switch {
 	case g.changed:
@@ -125,7 +123,7 @@ func (g *Graph) layout() *layout {
 	}
 	slices.SortFunc(links, func(a, b *link) int { return a.ref.Compare(b.ref) })
 	for _, p := range g.ports {
-		s.relinking = s.relinking || p.Held
+		s.restoring = s.restoring || p.Retained
 	}
 	s.addPorts(g, links)
 	s.addLinks(g, links)
@@ -135,10 +133,10 @@ func (g *Graph) layout() *layout {
 	return s
 }
 
-// present reports whether what comes in by a port of the link comes from the other: frames can be exchanged, in one direction at
-// least, or it is a tunnel that is silent for now. When that heals, guests' frames come before the first hello: a port that were
-// an edge until then would learn the guests of the other switch, and close a loop with the way that floods take meanwhile. A silent
-// wire may have other hosts on its way.
+// present reports whether frames that come in by one port of the link come from the other: hellos arrive in one
+// direction at least, or the link is a silent tunnel. When a tunnel heals, frames of hosts arrive before the first
+// hello: on an edge port they would be learned, and close a loop with the flood tree. A silent wire may lead to other
+// hosts.
 func (g *Graph) present(l *link) bool {
 	_, a := g.switches[l.ref.A.Switch]
 	_, b := g.switches[l.ref.B.Switch]
@@ -203,36 +201,14 @@ func (s *layout) Version() uint64 { return s.version }
 // Switches returns every known datapath id, ascending. The slice is shared: do not change it.
 func (s *layout) Switches() []openflow.DatapathID { return s.switches }
 
-// Connected reports whether the switch is known and connected.
-func (s *layout) Connected(dpid openflow.DatapathID) bool {
-	i, ok := s.index(dpid)
-	return ok && s.connected[i]
-}
-
-// Relinking reports whether links of the time before a restart of the controller have not been found again yet, anywhere: there may be
-// switches that forward and are not known, and what is no circle in this graph may be closed by them.
-func (s *layout) Relinking() bool { return s.relinking }
+// Restoring reports whether any link from before a restart of the controller has not been found again yet: switches
+// that forward may still be unknown, and may close loops that this graph does not show.
+func (s *layout) Restoring() bool { return s.restoring }
 
 // Transit reports whether frames that come in by the port come from another switch.
 func (s *layout) Transit(ref PortRef) bool {
 	_, ok := s.transitAt[ref]
 	return ok
-}
-
-// Peer returns the port at the other end of a transit port; the lowest of them on a segment.
-func (s *layout) Peer(ref PortRef) (PortRef, bool) {
-	if peers := s.Peers(ref); len(peers) > 0 {
-		return peers[0], true
-	}
-	return PortRef{}, false
-}
-
-// Peers returns all ports that a transit port exchanges frames with, ascending. The slice is shared: do not change it.
-func (s *layout) Peers(ref PortRef) []PortRef {
-	if i, ok := s.transitAt[ref]; ok {
-		return s.transit[i].peers
-	}
-	return nil
 }
 
 // Links returns all known links, ascending.

@@ -37,9 +37,6 @@ func TestStrings(t *testing.T) {
 		Wire.String():             "wire",
 		Tunnel.String():           "tunnel",
 		Unverified.String():       "unverified",
-		Blocked.String():          "blocked",
-		Forward.String():          "forward",
-		NewlyFrozen.String():      "newly_frozen",
 	} {
 		if got != want {
 			t.Errorf("%q, want %q", got, want)

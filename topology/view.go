@@ -9,41 +9,25 @@ import (
 	"github.com/eosin-sdn/eosin/openflow"
 )
 
-// FloodState says whether floods may use a port.
-type FloodState uint8
-
-// The flood states.
-const (
-	Forward FloodState = iota // edge port, or in the flood tree
-	Blocked                   // no flood goes out of the port, and none that comes in by it is taken
-)
-
-func (f FloodState) String() string {
-	if f == Blocked {
-		return "blocked"
-	}
-	return "forward"
-}
-
-// view is what holds for all VLANs of one class.
+// view is the flood tree and the next hops of one class of VLANs.
 type view struct {
 	once  sync.Once
 	ports []bool // by transit port: floods use it
 	links []bool // by active link: floods use it
 	hops  adjacency
-	next  []atomic.Pointer[[]openflow.PortNo] // by target switch; each by source switch
+	next  []atomic.Pointer[[]openflow.PortNo] // by target switch, then by source switch
 }
 
-// edge leads from one node to another. Nodes are the switches, and after them the clouds of the view.
+// edge leads from one node to another. Nodes are the switches followed by the pseudonodes of the view.
 type edge struct {
 	to   int32
-	kind uint8 // Kind, or viaCloud
+	kind uint8 // Kind, or viaPseudonode
 	port openflow.PortNo
 	far  openflow.PortNo
-	id   int32 // link, or attachment if viaCloud
+	id   int32 // link, or attachment if viaPseudonode
 }
 
-const viaCloud = uint8(Tunnel) + 1
+const viaPseudonode = uint8(Tunnel) + 1
 
 // adjacency lists the edges of each node in one array.
 type adjacency struct {
@@ -107,7 +91,7 @@ func (s *layout) linkArcs(arcs []arc, a, b int32, kind Kind, id int32) []arc {
 		arc{q.sw, edge{to: p.sw, kind: uint8(kind), port: q.ref.Port, far: p.ref.Port, id: id}})
 }
 
-// hopArcs are the single hops that the VLAN can make between switches.
+// hopArcs returns the single hops of the VLAN between switches.
 func (s *layout) hopArcs(vlan uint16) []arc {
 	arcs := make([]arc, 0, 2*len(s.active))
 	for i, l := range s.active {
@@ -127,12 +111,9 @@ func (s *layout) hopArcs(vlan uint16) []arc {
 	return arcs
 }
 
-// Flood says whether floods of a VLAN use a port. Every edge port is forwarding; a transit port that no forwarding link of
-// the VLAN ends at is blocked.
-func (s *layout) Flood(vlan uint16, ref PortRef) FloodState {
+// Blocked reports whether floods of a VLAN must neither leave by a port nor be accepted from it: a transit port that is
+// not in the flood tree of the VLAN.
+func (s *layout) Blocked(vlan uint16, ref PortRef) bool {
 	i, transit := s.transitAt[ref]
-	if transit && (vlan >= maxVLANs || !s.view(int(s.classes.of[vlan])).ports[i]) {
-		return Blocked
-	}
-	return Forward
+	return transit && (vlan >= maxVLANs || !s.view(int(s.classes.of[vlan])).ports[i])
 }

@@ -8,7 +8,6 @@ import (
 	"github.com/eosin-sdn/eosin/intent"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
-	"github.com/eosin-sdn/eosin/topology"
 )
 
 // Priorities in the flood table.
@@ -28,8 +27,8 @@ const (
 type App struct {
 	apps.Base
 	sw *apps.Switch
-	// held are the blocked ports of the time before a restart of the controller. They stay blocked until all links of that time
-	// have been found again: the tree of what is known until then may close a circle through what is not.
+	// held are the blocked ports of the time before a restart of the controller. They stay blocked until all links of
+	// that time have been found again: the tree of what is known until then may close a circle through what is not.
 	held map[blockedPort]struct{}
 }
 
@@ -53,17 +52,17 @@ func (a *App) MultipartReply(_ time.Time, f *openflow.FlowStats, m *flow.Match, 
 // blocked reports whether a port of a network is none of the flood tree.
 func (a *App) blocked(vlan uint16, no openflow.PortNo) bool {
 	_, held := a.held[blockedPort{no, vlan}]
-	return held || a.sw.Graph.Flood(vlan, a.sw.Ref(no)) == topology.Blocked
+	return held || a.sw.Graph.Blocked(vlan, a.sw.Ref(no))
 }
 
 // Refresh states the groups and rules of every network that the switch carries.
 //
-//  1. A group per network holds a bucket for each port that carries it, is up, has settled and is not blocked by the flood
-//     tree. OVS never sends a frame back out of its in port.
-//  2. Frames from a mesh tunnel use a second group without the mesh tunnels: every bridge of the mesh has had the frame from
-//     its sender (split horizon).
-//  3. What comes in on a blocked port is dropped here: the frame arrives by the tree as well. Both ends of a blocked link do
-//     so, which keeps floods from circling even while two switches disagree about the tree.
+//  1. A group per network holds a bucket for each port that carries it, is up, has settled and is not blocked by the
+//     flood tree. OVS never sends a frame back out of its in port.
+//  2. Frames from a mesh tunnel use a second group without the mesh tunnels: every bridge of the mesh has had the frame
+//     from its sender (split horizon).
+//  3. What comes in on a blocked port is dropped here: the frame arrives by the tree as well. Both ends of a blocked
+//     link do so, which keeps floods from circling even while two switches disagree about the tree.
 func (a *App) Refresh(_ time.Time, out *apps.Output) {
 	if len(a.held) > 0 && !a.sw.Restoring() {
 		clear(a.held)
@@ -79,7 +78,8 @@ func (a *App) Refresh(_ time.Time, out *apps.Output) {
 func (a *App) network(n apps.Network, out *apps.Output) {
 	put := func(prio uint16, m flow.Match, ins flow.Instructions) {
 		out.Put(&flow.Rule{
-			Table: apps.TableFlood, Priority: prio, Cookie: flow.Cookie(apps.OwnerFlood, uint64(n.VLAN)), Match: m, Instructions: ins,
+			Table: apps.TableFlood, Priority: prio, Cookie: flow.Cookie(apps.OwnerFlood, uint64(n.VLAN)), Match: m,
+			Instructions: ins,
 		})
 	}
 	var all, noMesh []flow.Actions
@@ -122,7 +122,8 @@ func (a *App) network(n apps.Network, out *apps.Output) {
 // maxBuckets bounds the buckets of one group, which has to fit into one message of 64 KiB: a bucket has up to 56 bytes.
 const maxBuckets = 1000
 
-// groups states the groups that hold the buckets, as many as it takes, and returns what sends a frame through all of them.
+// groups states the groups that hold the buckets, as many as it takes, and returns what sends a frame through all of
+// them.
 func groups(vlan uint16, class uint32, buckets []flow.Actions, out *apps.Output) flow.Instructions {
 	var through flow.Actions
 	for part := uint32(0); part == 0 || len(buckets) > 0; part++ {

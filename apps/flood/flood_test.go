@@ -30,7 +30,8 @@ func tunnel(no openflow.PortNo) *apps.Port {
 
 func switchWith(ports ...*apps.Port) *apps.Switch {
 	sw := &apps.Switch{
-		ID: 1, Ports: map[openflow.PortNo]*apps.Port{}, Networks: []apps.Network{blue}, Graph: topology.NewGraph().Snapshot(),
+		ID: 1, Ports: map[openflow.PortNo]*apps.Port{}, Networks: []apps.Network{blue},
+		Graph: topology.NewGraph().Snapshot(),
 	}
 	for _, p := range ports {
 		sw.Ports[p.No] = p
@@ -60,7 +61,8 @@ func sent(t *testing.T, out *apps.Output) string {
 				lines = append(lines, fmt.Sprintf("-priority=%d,%s", f.Priority, m))
 				break
 			}
-			lines = append(lines, fmt.Sprintf("priority=%d,%s actions=%s", f.Priority, m, oftext.Instructions(f.Instructions)))
+			lines = append(lines, fmt.Sprintf("priority=%d,%s actions=%s", f.Priority, m,
+				oftext.Instructions(f.Instructions)))
 		default:
 			t.Fatalf("unexpected %x", b[:n])
 		}
@@ -142,7 +144,8 @@ func TestNetworkWithoutNumber(t *testing.T) {
 		"priority=10,dl_vlan=10 actions=group:"+all10)
 }
 
-// TestBlocked has two switches with two wires between them: one is in the tree, the other takes no floods and gives none.
+// TestBlocked has two switches with two wires between them: one is in the tree, the other takes no floods and gives
+// none.
 func TestBlocked(t *testing.T) {
 	g := topology.NewGraph()
 	g.SetSwitch(1, true)
@@ -166,7 +169,7 @@ func TestBlocked(t *testing.T) {
 		"priority=30,in_port=9,dl_vlan=10 actions=drop")
 
 	// The wire in the tree is cut: the other takes its place.
-	g.LinkDown(topology.PortRef{Switch: 1, Port: 8}, topology.PortRef{Switch: 2, Port: 8})
+	g.SetPort(topology.PortRef{Switch: 1, Port: 8}, topology.PortInfo{VLANs: topology.NewVLANs(10, 11)})
 	sw.Graph = g.Snapshot()
 	sw.Ports[8].Up = false
 	refresh(sw, out)
@@ -175,19 +178,20 @@ func TestBlocked(t *testing.T) {
 		"-priority=30,in_port=9,dl_vlan=10")
 }
 
-// TestBlockedBefore: after a restart of the controller a port that was blocked stays so until all links of before have been found
-// again, here and elsewhere.
+// TestBlockedBefore: after a restart of the controller a port that was blocked stays so until all links of before have
+// been found again, here and elsewhere.
 func TestBlockedBefore(t *testing.T) {
 	g := topology.NewGraph()
 	g.SetSwitch(1, true)
 	g.SetSwitch(2, true)
 	far := topology.PortRef{Switch: 2, Port: 1}
-	g.SetPort(far, topology.PortInfo{Up: true, Held: true, VLANs: topology.NewVLANs(10)})
+	g.SetPort(far, topology.PortInfo{Up: true, Retained: true, VLANs: topology.NewVLANs(10)})
 	sw := switchWith(access(1), trunk(8, 0), trunk(9, 0))
 	sw.Ports[8].Retained = true
 	app := New(sw)
 	before := flow.Match{}.InPort(9).VLAN(10)
-	app.MultipartReply(time.Time{}, &openflow.FlowStats{TableID: apps.TableFlood, Priority: prioBlocked, Match: before.Bytes()}, &before, nil)
+	app.MultipartReply(time.Time{},
+		&openflow.FlowStats{TableID: apps.TableFlood, Priority: prioBlocked, Match: before.Bytes()}, &before, nil)
 	out := &apps.Output{Store: flow.NewStore()}
 	restate := func() {
 		sw.Graph = g.Snapshot()

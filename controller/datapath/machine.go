@@ -143,11 +143,11 @@ func (m *Machine) DeliverGraph(g *topology.Snapshot) {
 		linked = linked || p.Transit
 	}
 	m.refreshDue = m.refreshDue || linked
-	switch alone := g.Alone(m.sw.ID); {
-	case was.Alone(m.sw.ID) && !alone:
+	switch alone := g.Standalone(m.sw.ID); {
+	case was.Standalone(m.sw.ID) && !alone:
 		m.live.waive() // until now it need not have answered
 		m.l2.Announce(&m.Out)
-	case alone && !was.Alone(m.sw.ID):
+	case alone && !was.Standalone(m.sw.ID):
 		m.l2.DropRemote(&m.Out)
 	}
 }
@@ -162,7 +162,7 @@ func (m *Machine) DeliverHost(now time.Time, k topology.HostKey, at openflow.Dat
 func (m *Machine) DeliverFreeze(now time.Time, k topology.HostKey) { m.l2.Freeze(now, k, &m.Out) }
 
 // Alone reports whether the switch has no link to another: then its hosts concern nobody else.
-func (m *Machine) Alone() bool { return m.sw.Graph.Alone(m.sw.ID) }
+func (m *Machine) Alone() bool { return m.sw.Graph.Standalone(m.sw.ID) }
 
 // Flush ends a step: apps restate what a change concerns, and what is due is appended to Out.Wire.
 func (m *Machine) Flush(now time.Time) {

@@ -192,7 +192,7 @@ func (m *Machine) PortsChanged(f func(openflow.PortNo, topology.PortInfo)) bool 
 	m.portsDirty = false
 	for _, no := range m.sw.Order {
 		p := m.sw.Ports[no]
-		f(no, topology.PortInfo{Up: p.Up, Mesh: p.Mode == intent.Tunnel, Held: p.Retained, VLANs: topology.NewVLANs(p.VLANs...)})
+		f(no, topology.PortInfo{Up: p.Up, Mesh: p.Mode == intent.Tunnel, Retained: p.Retained, VLANs: topology.NewVLANs(p.VLANs...)})
 	}
 	return true
 }

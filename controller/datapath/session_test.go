@@ -226,7 +226,7 @@ func TestAdoptionHoldsLinks(t *testing.T) {
 			held := func() (n int) {
 				p.m.portsDirty = true
 				p.m.PortsChanged(func(_ openflow.PortNo, i topology.PortInfo) {
-					if i.Held {
+					if i.Retained {
 						n++
 					}
 				})

@@ -5,29 +5,29 @@ import (
 	"slices"
 )
 
-// joinTrees joins trees of connected switches with those of disconnected ones (3). What a segment joins comes first: nothing
-// can be blocked between two of its ports.
+// joinTrees joins trees of connected switches with components of disconnected ones (3). Segments come first: nothing
+// can be blocked between two of their ports.
 func (f *floodTree) joinTrees() {
-	if !slices.Contains(f.stray, true) {
+	if !slices.Contains(f.disconnected, true) {
 		return
 	}
 	steps := f.joinSteps()
-	joined := newDisjointSets(len(f.stray))
+	joined := newDisjointSets(len(f.disconnected))
 	f.joinBy(joined, steps)
-	for f.joinIncomplete(joined) {
+	for f.joinByPartialMesh(joined) {
 	}
 	f.joinByTunnel(joined)
 }
 
-// joinSteps lists the ways from connected switches and their clouds to disconnected switches.
+// joinSteps lists the edges from connected switches and their pseudonodes to disconnected switches.
 func (f *floodTree) joinSteps() []step {
 	var steps []step
 	for node := range f.tree {
-		if f.tree[node] < 0 || f.stray[f.tree[node]] {
+		if f.tree[node] < 0 || f.disconnected[f.tree[node]] {
 			continue
 		}
 		for _, e := range f.edges.of(int32(node)) {
-			if !f.isCloud(e.to) && !f.connected[e.to] {
+			if !f.isPseudonode(e.to) && !f.connected[e.to] {
 				steps = append(steps, step{int32(node), e})
 			}
 		}
@@ -41,9 +41,9 @@ func (f *floodTree) joinSteps() []step {
 
 func (f *floodTree) joinRank(s step) int {
 	switch {
-	case s.kind != viaCloud:
+	case s.kind != viaPseudonode:
 		return 2 + int(f.depth[s.from])
-	case f.cloudAt(s.from).segment:
+	case f.pseudonodeAt(s.from).segment:
 		return 0
 	}
 	return 1 + int(f.depth[s.from])
@@ -51,7 +51,7 @@ func (f *floodTree) joinRank(s step) int {
 
 func (f *floodTree) joinBy(joined disjointSets, steps []step) {
 	for _, s := range steps {
-		if s.kind == viaCloud {
+		if s.kind == viaPseudonode {
 			if missing, _ := f.gaps(&f.attachments[s.id], 0); missing > 0 {
 				continue
 			}
@@ -62,12 +62,12 @@ func (f *floodTree) joinBy(joined disjointSets, steps []step) {
 	}
 }
 
-// joinIncomplete joins one disconnected switch by an incomplete mesh to a tree that nothing else joins it to, and reports
-// whether there was any.
-func (f *floodTree) joinIncomplete(joined disjointSets) bool {
+// joinByPartialMesh joins one disconnected switch through a partial mesh to a tree that nothing else joins it to. It
+// reports whether there was any.
+func (f *floodTree) joinByPartialMesh(joined disjointSets) bool {
 	best, bestTree := meshStep{id: -1}, int32(0)
-	for i := range f.clouds {
-		c := &f.clouds[i]
+	for i := range f.pseudonodes {
+		c := &f.pseudonodes[i]
 		if c.complete() {
 			continue
 		}
@@ -76,8 +76,8 @@ func (f *floodTree) joinIncomplete(joined disjointSets) bool {
 			if a.on || f.connected[a.sw] {
 				continue
 			}
-			for tree, stray := range f.stray {
-				if stray || joined.find(int32(tree)) == joined.find(f.tree[a.sw]) {
+			for tree, disconnected := range f.disconnected {
+				if disconnected || joined.find(int32(tree)) == joined.find(f.tree[a.sw]) {
 					continue
 				}
 				if m, ok := f.meshStep(c, id, int32(tree)); ok && (best.id < 0 || m.compare(best) < 0) {
@@ -94,8 +94,8 @@ func (f *floodTree) joinIncomplete(joined disjointSets) bool {
 	return true
 }
 
-// joinByTunnel joins what only a single tunnel of an incomplete mesh joins. Between most switches of the two sides floods do not
-// pass even then, but those from beyond one end of the tunnel reach the other.
+// joinByTunnel joins what only a single tunnel of a partial mesh joins. Most switches of the two sides still do not
+// exchange floods, but floods from beyond one end of the tunnel reach the other end.
 func (f *floodTree) joinByTunnel(joined disjointSets) {
 	for i, l := range f.active {
 		if !f.inMesh(int32(i)) || !joined.join(f.tree[f.transit[l.a].sw], f.tree[f.transit[l.b].sw]) {
@@ -105,18 +105,18 @@ func (f *floodTree) joinByTunnel(joined disjointSets) {
 		a, b := &f.attachments[idA], &f.attachments[idB]
 		switch {
 		case a.on && b.on:
-			f.mergeGroups(&f.clouds[a.cloud], a.group, b.group)
+			f.mergeGroups(&f.pseudonodes[a.pseudonode], a.group, b.group)
 		case a.on:
 			f.useAttachment(idB, a.group)
 		case b.on:
 			f.useAttachment(idA, b.group)
 		default:
-			f.useMesh(meshStep{id: idB, group: len(f.clouds[a.cloud].groups), gate: idA})
+			f.useMesh(meshStep{id: idB, group: len(f.pseudonodes[a.pseudonode].groups), entry: idA})
 		}
 	}
 }
 
-func (f *floodTree) mergeGroups(c *cloud, into, gone int) {
+func (f *floodTree) mergeGroups(c *pseudonode, into, gone int) {
 	for _, id := range c.groups[gone] {
 		f.attachments[id].group = into
 	}

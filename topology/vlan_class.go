@@ -2,14 +2,13 @@ package topology
 
 import "math/bits"
 
-// classes groups VLANs that the same links carry; each class has one view.
+// classes groups VLANs that are carried by the same links; each class has one view.
 type classes struct {
 	of    [maxVLANs]uint16
 	first []uint16 // lowest VLAN of each class
 }
 
-// addClasses starts with all VLANs in one class, and splits by each distinct set of VLANs that a link or a port of a segment
-// carries.
+// addClasses starts with one class of all VLANs, and splits it by each distinct VLAN set of a link or segment port.
 func (s *layout) addClasses() {
 	c := &s.classes
 	c.first = []uint16{0}
@@ -38,7 +37,7 @@ func (s *layout) addClasses() {
 	s.views = make([]view, len(c.first))
 }
 
-// split takes the VLANs of the set out of their classes into new ones, and numbers the classes afresh by their lowest VLAN.
+// split moves the VLANs of the set from their classes to new ones, and renumbers the classes by their lowest VLAN.
 func (c *classes) split(set *vlanBits) {
 	moved := make([]uint16, len(c.first)) // 0 = no class yet; no class that something moves to has number 0
 	next := uint16(len(c.first))

@@ -12,7 +12,10 @@ func TestFloodTree(t *testing.T) {
 	}{
 		{"line", "wire 1:1 2:1; wire 2:2 3:1", "1:1-2:1 2:2-3:1"},
 		{"triangle", "wire 1:1 2:1; wire 2:2 3:1; wire 3:2 1:2", "1:1-2:1 1:2-3:2"},
-		{"ring of five", "wire 1:1 2:1; wire 2:2 3:1; wire 3:2 4:1; wire 4:2 5:1; wire 5:2 1:2", "1:1-2:1 1:2-5:2 2:2-3:1 4:2-5:1"},
+		{
+			"ring of five", "wire 1:1 2:1; wire 2:2 3:1; wire 3:2 4:1; wire 4:2 5:1; wire 5:2 1:2",
+			"1:1-2:1 1:2-5:2 2:2-3:1 4:2-5:1",
+		},
 		{"parallel wires", "wire 1:1 2:2; wire 1:2 2:1; wire 1:3 2:3", "1:1-2:2"},
 		{"parallel wire and tunnel", "gre 1:1 2:1; wire 1:2 2:2", "1:2-2:2"},
 		{"cable within a switch", "wire 1:1 1:2; wire 1:3 2:1", "1:3-2:1"},
@@ -22,18 +25,39 @@ func TestFloodTree(t *testing.T) {
 			"1:1-2:1 1:2-3:1 1:3-4:1 2:2-3:2 2:3-4:2 3:3-4:3",
 		},
 		{"mesh and wire between two", "mesh 1:1 2:1; wire 1:2 2:2", "1:2-2:2"},
-		{"mesh of three and a wire", "mesh 1:1 2:1; mesh 1:2 3:1; mesh 2:2 3:2; wire 2:9 3:9", "1:1-2:1 1:2-3:1 2:2-3:2"},
-		{"mesh of three and a wire to the root", "mesh 1:1 2:1; mesh 1:2 3:1; mesh 2:2 3:2; wire 1:9 3:9", "1:1-2:1 1:9-3:9"},
-		{"two tunnels between two in a mesh", "mesh 1:1 2:1; mesh 1:2 2:2; mesh 1:3 3:1; mesh 2:3 3:2", "1:1-2:1 1:3-3:1 2:3-3:2"},
+		{
+			"mesh of three and a wire", "mesh 1:1 2:1; mesh 1:2 3:1; mesh 2:2 3:2; wire 2:9 3:9",
+			"1:1-2:1 1:2-3:1 2:2-3:2",
+		},
+		{
+			"mesh of three and a wire to the root", "mesh 1:1 2:1; mesh 1:2 3:1; mesh 2:2 3:2; wire 1:9 3:9",
+			"1:1-2:1 1:9-3:9",
+		},
+		{
+			"two tunnels between two in a mesh", "mesh 1:1 2:1; mesh 1:2 2:2; mesh 1:3 3:1; mesh 2:3 3:2",
+			"1:1-2:1 1:3-3:1 2:3-3:2",
+		},
 		{"hub of trunk tunnels", "gre 3:1 1:1; gre 3:2 2:1; gre 3:3 4:1", "1:1-3:1 2:1-3:2 3:3-4:1"},
-		{"mesh with one tunnel missing and a way round", "mesh 1:1 2:1; mesh 1:2 3:1; wire 2:9 4:1; wire 4:2 3:9", "1:1-2:1 2:9-4:1 3:9-4:2"},
-		{"disconnected in a ring", "wire 1:1 2:1; wire 2:2 3:1; wire 3:2 4:1; wire 4:2 1:2; off 2", "1:1-2:1 1:2-4:2 3:2-4:1"},
+		{
+			"mesh with one tunnel missing and a way round", "mesh 1:1 2:1; mesh 1:2 3:1; wire 2:9 4:1; wire 4:2 3:9",
+			"1:1-2:1 2:9-4:1 3:9-4:2",
+		},
+		{
+			"disconnected in a ring", "wire 1:1 2:1; wire 2:2 3:1; wire 3:2 4:1; wire 4:2 1:2; off 2",
+			"1:1-2:1 1:2-4:2 3:2-4:1",
+		},
 		{"disconnected root", "wire 1:1 2:1; wire 2:2 3:1; wire 3:2 1:2; off 1", "1:1-2:1 2:2-3:1"},
 		{"disconnected between", "wire 1:1 2:1; wire 2:2 3:1; off 2", "1:1-2:1 2:2-3:1"},
 		{"disconnected in a mesh", "mesh 1:1 2:1; mesh 1:2 3:1; mesh 2:2 3:2; off 3", "1:1-2:1 1:2-3:1 2:2-3:2"},
-		{"disconnected by wire and mesh", "mesh 1:1 2:1; mesh 1:2 3:1; mesh 2:2 3:2; wire 1:9 3:9; off 3", "1:1-2:1 1:9-3:9"},
+		{
+			"disconnected by wire and mesh", "mesh 1:1 2:1; mesh 1:2 3:1; mesh 2:2 3:2; wire 1:9 3:9; off 3",
+			"1:1-2:1 1:9-3:9",
+		},
 		// Leaves 1 and 2, spines 3 and 4; what 1 and 3 do with the wire between them nobody knows.
-		{"blob of a leaf and a spine", "wire 1:1 3:1; wire 1:2 4:1; wire 2:1 3:2; wire 2:2 4:2; off 1; off 3", "1:1-3:1 2:1-3:2 2:2-4:2"},
+		{
+			"disconnected component of a leaf and a spine",
+			"wire 1:1 3:1; wire 1:2 4:1; wire 2:1 3:2; wire 2:2 4:2; off 1; off 3", "1:1-3:1 2:1-3:2 2:2-4:2",
+		},
 		{"all disconnected", "wire 1:1 2:1; wire 2:2 3:1; wire 3:2 1:2; off 1; off 2; off 3", "1:1-2:1 1:2-3:2"},
 		{"segment", "wire 1:1 2:1 3:1", "1:1-2:1 1:1-3:1 2:1-3:1"},
 		{"segment and a wire beside it", "wire 1:1 2:1 3:1; wire 2:2 3:2", "1:1-2:1 1:1-3:1 2:1-3:1"},
@@ -62,22 +86,22 @@ func TestFloodPerVLAN(t *testing.T) {
 		w.checkFloods(t, s, vlan)
 	}
 	for _, test := range []struct {
-		vlan uint16
-		port PortRef
-		want FloodState
+		vlan    uint16
+		port    PortRef
+		blocked bool
 	}{
-		{10, PortRef{1, 1}, Forward},
-		{10, PortRef{1, 2}, Blocked},
-		{10, PortRef{2, 3}, Blocked}, // does not carry it
-		{11, PortRef{1, 1}, Blocked}, // does not carry it
-		{11, PortRef{1, 2}, Forward},
-		{11, PortRef{2, 3}, Blocked},
-		{12, PortRef{1, 3}, Blocked},
-		{12, PortRef{1, 7}, Forward}, // edge
-		{10, PortRef{8, 1}, Forward}, // edge, for all that is known
+		{10, PortRef{1, 1}, false},
+		{10, PortRef{1, 2}, true},
+		{10, PortRef{2, 3}, true}, // does not carry it
+		{11, PortRef{1, 1}, true}, // does not carry it
+		{11, PortRef{1, 2}, false},
+		{11, PortRef{2, 3}, true},
+		{12, PortRef{1, 3}, true},
+		{12, PortRef{1, 7}, false}, // edge
+		{10, PortRef{8, 1}, false}, // edge, for all that is known
 	} {
-		if got := s.Flood(test.vlan, test.port); got != test.want {
-			t.Errorf("VLAN %d at %v: %v, want %v", test.vlan, test.port, got, test.want)
+		if got := s.Blocked(test.vlan, test.port); got != test.blocked {
+			t.Errorf("VLAN %d at %v: %v, want %v", test.vlan, test.port, got, test.blocked)
 		}
 	}
 	if got := len(s.views); got != 3 {
@@ -122,11 +146,11 @@ func TestHalfLink(t *testing.T) {
 		t.Errorf("link %+v", l)
 	}
 	for _, p := range []PortRef{{1, 1}, {2, 1}} {
-		if !s.Transit(p) || s.Flood(10, p) != Blocked {
-			t.Errorf("%v: transit %v, %v", p, s.Transit(p), s.Flood(10, p))
+		if !s.Transit(p) || !s.Blocked(10, p) {
+			t.Errorf("%v: transit %v, %v", p, s.Transit(p), s.Blocked(10, p))
 		}
 	}
-	if !s.Alone(1) {
+	if !s.Standalone(1) {
 		t.Error("1 is joined by half a link")
 	}
 }

@@ -1,45 +1,6 @@
 package topology
 
-import (
-	"time"
-
-	"github.com/eosin-sdn/eosin/openflow"
-	"github.com/eosin-sdn/eosin/openflow/packet"
-)
-
-// Sighting is a frame from a host that came in by a port.
-type Sighting struct {
-	Switch openflow.DatapathID
-	Port   openflow.PortNo
-	VLAN   uint16
-	MAC    packet.MAC
-	At     time.Time
-}
-
-// Update tells a switch where a host is now.
-type Update struct {
-	// Switch is who must be told.
-	Switch openflow.DatapathID
-	VLAN   uint16
-	MAC    packet.MAC
-	// At is the switch that has the host; 0 = nobody knows any more. If it is Switch itself, an earlier sighting of its own
-	// holds again.
-	At openflow.DatapathID
-	// Port is the host's port on At.
-	Port openflow.PortNo
-}
-
-// Host is a host with its place.
-type Host struct {
-	VLAN  uint16
-	MAC   packet.MAC
-	Place PortRef
-	Seen  time.Time
-}
-
-func (k HostKey) update(to openflow.DatapathID, place PortRef) Update {
-	return Update{Switch: to, VLAN: k.VLAN(), MAC: k.MAC(), At: place.Switch, Port: place.Port}
-}
+import "github.com/eosin-sdn/eosin/openflow"
 
 // sighting is the latest time at which a host was seen at a port.
 type sighting struct {
@@ -55,13 +16,13 @@ func (s sighting) newer(o sighting) bool {
 	return s.Compare(o.PortRef) < 0
 }
 
-// maxSightings bounds the ports of one component at which a host is remembered; the oldest gives way.
+// maxSightings limits the sightings of a host in one component; the oldest is dropped.
 const maxSightings = 16
 
-// record is all that is remembered of a host: where it was seen in all components, and its moves.
+// record is the state of one host: its sightings in all components, and its moves.
 type record struct {
 	latest sighting   // the newest of all
-	others []sighting // in no order; nil for a host that was seen at one port
+	others []sighting // unordered; nil for a host that was seen at one port
 	moves  *moves     // nil for a host that never moved
 }
 
@@ -77,11 +38,20 @@ func (r *record) each(yield func(sighting) bool) {
 	}
 }
 
-// put adds a sighting, or renews that of the same port if it is newer.
+// location returns the newest sighting in a component.
+func (r *record) location(members []openflow.DatapathID) (newest sighting, known bool) {
+	for s := range r.each {
+		if contains(members, s.Switch) && (!known || s.newer(newest)) {
+			newest, known = s, true
+		}
+	}
+	return newest, known
+}
+
+// put adds a sighting, or updates that of the same port if it is newer.
 func (r *record) put(s sighting) {
 	if r.latest.PortRef == s.PortRef {
-		// The newest of all stays so.
-		r.latest.at = max(r.latest.at, s.at)
+		r.latest.at = max(r.latest.at, s.at) // it remains the newest
 		return
 	}
 	if i := r.other(s.PortRef); i >= 0 {
@@ -92,14 +62,16 @@ func (r *record) put(s sighting) {
 	} else {
 		r.others = append(r.others, s)
 	}
-	r.settle()
+	r.promote()
 }
 
-// bound drops the oldest sighting in a component if there are too many; the newest one is never dropped.
-func (r *record) bound(members []openflow.DatapathID) {
+// putWithin puts a sighting, and drops the oldest one in its component if there are too many. The newest is never
+// dropped.
+func (r *record) putWithin(members []openflow.DatapathID, s sighting) {
+	r.put(s)
 	count, oldest := 0, -1
 	for i, o := range r.others {
-		if within(members, o.Switch) {
+		if contains(members, o.Switch) {
 			count++
 			if oldest < 0 || r.others[oldest].newer(o) {
 				oldest = i
@@ -111,7 +83,7 @@ func (r *record) bound(members []openflow.DatapathID) {
 	}
 }
 
-// keep drops all sightings but those that the function accepts, and reports whether any is left.
+// keep drops all sightings that the function rejects, and reports whether any is left.
 func (r *record) keep(accept func(sighting) bool) bool {
 	for i := len(r.others) - 1; i >= 0; i-- {
 		if !accept(r.others[i]) {
@@ -126,12 +98,12 @@ func (r *record) keep(accept func(sighting) bool) bool {
 	}
 	r.latest = r.others[0]
 	r.dropOther(0)
-	r.settle()
+	r.promote()
 	return true
 }
 
-// settle moves the newest of the others to latest if it is newer.
-func (r *record) settle() {
+// promote swaps the newest of the others with latest if it is newer.
+func (r *record) promote() {
 	for i, o := range r.others {
 		if o.newer(r.latest) {
 			r.others[i], r.latest = r.latest, o

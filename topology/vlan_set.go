@@ -1,7 +1,5 @@
 package topology
 
-import "math/bits"
-
 // maxVLANs is the size of the VLAN id space (IEEE 802.1Q, 12 bits).
 const maxVLANs = 4096
 
@@ -35,26 +33,10 @@ func NewVLANs(ids ...uint16) VLANs {
 	return VLANs{b}
 }
 
-// Has reports whether the set holds the id.
-func (v VLANs) Has(id uint16) bool {
-	return v.bits != nil && id < maxVLANs && v.bits.has(id)
-}
-
-// Equal reports whether both sets hold the same ids.
-func (v VLANs) Equal(o VLANs) bool {
+// equal reports whether both sets hold the same ids.
+func (v VLANs) equal(o VLANs) bool {
 	a, b := v.raw(), o.raw()
 	return a == b || *a == *b
-}
-
-// IDs returns the ids in ascending order.
-func (v VLANs) IDs() []uint16 {
-	var ids []uint16
-	for i, w := range v.raw() {
-		for ; w != 0; w &= w - 1 {
-			ids = append(ids, uint16(i*64+bits.TrailingZeros64(w)))
-		}
-	}
-	return ids
 }
 
 func (v VLANs) raw() *vlanBits {
