@@ -85,10 +85,7 @@ func (fl *fleet) await(f *fakeSwitch, state func() bool) error {
 
 // ready reports whether the switch has been given what it needs to serve.
 func (f *fakeSwitch) ready(s subject) bool {
-	f.mu.Lock()
-	asked, commits := f.asked, f.commits
-	f.mu.Unlock()
-	if !asked || s.commits && commits == 0 {
+	if f.Received(openflow.TypeFeaturesRequest) == 0 {
 		return false
 	}
 	if s.rules {
@@ -104,22 +101,17 @@ func (fl *fleet) settle() error {
 	return fl.each(func(f *fakeSwitch) error { return fl.deliver(f, f.serverPacketIn()) })
 }
 
-// serverPacketIn returns the packet-in of a broadcast by the server that the crowd sends to.
-func (f *fakeSwitch) serverPacketIn() []byte {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	msg, _ := f.packetIn(serverPort, frame([6]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, address(serverPrefix, f.number, 0)))
-	return msg
-}
-
 // deliver sends messages and waits until the controller has taken them: its answer to an echo that follows them says so.
 func (fl *fleet) deliver(f *fakeSwitch, msgs []byte) error {
-	before := f.echoes.Load()
+	before := f.echoes()
 	if err := f.write(openflow.AppendEchoRequest(msgs, 7, nil)); err != nil {
 		return err
 	}
-	return fl.await(f, func() bool { return f.echoes.Load() > before })
+	return fl.await(f, func() bool { return f.echoes() > before })
 }
+
+// echoes returns how many echo replies have come in.
+func (f *fakeSwitch) echoes() int64 { return int64(f.Received(openflow.TypeEchoReply)) }
 
 // each runs a step for all switches at once.
 func (fl *fleet) each(step func(*fakeSwitch) error) error {
@@ -135,16 +127,6 @@ func (fl *fleet) each(step func(*fakeSwitch) error) error {
 		}
 	}
 	return nil
-}
-
-// packetIns returns the packet-ins of hosts from first to first+n-1 at a port.
-func (f *fakeSwitch) packetIns(port openflow.PortNo, first, n int) []byte {
-	template, _ := f.template(port)
-	b := make([]byte, 0, n*len(template))
-	for h := range n {
-		b = f.stamp(b, template, first+h)
-	}
-	return b
 }
 
 // median returns the value in the middle.

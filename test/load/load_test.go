@@ -16,6 +16,7 @@ import (
 	"github.com/eosin-sdn/eosin/config"
 	"github.com/eosin-sdn/eosin/controller"
 	"github.com/eosin-sdn/eosin/controller/api"
+	"github.com/eosin-sdn/eosin/openflow"
 )
 
 // served runs eosin in this process.
@@ -107,8 +108,8 @@ func TestCrowd(t *testing.T) {
 			t.Errorf("%s: %d in %s, %v", step.name, n, took, err)
 		}
 		for _, f := range fl.switches {
-			if l := f.missing(); len(l) > 0 || f.problems.Load() > 0 {
-				t.Errorf("%s: switch %d: %d hosts without rules, %d errors", step.name, f.number, len(l), f.problems.Load())
+			if l := f.missing(); len(l) > 0 || f.Received(openflow.TypeError) > 0 {
+				t.Errorf("%s: switch %d: %d hosts without rules, %d errors", step.name, f.number, len(l), f.Received(openflow.TypeError))
 			}
 		}
 	}

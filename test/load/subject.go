@@ -18,7 +18,6 @@ type subject struct {
 	name    string
 	command func(port int) (args []string, err error)
 	need    byte // bits of a host that has been answered, see fakeSwitch
-	commits bool // ready means that a bundle was committed
 	rules   bool // ready means that a rule sends frames to the controller
 	most    int  // switches that it can serve, 0 any number
 	fabric  bool // it finds links
@@ -30,7 +29,7 @@ func subjects(o *options, dir string) []subject {
 	self, _ := os.Executable()
 	return []subject{
 		{
-			name: "eosin", need: gotSource | gotDestination, commits: true, rules: true, fabric: true,
+			name: "eosin", need: gotSource | gotDestination, rules: true, fabric: true,
 			command: func(port int) ([]string, error) {
 				file := filepath.Join(dir, "eosin.yaml")
 				text := fmt.Sprintf("openflow: {listen: [\"tcp:127.0.0.1:%d\"]}\nhttp: {listen: \"127.0.0.1:%d\"}\n", port, port+1)

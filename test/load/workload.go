@@ -95,13 +95,14 @@ func (fl *fleet) all(port openflow.PortNo, o *options) (n int, took time.Duratio
 		if err := f.write(load[f.number]); err != nil {
 			return err
 		}
-		return fl.finish(f, port, o.hosts)
+		return fl.finish(f, load[f.number], o.hosts)
 	})
 	return len(fl.switches) * o.hosts, time.Since(begin), err
 }
 
-// finish waits until all hosts of a switch are complete.
-func (fl *fleet) finish(f *fakeSwitch, port openflow.PortNo, hosts int) error {
+// finish waits until all hosts of a switch are complete. load is their packet-ins.
+func (fl *fleet) finish(f *fakeSwitch, load []byte, hosts int) error {
+	size := len(load) / hosts
 	const stalled = 200 * time.Millisecond
 	last, limit := f.done.Load(), time.Now().Add(patience)
 	tick := time.NewTicker(stalled)
@@ -122,7 +123,7 @@ func (fl *fleet) finish(f *fakeSwitch, port openflow.PortNo, hosts int) error {
 			}
 			var again []byte
 			for _, h := range f.missing() {
-				again = append(again, f.packetIns(port, h, 1)...)
+				again = append(again, load[h*size:(h+1)*size]...)
 			}
 			if err := f.write(again); err != nil {
 				return err
@@ -141,18 +142,18 @@ func (fl *fleet) known(o *options) (n int, took time.Duration, err error) {
 	}
 	begin := time.Now()
 	err = fl.each(func(f *fakeSwitch) error {
-		before := f.echoes.Load()
+		before := f.echoes()
 		for sent := int64(0); time.Since(begin) < o.duration; {
 			if err := f.write(load[f.number]); err != nil {
 				return err
 			}
 			sent++
 			rounds[f.number]++
-			if err := fl.await(f, func() bool { return f.echoes.Load()-before >= sent-1 }); err != nil {
+			if err := fl.await(f, func() bool { return f.echoes()-before >= sent-1 }); err != nil {
 				return err
 			}
 		}
-		return fl.await(f, func() bool { return f.echoes.Load()-before >= int64(rounds[f.number]) })
+		return fl.await(f, func() bool { return f.echoes()-before >= int64(rounds[f.number]) })
 	})
 	took = time.Since(begin)
 	for _, r := range rounds {
@@ -211,10 +212,11 @@ func connectStorm(p *process, o *options) (map[string]float64, error) {
 	defer fl.close()
 	err = fl.each(func(f *fakeSwitch) error {
 		f.expect(1, p.need, nil)
-		if err := f.write(append(f.serverPacketIn(), f.packetIns(hostPort, 0, 1)...)); err != nil {
+		load := f.packetIns(hostPort, 0, 1)
+		if err := f.write(append(f.serverPacketIn(), load...)); err != nil {
 			return err
 		}
-		return fl.finish(f, hostPort, 1)
+		return fl.finish(f, load, 1)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("storm: %w", err)
