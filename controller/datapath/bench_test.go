@@ -99,8 +99,8 @@ func (h *hot) flush() {
 			replies = openflow.AppendMultipartReply(replies, xid, binary.BigEndian.Uint16(b[8:]), false, body)
 		case openflow.TypeExperimenter:
 			var c openflow.BundleControl
-			if c.Decode(b[:binary.BigEndian.Uint16(b[2:])]) == nil && c.Type == bundleCommitRequest {
-				replies = openflow.AppendBundleControl(replies, xid, c.ID, bundleCommitReply, c.Flags)
+			if c.Decode(b[:binary.BigEndian.Uint16(b[2:])]) == nil && c.Type == openflow.BundleCommitRequest {
+				replies = openflow.AppendBundleControl(replies, xid, c.ID, openflow.BundleCommitReply, c.Flags)
 			}
 		}
 	}

@@ -8,14 +8,8 @@ import (
 	"github.com/eosin-sdn/eosin/openflow"
 )
 
-// Bundle control types and flags (ONF extension 230).
-const (
-	bundleOpenRequest    = 0
-	bundleCommitRequest  = 4
-	bundleCommitReply    = 5
-	bundleDiscardRequest = 6
-	bundleAtomicOrdered  = 1 | 2
-)
+// bundleAtomicOrdered: all messages are applied, in order, or none.
+const bundleAtomicOrdered = openflow.BundleAtomic | openflow.BundleOrdered
 
 type bundleState uint8
 
@@ -35,7 +29,7 @@ type bundle struct {
 func (b *bundle) open(out *apps.Output) {
 	b.state = bundleOpen
 	b.id++
-	b.control(bundleOpenRequest, out)
+	b.control(openflow.BundleOpenRequest, out)
 }
 
 // add appends a message as one of the bundle.
@@ -47,12 +41,12 @@ func (b *bundle) add(wire, msg []byte) []byte {
 // rejected a part.
 func (b *bundle) commit(now time.Time, out *apps.Output) {
 	b.state, b.deadline = bundleCommitting, now.Add(replyWithin)
-	b.control(bundleCommitRequest, out)
+	b.control(openflow.BundleCommitRequest, out)
 }
 
 func (b *bundle) discard(out *apps.Output) {
 	b.close()
-	b.control(bundleDiscardRequest, out)
+	b.control(openflow.BundleDiscardRequest, out)
 }
 
 // close forgets the bundle.
@@ -60,7 +54,7 @@ func (b *bundle) close() { b.state, b.deadline = bundleNone, time.Time{} }
 
 // committed reports whether a reply is the one to the commit. Those to open and discard say nothing.
 func (b *bundle) committed(c *openflow.BundleControl) bool {
-	return b.state == bundleCommitting && c.Type == bundleCommitReply && c.ID == b.id
+	return b.state == bundleCommitting && c.Type == openflow.BundleCommitReply && c.ID == b.id
 }
 
 func (b *bundle) control(typ uint16, out *apps.Output) {

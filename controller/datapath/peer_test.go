@@ -350,12 +350,12 @@ func (p *peer) bundleMessage(xid uint32, msg []byte) [][]byte {
 	if err := c.Decode(msg); err != nil {
 		p.t.Fatal(err)
 	}
-	if c.Type == bundleCommitRequest {
+	if c.Type == openflow.BundleCommitRequest {
 		for _, m := range p.bundle {
 			p.do(m)
 		}
 	}
-	if c.Type != bundleOpenRequest {
+	if c.Type != openflow.BundleOpenRequest {
 		p.bundle = nil
 	}
 	return [][]byte{openflow.AppendBundleControl(nil, xid, c.ID, c.Type+1, c.Flags)}

@@ -29,7 +29,7 @@ func kind(msg []byte) string {
 		return "bundle add"
 	case control.Decode(msg) == nil:
 		return "bundle " + map[uint16]string{
-			bundleOpenRequest: "open", bundleCommitRequest: "commit", bundleDiscardRequest: "discard",
+			openflow.BundleOpenRequest: "open", openflow.BundleCommitRequest: "commit", openflow.BundleDiscardRequest: "discard",
 		}[control.Type]
 	}
 	return openflow.Type(msg[1]).String()

@@ -88,7 +88,7 @@ func TestCommitRefused(t *testing.T) {
 			rule = append([]byte(nil), msg...)
 		}
 		var c openflow.BundleControl
-		return c.Decode(msg) == nil && c.Type == bundleCommitRequest
+		return c.Decode(msg) == nil && c.Type == openflow.BundleCommitRequest
 	}
 	p.attach()
 	if p.m.Phase() != Committing {
@@ -103,9 +103,9 @@ func TestCommitRefused(t *testing.T) {
 	}
 	p.recv(
 		openflow.AppendError(nil, 1, openflow.ErrorTypeFlowModFailed, openflow.FlowModFailedTableFull, rule[:64]),
-		bundleError(openflow.BundleErrorMsgFailed, bundleCommitRequest),
+		bundleError(openflow.BundleErrorMsgFailed, openflow.BundleCommitRequest),
 	)
-	p.recv(bundleError(openflow.BundleErrorBadID, bundleDiscardRequest))
+	p.recv(bundleError(openflow.BundleErrorBadID, openflow.BundleDiscardRequest))
 	if err := p.m.Status().Err; err == nil || !strings.Contains(err.Error(), "table_full") || !strings.Contains(err.Error(), "table admit") {
 		t.Errorf("status says %v", err)
 	}
@@ -123,7 +123,7 @@ func TestCommitUnanswered(t *testing.T) {
 	p := newPeer(t)
 	p.silent = func(msg []byte) bool {
 		var c openflow.BundleControl
-		return c.Decode(msg) == nil && c.Type == bundleCommitRequest
+		return c.Decode(msg) == nil && c.Type == openflow.BundleCommitRequest
 	}
 	p.attach()
 	p.pass(29 * time.Second)

@@ -332,7 +332,7 @@ func TestUnexpected(t *testing.T) {
 		{"hello", openflow.AppendHello(nil, 1), ""},
 		{"features again", features(2, 0), ""},
 		{"barrier reply", openflow.AppendBarrierReply(nil, 4711), ""},
-		{"bundle reply", openflow.AppendBundleControl(nil, 4711, 1, bundleCommitReply, 0), ""},
+		{"bundle reply", openflow.AppendBundleControl(nil, 4711, 1, openflow.BundleCommitReply, 0), ""},
 		{"experimenter", []byte{4, 4, 0, 16, 0, 0, 0, 1, 0, 0, 0x23, 0x20, 0, 0, 0, 1}, ""},
 		{"error for nothing of ours", openflow.AppendError(nil, 4711, openflow.ErrorTypeBadRequest, openflow.BadRequestBadType, nil), ""},
 		{"flow removed", openflow.AppendFlowRemoved(nil, 0, &openflow.FlowRemoved{Cookie: learnCookie, TableID: 5}), ""},

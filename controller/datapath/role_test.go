@@ -22,6 +22,29 @@ func TestNextGeneration(t *testing.T) {
 	}
 }
 
+// A request is answered once, and by its own xid.
+func TestRoleRequests(t *testing.T) {
+	t.Parallel()
+	var r role
+	var out apps.Output
+	if r.answered(0) != roleKnown {
+		t.Error("answered before any request")
+	}
+	r.query(epoch, &out)
+	if r.answered(2) != roleKnown || r.answered(1) != roleQuerying || r.answered(1) != roleKnown || !r.deadline.IsZero() {
+		t.Errorf("the query: %+v", r)
+	}
+	out.Wire, r.generation = nil, 41
+	r.claim(epoch, &out)
+	var claim openflow.RoleRequest
+	if err := claim.Decode(out.Wire); err != nil || claim.Role != openflow.RoleMaster || claim.GenerationID != 42 {
+		t.Errorf("claimed with %+v, %v", claim, err)
+	}
+	if !r.deadline.Equal(epoch.Add(replyWithin)) || r.answered(1) != roleKnown || r.answered(2) != roleClaiming {
+		t.Errorf("the claim: %+v", r)
+	}
+}
+
 // claimer is a peer whose machine asks to be the master.
 func claimer(t *testing.T) *peer {
 	p := newPeer(t)
