@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"flag"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -276,13 +277,20 @@ func TestToken(t *testing.T) {
 
 // growing collects output and tells when a text has come.
 type growing struct {
-	mu   sync.Mutex
-	text strings.Builder
+	mu    sync.Mutex
+	text  strings.Builder
+	wrote chan struct{} // receives after a write
 }
+
+func newGrowing() *growing { return &growing{wrote: make(chan struct{}, 1)} }
 
 func (g *growing) Write(b []byte) (int, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	select {
+	case g.wrote <- struct{}{}:
+	default:
+	}
 	return g.text.Write(b)
 }
 
@@ -295,31 +303,49 @@ func (g *growing) String() string {
 // wait waits for a text.
 func (g *growing) wait(t *testing.T, text string) {
 	t.Helper()
-	for range 500 {
-		if strings.Contains(g.String(), text) {
-			return
+	deadline := time.After(10 * time.Second)
+	for !strings.Contains(g.String(), text) {
+		select {
+		case <-g.wrote:
+		case <-deadline:
+			t.Fatalf("%q does not come: %s", text, g)
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
-	t.Fatalf("%q does not come: %s", text, g)
+}
+
+// tee copies what a handler writes.
+type tee struct {
+	http.ResponseWriter
+	to io.Writer
+}
+
+func (w tee) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w tee) Write(b []byte) (int, error) {
+	n, err := w.ResponseWriter.Write(b)
+	_, _ = w.to.Write(b[:n])
+	return n, err
 }
 
 // interrupted runs a command line, waits for a text in its output, interrupts it and returns how it ended.
 func interrupted(t *testing.T, server, text string, args ...string) outcome {
 	t.Helper()
+	stdout := newGrowing()
+	return interruptedAt(t, server, stdout, stdout, text, args...)
+}
+
+// interruptedAt waits for the text in something else than the output.
+func interruptedAt(t *testing.T, server string, stdout, watched *growing, text string, args ...string) outcome {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	var stdout, stderr growing
+	stderr := newGrowing()
 	env := map[string]string{"EOSIN_SERVER": server}
 	ended := make(chan int, 1)
 	go func() {
-		ended <- run(ctx, args, func(name string) string { return env[name] }, strings.NewReader(""), &stdout, &stderr)
+		ended <- run(ctx, args, func(name string) string { return env[name] }, strings.NewReader(""), stdout, stderr)
 	}()
-	if text != "" {
-		stdout.wait(t, text)
-	} else {
-		time.Sleep(500 * time.Millisecond) // nothing is printed before the end
-	}
+	watched.wait(t, text)
 	cancel()
 	select {
 	case status := <-ended:
@@ -344,7 +370,13 @@ func TestInterruptedProbeHasItsSummary(t *testing.T) {
 	if got.status != exitCannot || !strings.Contains(got.stderr, "interrupted before the first probe was decided") {
 		t.Errorf("%+v", got)
 	}
-	got = interrupted(t, url, "", "probe", "vm1", "vm2", "-c", "1000", "-i", "20ms", "-o", "json")
+	// In JSON nothing is printed before the end: the server has answered 20 probes, of which the client has seen some.
+	answers, handler := newGrowing(), api.New(api.Options{Backend: apitest.Lab()})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		handler.ServeHTTP(tee{w, answers}, r)
+	}))
+	t.Cleanup(server.Close)
+	got = interruptedAt(t, server.URL, newGrowing(), answers, `"seq":20,`, "probe", "vm1", "vm2", "-c", "1000", "-i", "20ms", "-o", "json")
 	var result api.ProbeResult
 	if err := json.Unmarshal([]byte(got.stdout), &result); err != nil || got.status != exitOK || result.Sent == 0 || result.Verdict != api.VerdictReachable {
 		t.Errorf("%v %+v", err, got)

@@ -136,6 +136,12 @@ func listen(t *testing.T, backend api.Backend, limits api.Limits) (string, func(
 	if err != nil {
 		t.Fatal(err)
 	}
+	return listener.Addr().String(), serveOn(t, listener, backend, limits)
+}
+
+// serveOn runs Serve on a listener and returns a function that ends it.
+func serveOn(t *testing.T, listener net.Listener, backend api.Backend, limits api.Limits) func() error {
+	t.Helper()
 	log := logrus.New()
 	log.SetOutput(io.Discard)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -156,7 +162,7 @@ func listen(t *testing.T, backend api.Backend, limits api.Limits) (string, func(
 		return result
 	}
 	t.Cleanup(func() { _ = end() })
-	return listener.Addr().String(), end
+	return end
 }
 
 // talk sends bytes and returns what comes until the server closes, or fails after a time.
@@ -230,13 +236,42 @@ func TestBodyTooLarge(t *testing.T) {
 	wantProblem(t, answer{response, string(text)}, 413, api.CodeTooLarge)
 }
 
+// closings is a listener that tells when a connection was closed at its side.
+type closings struct {
+	net.Listener
+	closed chan struct{}
+}
+
+func (l *closings) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	return &closing{conn, l.closed}, err
+}
+
+type closing struct {
+	net.Conn
+	closed chan struct{}
+}
+
+func (c *closing) Close() error {
+	select {
+	case c.closed <- struct{}{}:
+	default:
+	}
+	return c.Conn.Close()
+}
+
 func TestReaderThatDoesNotReadIsCut(t *testing.T) {
 	b := apitest.Lab()
 	for i := range 100_000 {
 		b.HostList = append(b.HostList, api.Host{Name: fmt.Sprintf("host-with-a-long-name-%d", i)})
 	}
-	address, _ := listen(t, b, api.Limits{WriteTimeout: 200 * time.Millisecond})
-	conn, err := net.Dial("tcp", address)
+	tcp, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener := &closings{Listener: tcp, closed: make(chan struct{}, 1)}
+	serveOn(t, listener, b, api.Limits{WriteTimeout: 200 * time.Millisecond})
+	conn, err := net.Dial("tcp", tcp.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -247,7 +282,11 @@ func TestReaderThatDoesNotReadIsCut(t *testing.T) {
 	if _, err := reader.Peek(1); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(time.Second) // five times the limit: the server has given up by now, and what comes ends early
+	select {
+	case <-listener.closed:
+	case <-time.After(20 * time.Second):
+		t.Fatal("the server does not give up")
+	}
 	response, err := http.ReadResponse(reader, nil)
 	if err != nil {
 		t.Fatal(err)
