@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -29,30 +30,20 @@ func (a *app) complete(cmd *cobra.Command, k kind) ([]cobra.Completion, cobra.Sh
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	return unique(k.names(body)), cobra.ShellCompDirectiveNoFileComp
-}
-
-// unique drops repetitions and keeps the order.
-func unique(names []string) []string {
-	seen := make(map[string]bool, len(names))
-	var kept []string
-	for _, n := range names {
+	var names []string // without repetitions, in the order of the answer
+	seen := map[string]bool{}
+	for _, n := range k.names(body) {
 		if n = spelling.Printable(n); !seen[n] {
 			seen[n] = true
-			kept = append(kept, n)
+			names = append(names, n)
 		}
 	}
-	return kept
+	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
 // kindNamed returns a kind by its name.
 func kindNamed(name string) kind {
-	for _, k := range kinds {
-		if k.name == name {
-			return k
-		}
-	}
-	panic("no kind " + name)
+	return kinds[slices.IndexFunc(kinds, func(k kind) bool { return k.name == name })]
 }
 
 // completionCommand prints a shell's completion script.

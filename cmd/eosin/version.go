@@ -11,36 +11,15 @@ import (
 // version is stamped by the build with -ldflags "-X main.version=v1.2.3".
 var version string
 
-// programVersion returns the stamped version, else what the Go toolchain recorded.
+// programVersion returns the stamped version, else what the Go toolchain recorded of the module and its revision.
 func programVersion() string {
 	if version != "" {
 		return version
 	}
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
 	}
-	return builtVersion(info)
-}
-
-// builtVersion returns the version in a build's record: the module's, else the revision, else "devel".
-func builtVersion(info *debug.BuildInfo) string {
-	if v := info.Main.Version; v != "" && v != "(devel)" {
-		return v
-	}
-	settings := map[string]string{}
-	for _, s := range info.Settings {
-		settings[s.Key] = s.Value
-	}
-	revision := settings["vcs.revision"]
-	if revision == "" {
-		return "devel"
-	}
-	text := "devel-" + revision[:min(len(revision), 12)]
-	if settings["vcs.modified"] == "true" {
-		text += "-modified"
-	}
-	return text
+	return "devel"
 }
 
 // versionCommand prints the version.
