@@ -30,7 +30,7 @@ or may not be read is a warning, since this may not be the machine of the contro
 		RunE: func(_ *cobra.Command, args []string) error {
 			loaded, err := config.Load(args[0])
 			if err != nil {
-				fmt.Fprintln(a.stderr, err) // it names file and line itself
+				fmt.Fprintln(a.stderr, err) // has file and line
 				return &exitError{status: exitFailed}
 			}
 			for _, warning := range loaded.Warnings {
@@ -64,7 +64,7 @@ or may not be read is a warning, since this may not be the machine of the contro
 	}
 }
 
-// count writes a number of things.
+// count formats a number of things.
 func count(n int, thing string) string {
 	switch {
 	case n == 1:

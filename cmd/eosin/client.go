@@ -23,19 +23,19 @@ const (
 	defaultServer = "http://127.0.0.1:9653"
 	dialTimeout   = 5 * time.Second
 	listTimeout   = 30 * time.Second
-	maxAnswer     = 256 << 20 // bytes; a table of a million flows is smaller
+	maxResponse   = 256 << 20 // bytes; a list of a million flows is smaller
 	maxLine       = 4 << 20   // bytes of one line of a stream
 )
 
-// client speaks to the controller's API.
+// client calls the controller's API.
 type client struct {
-	base  string // URL without a slash at its end
+	base  string // URL without a trailing slash
 	token string
 	files map[string]source
 	http  *http.Client
 }
 
-// client returns a client for the server that flags and environment name.
+// client returns a client for the server that the flags or the environment name.
 func (a *app) client() (*client, error) {
 	server := a.server
 	if server == "" {
@@ -48,7 +48,7 @@ func (a *app) client() (*client, error) {
 	if !strings.Contains(server, "://") {
 		scheme := "http://"
 		if hasFiles(files) {
-			scheme = "https://" // what the files are for
+			scheme = "https://" // TLS files were given
 		}
 		server = scheme + server
 	}
@@ -117,13 +117,13 @@ func (c *client) open(ctx context.Context, method, path, accept string, body any
 	return nil, c.refusal(response)
 }
 
-// unreachable says that there was no answer.
+// unreachable explains why there was no response.
 func (c *client) unreachable(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); errors.Is(cause, context.Canceled) {
 		return failf("interrupted")
 	}
 	var wrapper *url.Error
-	if errors.As(err, &wrapper) { // else the answer had begun
+	if errors.As(err, &wrapper) { // otherwise the connection broke during the response
 		err = wrapper.Err
 		if trouble := c.explainTLS(err, time.Now()); trouble != nil {
 			return failf("%w", trouble)
@@ -132,9 +132,9 @@ func (c *client) unreachable(ctx context.Context, err error) error {
 	return failf("no answer from the controller at %s: %w\nIs 'eosin serve' running there? --server or EOSIN_SERVER name another address", c.base, err)
 }
 
-// refusal turns an answer that is not a success into an error.
+// refusal turns a response that is not a success into an error.
 func (c *client) refusal(response *http.Response) error {
-	body, _ := io.ReadAll(io.LimitReader(response.Body, maxLine)) // what can be read is shown
+	body, _ := io.ReadAll(io.LimitReader(response.Body, maxLine)) // a partial body still helps
 	if response.StatusCode == http.StatusBadRequest && strings.Contains(string(body), httpsExpected) {
 		return failf("the controller at %s speaks HTTPS: write https://%s", c.base, strings.TrimPrefix(c.base, "http://"))
 	}
@@ -145,7 +145,7 @@ func (c *client) refusal(response *http.Response) error {
 	return problemError(&problem)
 }
 
-// problemError gives a problem its exit status and a text of one or more lines.
+// problemError gives a problem its exit status and its text of one or more lines.
 func problemError(p *api.Problem) error {
 	var text strings.Builder
 	text.WriteString(spelling.Printable(p.Detail))
@@ -168,12 +168,12 @@ func problemError(p *api.Problem) error {
 	return &exitError{status: status, err: errors.New(text.String())}
 }
 
-// foreign says that what answers is something else than Eosin.
+// foreign reports that the server is not Eosin.
 func (c *client) foreign(response *http.Response) error {
 	return failf("what answers at %s is not an Eosin controller: %s", c.base, mediaType(response))
 }
 
-// mediaType returns the media type of an answer.
+// mediaType returns the media type of a response.
 func mediaType(response *http.Response) string {
 	name, _, err := mime.ParseMediaType(response.Header.Get("Content-Type"))
 	if err != nil {
@@ -191,12 +191,12 @@ func (c *client) get(ctx context.Context, path string) ([]byte, error) {
 		return nil, err
 	}
 	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxResponse+1))
 	if err != nil {
 		return nil, c.unreachable(ctx, err)
 	}
-	if len(body) > maxAnswer {
-		return nil, failf("the answer of %s is larger than %d bytes; narrow it", c.base, maxAnswer)
+	if len(body) > maxResponse {
+		return nil, failf("the answer of %s is larger than %d bytes; narrow it", c.base, maxResponse)
 	}
 	if mediaType(response) != "application/json" || !json.Valid(body) {
 		return nil, c.foreign(response)

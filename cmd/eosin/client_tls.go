@@ -19,22 +19,21 @@ import (
 	"github.com/eosin-sdn/eosin/spelling"
 )
 
-// credentials are the files with which a client and the controller know each other.
+// credentials are the TLS files of a client.
 type credentials struct {
 	ca, cert, key string // --ca, --cert, --key
 }
 
-// addFlags adds the flags.
 func (s *credentials) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&s.ca, "ca", "", "file with the authority that the controller's certificate comes from (default $EOSIN_CA, else those of the system)")
 	flags.StringVar(&s.cert, "cert", "", "file with the certificate to show to the controller (default $EOSIN_CERT)")
 	flags.StringVar(&s.key, "key", "", "file with the key of --cert (default $EOSIN_KEY)")
 }
 
-// source is where the name of a file comes from: a flag, or the environment.
+// source is a file name and the flag or environment variable that gave it.
 type source struct{ name, path string }
 
-// sources returns where each file comes from. Without a path there is none.
+// sources returns the TLS files by kind. One without a path was not given.
 func (a *app) sources() map[string]source {
 	from := func(flag, path, variable string) source {
 		if path != "" {
@@ -47,12 +46,12 @@ func (a *app) sources() map[string]source {
 	}
 }
 
-// any reports whether one of the files is named.
+// hasFiles reports whether any TLS file was given.
 func hasFiles(files map[string]source) bool {
 	return files["ca"].path != "" || files["cert"].path != "" || files["key"].path != ""
 }
 
-// clientTLS returns the settings of TLS for a server with a scheme.
+// clientTLS returns the TLS settings for a URL scheme; nil for http.
 func (a *app) clientTLS(scheme string, files map[string]source) (*tls.Config, error) {
 	if scheme == "http" {
 		for _, key := range []string{"ca", "cert", "key"} {
@@ -76,17 +75,16 @@ func (a *app) clientTLS(scheme string, files map[string]source) (*tls.Config, er
 	}
 	c := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: m.Pool}
 	if m.Cert.Leaf != nil {
-		// It is shown whatever authorities the server names, so that the server can say what is wrong with it.
+		// Sent even if the server names other authorities, so that the server can say what is wrong with it.
 		c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &m.Cert, nil }
 	}
 	return c, nil
 }
 
-// httpsExpected is how net/http answers a request without TLS where TLS is spoken.
+// httpsExpected is what net/http answers to plain HTTP on a TLS port.
 const httpsExpected = "HTTP request to an HTTPS server"
 
-// explainTLS says what is wrong between a client and a server that speak TLS, or should. It returns nil for what has nothing to
-// do with TLS.
+// explainTLS turns a TLS error into one that says what to do. It returns nil for errors that have nothing to do with TLS.
 func (c *client) explainTLS(err error, now time.Time) error {
 	var unknown x509.UnknownAuthorityError
 	var invalid x509.CertificateInvalidError
@@ -122,7 +120,7 @@ func (c *client) explainTLS(err error, now time.Time) error {
 		}
 		return fmt.Errorf("the server at %s ended the handshake of TLS: %s", c.base, strings.TrimPrefix(text, "tls: "))
 	case https && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)):
-		// With TLS 1.3 a client hears only after its own part whether its certificate was wanted, and may miss it.
+		// In TLS 1.3 the client finishes its handshake before the server rejects its certificate, so the alert may be lost.
 		if cert.path == "" {
 			return fmt.Errorf("the server at %s hung up (%w): it may demand a certificate of its clients, which --cert and --key give", c.base, err)
 		}
@@ -133,7 +131,7 @@ func (c *client) explainTLS(err error, now time.Time) error {
 
 func when(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 MST") }
 
-// issuer names who has issued a certificate.
+// issuer names the issuer of a certificate.
 func issuer(c *x509.Certificate) string {
 	if c == nil || c.Issuer.String() == "" {
 		return ""
@@ -141,7 +139,7 @@ func issuer(c *x509.Certificate) string {
 	return fmt.Sprintf(" (issued by %s)", spelling.Printable(c.Issuer.String()))
 }
 
-// namesIn lists what a certificate is for.
+// namesIn lists the subject alternative names of a certificate.
 func namesIn(c *x509.Certificate) string {
 	names := slices.Clone(c.DNSNames)
 	for _, ip := range c.IPAddresses {

@@ -187,7 +187,7 @@ func TestCheckFiles(t *testing.T) {
 			"openflow: {tls: {cert: " + good.Cert() + ", key: " + good.Key() + ", ca: " + other.Cert() + "}}", []found{{1, warning, `"other" (serial`}},
 		},
 		"expired": {
-			"http: {tls: " + made(ca.Issue("eosin", pkitest.Yesterday(), "h")).YAML(false) + "}", []found{{1, outdated, `certificate "eosin" (serial `}},
+			"http: {tls: " + made(ca.Issue("eosin", pkitest.Yesterday(), "h")).YAML(false) + "}", []found{{1, expired, `certificate "eosin" (serial `}},
 		},
 		"ends soon": {
 			"http: {tls: " + made(ca.Issue("eosin", pkitest.Tomorrow(), "192.0.2.1")).YAML(false) + "}", []found{{1, warning, "expires on"}},

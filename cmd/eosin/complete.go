@@ -11,10 +11,10 @@ import (
 	"github.com/eosin-sdn/eosin/spelling"
 )
 
-// completeTimeout is how long a shell waits for names.
+// completeTimeout bounds the time that a shell waits for completions.
 const completeTimeout = time.Second
 
-// complete returns the names of all objects of a kind. It says nothing when the controller cannot be asked.
+// complete returns the names of all objects of a kind. Without a controller there are none.
 func (a *app) complete(cmd *cobra.Command, k kind) ([]cobra.Completion, cobra.ShellCompDirective) {
 	c, err := a.client()
 	if err != nil {
@@ -30,7 +30,7 @@ func (a *app) complete(cmd *cobra.Command, k kind) ([]cobra.Completion, cobra.Sh
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	var names []string // without repetitions, in the order of the answer
+	var names []string // without duplicates, in the order of the response
 	seen := map[string]bool{}
 	for _, n := range k.names(body) {
 		if n = spelling.Printable(n); !seen[n] {

@@ -14,27 +14,27 @@ import (
 	"github.com/eosin-sdn/eosin/controller/pki"
 )
 
-// weight is what a finding about a file means.
+// severity of a finding about a file.
 type severity int
 
 const (
-	warning  severity = iota // it works, and should be better
-	missing                  // it is not there: a fault where the controller runs, and nothing unusual elsewhere
-	outdated                 // it works here, and nobody will believe it
+	warning  severity = iota // usable, but should be fixed
+	missing                  // fatal where the controller runs, expected elsewhere
+	expired                  // usable here, but peers will reject it
 	unusable                 // the controller cannot start with it
 )
 
-// fileFinding is something to say about a file that the config names.
+// fileFinding is a finding about a file that the config names.
 type fileFinding struct {
 	config.Error
 	severity severity
 }
 
-// expiresSoon is when an operator hears of the end of a certificate.
+// expiresSoon is how early the end of a certificate is warned of.
 const expiresSoon = 14 * 24 * time.Hour
 
-// checkFiles looks at the files that a config names: whether they can be read, hold what they should, fit together, and are not
-// out of date. The findings are sorted by line.
+// checkFiles checks the files that a config names: that they can be read, are well-formed, belong together, and have not expired.
+// The findings are sorted by line.
 func checkFiles(cfg *config.Config, now time.Time) []fileFinding {
 	c := fileCheck{cfg: cfg, now: now}
 	if t := cfg.OpenFlow.TLS; !t.IsZero() {
@@ -71,7 +71,7 @@ type fileCheck struct {
 	found []fileFinding
 }
 
-// add notes a finding at the line that names the file.
+// add adds a finding at the line that names the file.
 func (c *fileCheck) add(s severity, key, format string, args ...any) {
 	e := config.Error{File: c.cfg.File, Message: key + ": " + fmt.Sprintf(format, args...)}
 	for _, f := range c.cfg.Files {
@@ -82,7 +82,7 @@ func (c *fileCheck) add(s severity, key, format string, args ...any) {
 	c.found = append(c.found, fileFinding{e, s})
 }
 
-// fault notes that a file is missing, or that it is there and cannot be used.
+// fault adds a finding about a file that is missing or unusable.
 func (c *fileCheck) fault(key string, err error) {
 	if (&pki.FileError{Err: err}).Missing() {
 		c.add(missing, key, "%v", err)
@@ -91,7 +91,7 @@ func (c *fileCheck) fault(key string, err error) {
 	c.add(unusable, key, "%v", err)
 }
 
-// tls checks the files of one side, and returns what they hold if they can be used.
+// tls checks the TLS files of one section and returns their content if it can be used.
 func (c *fileCheck) tls(p pki.Paths) *pki.KeyMaterial {
 	m, err := pki.Load(p)
 	if err != nil {
@@ -112,18 +112,18 @@ func (c *fileCheck) tls(p pki.Paths) *pki.KeyMaterial {
 	}
 	for _, cert := range m.Authorities {
 		c.dates(p.Section+".ca", p.CA, cert, len(m.Authorities) == 1)
-		if v3 := cert.Version == 3 || cert.BasicConstraintsValid; v3 && !cert.IsCA { // older versions do not say
+		if v3 := cert.Version == 3 || cert.BasicConstraintsValid; v3 && !cert.IsCA { // version 1 has no basicConstraints
 			c.add(warning, p.Section+".ca", "%s: %s is not that of an authority: no other certificate can come from it", p.CA, pki.Name(cert))
 		}
 	}
 	return m
 }
 
-// dates checks when a certificate is valid. Of several authorities one may be an old one that nobody needs any more.
+// dates checks the validity of a certificate. One of several authorities may have expired, as after a rollover.
 func (c *fileCheck) dates(key, path string, cert *x509.Certificate, needed bool) {
 	w := warning
 	if needed {
-		w = outdated
+		w = expired
 	}
 	day := func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 MST") }
 	switch {
@@ -136,7 +136,7 @@ func (c *fileCheck) dates(key, path string, cert *x509.Certificate, needed bool)
 	}
 }
 
-// web checks what clients of HTTPS demand of a certificate and switches do not.
+// web checks what HTTPS clients require of a certificate and switches do not.
 func (c *fileCheck) web(cert *x509.Certificate) {
 	name := func(s string) bool { return s != "" && !strings.ContainsAny(s, " :/") }
 	if len(cert.IPAddresses) == 0 && !slices.ContainsFunc(cert.DNSNames, name) {
@@ -147,14 +147,14 @@ func (c *fileCheck) web(cert *x509.Certificate) {
 	}
 }
 
-// private checks that not everybody on the machine can read a secret.
+// private checks that a secret is not world-readable.
 func (c *fileCheck) private(key, path string) {
 	if st, err := os.Stat(path); err == nil && st.Mode().Perm()&0o004 != 0 {
 		c.add(warning, key, "%s can be read by everybody on this machine; chmod 600 %s", path, path)
 	}
 }
 
-// maxToken bounds what is read of a token's file; requests cannot carry more.
+// maxToken is the longest token in bytes; requests cannot carry more.
 const maxToken = 4 << 10
 
 // readToken reads the token that HTTP clients must show. The error names the file.

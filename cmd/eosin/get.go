@@ -19,7 +19,7 @@ import (
 	"github.com/eosin-sdn/eosin/spelling"
 )
 
-// filterHelp says what each flag that narrows a list does.
+// filterHelp is the help of the flags that filter a list.
 var filterHelp = map[string]string{
 	"switch":  "only those of this switch",
 	"network": "only those in this network",
@@ -128,7 +128,7 @@ func listPath(cmd *cobra.Command, k kind, args []string) (string, error) {
 	return path, nil
 }
 
-// show writes a list once.
+// show prints a list once.
 func (a *app) show(ctx context.Context, c *client, k kind, path string, form output) error {
 	body, err := c.get(ctx, path)
 	if err != nil {
@@ -154,8 +154,8 @@ func (a *app) show(ctx context.Context, c *client, k kind, path string, form out
 	return nil
 }
 
-// watch shows something again and again until ctx ends. On a terminal each look replaces the one before. A look that
-// fails after the first is reported and tried again.
+// watch repeats look until ctx ends. On a terminal each output replaces the one before. A failure after the first look is printed
+// and the look repeated.
 func (a *app) watch(ctx context.Context, every time.Duration, look func(context.Context) error) error {
 	clear := ""
 	if isTerminal(a.stdout) {
@@ -184,13 +184,12 @@ func (a *app) watch(ctx context.Context, every time.Duration, look func(context.
 	}
 }
 
-// isTerminal tells whether a writer is a terminal.
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// writeIndented writes JSON for people.
+// writeIndented prints indented JSON.
 func writeIndented(w io.Writer, body []byte) error {
 	var text bytes.Buffer
 	if err := json.Indent(&text, body, "", "  "); err != nil {

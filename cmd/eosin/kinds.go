@@ -15,12 +15,12 @@ import (
 type kind struct {
 	name, short, example string
 	aliases              []string
-	filters              []string // query parameters of the API's list, and flags here
+	filters              []string // query parameters of the API, and flags of the command
 	table                func(a *app, body []byte) (table, error)
 	names                func(body []byte) []string
 }
 
-// table is a list in words.
+// table is a list as it is printed.
 type table struct {
 	header []string
 	rows   [][]string
@@ -53,7 +53,7 @@ func list[T any](k kind, columns string, name func(T) string, row func(T) []any,
 	return k
 }
 
-// cells writes the values of a row.
+// cells formats the values of a row.
 func (a *app) cells(values []any) []string {
 	cells := make([]string, len(values))
 	for i, v := range values {
@@ -221,11 +221,10 @@ var kinds = []kind{
 		}),
 }
 
-// linkState writes the state of a port.
 func linkState(up, observable bool) string {
 	switch {
 	case !observable:
-		return "unseen" // Open vSwitch cannot tell
+		return "unseen" // Open vSwitch does not know
 	case up:
 		return "up"
 	default:
@@ -233,15 +232,15 @@ func linkState(up, observable bool) string {
 	}
 }
 
-// seconds makes a duration of a number of the API.
+// seconds converts a number of the API.
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
-// percent writes a ratio as ping does: whole numbers without a fraction.
+// percent formats a ratio as ping does: whole numbers without a fraction.
 func percent(ratio float64) string {
 	return strconv.FormatFloat(float64(int64(ratio*1000+0.5))/10, 'f', -1, 64) + "%"
 }
 
-// lossText writes where and why probes were lost in one line.
+// lossText says in one line where and why probes were lost.
 func lossText(l *api.Loss) string {
 	text := l.Stage
 	if l.Where != nil {

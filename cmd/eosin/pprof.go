@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// withPprof runs f, and serves profiles meanwhile if an address was asked for.
+// withPprof runs f and meanwhile serves profiles if an address was given.
 func withPprof(ctx context.Context, address string, log *logrus.Logger, f func(context.Context) error) error {
 	if address == "" {
 		return f(ctx)
@@ -34,7 +34,7 @@ func withPprof(ctx context.Context, address string, log *logrus.Logger, f func(c
 	return g.Wait()
 }
 
-// listenPprof opens the listener for profiles, which only this machine may reach: they tell a lot, and taking one costs time.
+// listenPprof opens the listener for profiles. It must be a loopback one: profiles disclose a lot and cost CPU time.
 func listenPprof(address string) (net.Listener, error) {
 	at, err := netip.ParseAddrPort(address)
 	if err != nil || !at.Addr().IsLoopback() {
@@ -47,7 +47,7 @@ func listenPprof(address string) (net.Listener, error) {
 	return l, nil
 }
 
-// servePprof serves what "go tool pprof http://ADDRESS/debug/pprof/profile" asks for, until ctx ends.
+// servePprof serves /debug/pprof/ until ctx ends.
 func servePprof(ctx context.Context, l net.Listener) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/debug/pprof/", pprof.Index)

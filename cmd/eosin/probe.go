@@ -143,7 +143,7 @@ func (v *probeView) failure(ctx context.Context, c *client, ended error) error {
 func (v *probeView) read(response *http.Response) error {
 	if mediaType(response) == "application/json" {
 		var result api.ProbeResult
-		if err := json.NewDecoder(io.LimitReader(response.Body, maxAnswer)).Decode(&result); err != nil {
+		if err := json.NewDecoder(io.LimitReader(response.Body, maxResponse)).Decode(&result); err != nil {
 			return err
 		}
 		v.started(result.Color, result.SourceEnd, result.DestinationEnd)

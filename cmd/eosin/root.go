@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// app is what the commands share: where they write, and how they reach the controller.
+// app is what the commands share: their output and how they reach the controller.
 type app struct {
 	env            func(string) string
 	stdout, stderr io.Writer
@@ -20,7 +20,6 @@ type app struct {
 	credentials    credentials
 }
 
-// newApp returns the app of a process.
 func newApp(env func(string) string, stdout, stderr io.Writer) *app {
 	return &app{env: env, stdout: stdout, stderr: stderr, now: time.Now, zone: time.Local}
 }
@@ -69,7 +68,7 @@ virtual machines, carries VLANs between hosts over tunnels, and probes who reach
 	return root
 }
 
-// output is the value of -o.
+// output is the flag -o.
 type output string
 
 const (
@@ -77,13 +76,10 @@ const (
 	outputJSON  output = "json"
 )
 
-// String returns the value.
 func (o *output) String() string { return string(*o) }
 
-// Type names the kind of value in help.
 func (o *output) Type() string { return "table|json" }
 
-// Set reads the value.
 func (o *output) Set(text string) error {
 	switch output(text) {
 	case outputTable, outputJSON:
@@ -104,7 +100,7 @@ func addOutput(cmd *cobra.Command) *output {
 	return &o
 }
 
-// helpCommand is "eosin help COMMAND". Unlike cobra's own it fails on a command that does not exist.
+// helpCommand is "eosin help COMMAND". Unlike cobra's it fails on an unknown command.
 func helpCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "help [COMMAND]",

@@ -13,11 +13,11 @@ import (
 	"github.com/eosin-sdn/eosin/spelling"
 )
 
-// The exit statuses. Those of probe are part of the public contract.
+// Exit statuses. Those of probe are part of the public contract.
 const (
 	exitOK     = 0
-	exitFailed = 1 // the command did its work and the answer is no: probes were lost, the file is wrong
-	exitUsage  = 2 // wrong usage
+	exitFailed = 1 // the command ran and the result is negative: probes were lost, the file has errors
+	exitUsage  = 2 // wrong command line
 	exitCannot = 3 // the command could not be run
 )
 
@@ -27,7 +27,6 @@ type exitError struct {
 	err    error
 }
 
-// Error returns the reason.
 func (e *exitError) Error() string {
 	if e.err == nil {
 		return fmt.Sprintf("exit status %d", e.status)
@@ -35,20 +34,19 @@ func (e *exitError) Error() string {
 	return e.err.Error()
 }
 
-// Unwrap returns the reason.
 func (e *exitError) Unwrap() error { return e.err }
 
-// usageErrorf says that the command line is wrong.
+// usageErrorf reports a wrong command line.
 func usageErrorf(format string, args ...any) error {
 	return &exitError{status: exitUsage, err: fmt.Errorf(format, args...)}
 }
 
-// failf says that the command could not be run.
+// failf reports that the command could not be run.
 func failf(format string, args ...any) error {
 	return &exitError{status: exitCannot, err: fmt.Errorf(format, args...)}
 }
 
-// run is the program without the process around it. It returns the exit status.
+// run is main without the process, for tests. It returns the exit status.
 func run(ctx context.Context, args []string, env func(string) string, stdin io.Reader, stdout, stderr io.Writer) int {
 	return newApp(env, stdout, stderr).run(ctx, args, stdin)
 }
@@ -64,7 +62,7 @@ func (a *app) run(ctx context.Context, args []string, stdin io.Reader) int {
 	if err == nil {
 		return exitOK
 	}
-	// What does not come from a command's own code is cobra's verdict on the command line.
+	// Errors without a status are cobra's, about the command line.
 	status := &exitError{status: exitUsage, err: err}
 	errors.As(err, &status)
 	if status.err != nil {
@@ -76,8 +74,7 @@ func (a *app) run(ctx context.Context, args []string, stdin io.Reader) int {
 	return status.status
 }
 
-// markFailures makes every error of a command's own code that has no status one of status 1, so that only cobra's are
-// left as errors of usage.
+// markFailures gives errors of the commands that have no status exitFailed, so that those without one are cobra's usage errors.
 func markFailures(cmd *cobra.Command) {
 	if work := cmd.RunE; work != nil {
 		cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -94,7 +91,7 @@ func markFailures(cmd *cobra.Command) {
 	}
 }
 
-// flagError adds to an unknown flag the one that may have been meant.
+// flagError adds a suggestion to the error about an unknown flag.
 func flagError(cmd *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
 	if !errors.As(err, &unknown) || len(unknown.GetSpecifiedName()) < 2 {
@@ -103,7 +100,7 @@ func flagError(cmd *cobra.Command, err error) error {
 	name := unknown.GetSpecifiedName()
 	var names []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
-	const close = 2 // letters that may differ
+	const close = 2 // edits
 	if best := spelling.Nearest(name, names, 1); len(best) > 0 && (spelling.Distance(name, best[0]) <= close || strings.HasPrefix(best[0], name)) {
 		return fmt.Errorf("%w; did you mean --%s?", err, best[0])
 	}

@@ -245,7 +245,7 @@ func lookAtFiles(cfg *config.Config, log *logrus.Logger) error {
 		switch f.severity {
 		case warning:
 			log.Warn(f.Error)
-		case outdated:
+		case expired:
 			log.Error(f.Error)
 		default:
 			faults = append(faults, f.Error)

@@ -10,7 +10,7 @@ import (
 	"github.com/eosin-sdn/eosin/spelling"
 )
 
-// writeTable writes rows under a header, aligned.
+// writeTable prints aligned rows under a header.
 func writeTable(w io.Writer, header []string, rows [][]string) error {
 	var text strings.Builder
 	tw := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
@@ -34,10 +34,10 @@ func writeTable(w io.Writer, header []string, rows [][]string) error {
 	return nil
 }
 
-// millis writes a time in seconds as ping does: "0.412 ms".
+// millis formats seconds as ping does: "0.412 ms".
 func millis(seconds float64) string { return number(seconds) + " ms" }
 
-// number writes a time in seconds in milliseconds, with at least three digits: "0.412", "12.3", "1203".
+// number formats seconds as milliseconds with at least three digits: "0.412", "12.3", "1203".
 func number(seconds float64) string {
 	ms := seconds * 1000
 	switch {
@@ -50,7 +50,7 @@ func number(seconds float64) string {
 	}
 }
 
-// age writes the time since t in its two largest units: "3m20s", "2h5m", "4d1h".
+// age formats the time since t.
 func (a *app) age(t *time.Time) string {
 	if t == nil || t.IsZero() {
 		return ""
@@ -58,7 +58,7 @@ func (a *app) age(t *time.Time) string {
 	return formatAge(a.now().Sub(*t))
 }
 
-// span writes a time span in its two largest units.
+// formatAge formats a duration in its two largest units: "3m20s", "2h5m", "4d1h".
 func formatAge(d time.Duration) string {
 	s := int64(max(d, 0) / time.Second)
 	switch {
@@ -73,7 +73,6 @@ func formatAge(d time.Duration) string {
 	}
 }
 
-// yes writes a boolean.
 func yes(b bool) string {
 	if b {
 		return "yes"
@@ -81,7 +80,7 @@ func yes(b bool) string {
 	return "no"
 }
 
-// several writes up to three names and how many more there are.
+// joinNames joins up to three names and adds how many more there are.
 func joinNames(names []string) string {
 	const most = 3
 	if len(names) <= most {

@@ -27,66 +27,73 @@ type Index struct {
 	Paths   map[string]string `json:"paths" doc:"What there is, and where"`
 }
 
+// getOperation describes a GET.
+func getOperation(id, path, tag, summary, description string) huma.Operation {
+	return huma.Operation{
+		OperationID: id, Method: http.MethodGet, Path: path, Tags: []string{tag}, Summary: summary, Description: description,
+	}
+}
+
+// handle registers an operation without parameters that writes its response itself.
+func (s *Server) handle(op huma.Operation, handler http.HandlerFunc) {
+	huma.Register(s.api, op, func(context.Context, *noInput) (*rawOutput, error) { return raw(handler), nil })
+}
+
+// metricsExample is what the description shows of /metrics.
+const metricsExample = `# HELP eosin_switch_connected Whether the switch is connected
+# TYPE eosin_switch_connected gauge
+eosin_switch_connected{switch="host1",datapath_id="0000000000000001"} 1
+`
+
 // registerHealth adds the operations for those who operate the controller, and the index.
 func (s *Server) registerHealth() {
-	tag := []string{"operation"}
-	huma.Register(s.api, huma.Operation{
-		OperationID: "health", Method: http.MethodGet, Path: healthPath, Tags: tag,
-		Summary: "Alive", Description: "Answers 200 as soon as the controller serves. Needs no token.",
-	}, func(context.Context, *noInput) (*oneOutput[Status], error) {
-		return &oneOutput[Status]{Body: Status{"ok"}}, nil
-	})
+	const tag = "operation"
+	huma.Register(s.api,
+		getOperation("health", healthPath, tag, "Alive", "Answers 200 as soon as the controller serves. Needs no token."),
+		func(context.Context, *noInput) (*oneOutput[Status], error) {
+			return &oneOutput[Status]{Body: Status{"ok"}}, nil
+		})
 	s.setExample(healthPath, Status{"ok"})
 
-	huma.Register(s.api, huma.Operation{
-		OperationID: "ready", Method: http.MethodGet, Path: readyPath, Tags: tag,
-		Summary: "Ready", Description: "Answers 200 when the controller does its work, else 503 with the reason.",
-	}, func(ctx context.Context, _ *noInput) (*oneOutput[Status], error) {
-		if ok, reason := s.Backend.Ready(ctx); !ok {
-			return nil, Unavailable("%s", cmp.Or(reason, "the controller is not ready yet"))
-		}
-		return &oneOutput[Status]{Body: Status{"ready"}}, nil
-	})
+	huma.Register(s.api,
+		getOperation("ready", readyPath, tag, "Ready", "Answers 200 when the controller does its work, else 503 with the reason."),
+		func(ctx context.Context, _ *noInput) (*oneOutput[Status], error) {
+			if ok, reason := s.Backend.Ready(ctx); !ok {
+				return nil, Unavailable("%s", cmp.Or(reason, "the controller is not ready yet"))
+			}
+			return &oneOutput[Status]{Body: Status{"ready"}}, nil
+		})
 	s.setExample(readyPath, Status{"ready"})
 
-	huma.Register(s.api, huma.Operation{
-		OperationID: "metrics", Method: http.MethodGet, Path: metricsPath, Tags: []string{"metrics"},
-		Summary: "Metrics for Prometheus", Description: "Text exposition of all metrics of the controller.",
-	}, func(context.Context, *noInput) (*rawOutput, error) {
-		return raw(func(w http.ResponseWriter, r *http.Request) {
+	s.handle(
+		getOperation("metrics", metricsPath, "metrics", "Metrics for Prometheus", "Text exposition of all metrics of the controller."),
+		func(w http.ResponseWriter, r *http.Request) {
 			if s.Metrics == nil {
 				w.Header().Set("Content-Type", metricsType)
 				return
 			}
 			s.Metrics.ServeHTTP(w, r)
-		}), nil
-	})
-	s.describeText(metricsPath, metricsType, "# HELP eosin_switch_connected Whether the switch is connected\n# TYPE eosin_switch_connected gauge\neosin_switch_connected{switch=\"host1\",datapath_id=\"0000000000000001\"} 1\n")
+		})
+	s.describeText(metricsPath, metricsType, metricsExample)
 
-	huma.Register(s.api, huma.Operation{
-		OperationID: "openapi", Method: http.MethodGet, Path: specPath, Tags: tag,
-		Summary: "This description", Description: "The OpenAPI 3.1 description of everything the server answers.",
-	}, func(context.Context, *noInput) (*rawOutput, error) {
-		return raw(func(w http.ResponseWriter, _ *http.Request) {
+	s.handle(
+		getOperation("openapi", specPath, tag, "This description", "The OpenAPI 3.1 description of everything the server answers."),
+		func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
-			_, _ = w.Write(s.spec) // a client that is gone needs no answer
-		}), nil
-	})
+			_, _ = w.Write(s.spec) // fails only when the client is gone
+		})
 	s.describeSpec()
 
 	// "{$}" matches / alone; in the description it is plain "/".
-	huma.Register(s.api, huma.Operation{
-		OperationID: "index", Method: http.MethodGet, Path: "/{$}", Tags: tag,
-		Summary: "Index", Description: "The web page where there is one, else what there is and where.",
-	}, func(context.Context, *noInput) (*rawOutput, error) {
-		return raw(func(w http.ResponseWriter, r *http.Request) {
+	s.handle(
+		getOperation("index", "/{$}", tag, "Index", "The web page where there is one, else what there is and where."),
+		func(w http.ResponseWriter, r *http.Request) {
 			if s.Page != nil {
 				s.Page.ServeHTTP(w, r)
 				return
 			}
 			writeJSON(w, http.StatusOK, s.index())
-		}), nil
-	})
+		})
 	s.describeIndex()
 }
 

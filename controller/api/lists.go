@@ -188,11 +188,8 @@ func fillList(list *[]string) {
 // addResource adds the two operations of one kind of object.
 func addResource[T any, Q query](s *Server, res resource[T]) {
 	path := apiPrefix + "/" + res.kind
-	tag := []string{"state"}
-	huma.Register(s.api, huma.Operation{
-		OperationID: "list-" + res.kind, Method: http.MethodGet, Path: path, Tags: tag,
-		Summary: "List " + res.kind, Description: res.doc,
-	}, func(ctx context.Context, q *Q) (*listOutput[T], error) {
+	list := getOperation("list-"+res.kind, path, "state", "List "+res.kind, res.doc)
+	huma.Register(s.api, list, func(ctx context.Context, q *Q) (*listOutput[T], error) {
 		c := (*q).criteria()
 		all, err := res.list(ctx, c)
 		if err != nil {
@@ -201,10 +198,7 @@ func addResource[T any, Q query](s *Server, res resource[T]) {
 		return &listOutput[T]{Body: res.narrow(all, c)}, nil
 	})
 
-	named := huma.Operation{
-		OperationID: "get-" + res.kind, Method: http.MethodGet, Path: path + "/{name}", Tags: tag,
-		Summary: fmt.Sprintf("Get one of the %s by name", res.kind), Description: res.doc,
-	}
+	named := getOperation("get-"+res.kind, path+"/{name}", "state", "Get one of the "+res.kind+" by name", res.doc)
 	if res.groups != nil {
 		named.Summary = fmt.Sprintf("List the %s of one %s", res.kind, res.one)
 		huma.Register(s.api, named, func(ctx context.Context, in *nameInput) (*listOutput[T], error) {
