@@ -39,7 +39,7 @@ func benchWorld(shape string, n int) *world {
 	return w
 }
 
-// BenchmarkObserve is a new host in a component of 100 switches: everybody is told, and everybody asks for the way.
+// BenchmarkObserve is a new host in a component of 100 switches: all get an update and look up the next hop.
 func BenchmarkObserve(b *testing.B) {
 	for _, shape := range []string{"star", "line", "ring", "mesh"} {
 		b.Run(shape+"/100", func(b *testing.B) {
@@ -55,7 +55,7 @@ func BenchmarkObserve(b *testing.B) {
 				out, _ = h.Observe(Sighting{50, 1000, 10, mac, t0}, out[:0])
 				for _, u := range out {
 					if _, ok := s.Next(u.VLAN, u.Switch, u.At); !ok {
-						b.Fatal("no way")
+						b.Fatal("no path")
 					}
 				}
 			}

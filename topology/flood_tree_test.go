@@ -130,7 +130,7 @@ func TestFloodIncompleteMesh(t *testing.T) {
 	}
 }
 
-// A wire that only one end hears over is no way for floods, but what is behind it is no host of this switch.
+// A wire heard at one end only is not used by floods, but its port is transit: no hosts are learned there.
 func TestHalfLink(t *testing.T) {
 	g := parseWorld(t, "wire 1:1 2:1").graph()
 	for i := range uint64(LostHellos) {

@@ -10,30 +10,30 @@ import (
 	"github.com/eosin-sdn/eosin/openflow/packet"
 )
 
-// audience is what each switch believes, from what it was told and what it saw itself.
-type audience struct {
-	t       *testing.T
-	g       *Graph
-	h       *Hosts
-	believe map[openflow.DatapathID]map[byte]PortRef
-	seen    map[openflow.DatapathID]map[byte]time.Time // by itself
+// replicas is what each switch knows, from updates and its own sightings.
+type replicas struct {
+	t     *testing.T
+	g     *Graph
+	h     *Hosts
+	known map[openflow.DatapathID]map[byte]PortRef
+	seen  map[openflow.DatapathID]map[byte]time.Time // by itself
 }
 
-func newAudience(t *testing.T, g *Graph) *audience {
-	a := &audience{t: t, g: g, h: NewHosts(0), believe: map[openflow.DatapathID]map[byte]PortRef{}}
+func newReplicas(t *testing.T, g *Graph) *replicas {
+	a := &replicas{t: t, g: g, h: NewHosts(0), known: map[openflow.DatapathID]map[byte]PortRef{}}
 	a.seen = map[openflow.DatapathID]map[byte]time.Time{}
 	a.apply()
 	return a
 }
 
-func (a *audience) set(dpid openflow.DatapathID, host byte, location PortRef) {
-	if a.believe[dpid] == nil {
-		a.believe[dpid] = map[byte]PortRef{}
+func (a *replicas) set(dpid openflow.DatapathID, host byte, location PortRef) {
+	if a.known[dpid] == nil {
+		a.known[dpid] = map[byte]PortRef{}
 	}
-	a.believe[dpid][host] = location
+	a.known[dpid][host] = location
 }
 
-func (a *audience) hear(updates []Update) {
+func (a *replicas) update(updates []Update) {
 	for _, u := range updates {
 		a.set(u.Switch, u.MAC[5], PortRef{u.At, u.Port})
 	}
@@ -41,14 +41,14 @@ func (a *audience) hear(updates []Update) {
 
 // apply takes a new snapshot; switches that are standalone no longer announce their hosts, and drop those at transit
 // ports.
-func (a *audience) apply() {
+func (a *replicas) apply() {
 	type own struct {
 		ref  PortRef
 		host byte
 	}
 	var owns []own
 	next := a.g.Snapshot()
-	for dpid, hosts := range a.believe {
+	for dpid, hosts := range a.known {
 		for host, location := range hosts {
 			switch {
 			case location.Switch != dpid || !a.h.net.Standalone(dpid):
@@ -59,13 +59,13 @@ func (a *audience) apply() {
 			}
 		}
 	}
-	a.hear(a.h.Apply(next, nil))
+	a.update(a.h.Apply(next, nil))
 	for _, o := range owns {
 		a.observe(o.ref, o.host, a.seen[o.ref.Switch][o.host])
 	}
 }
 
-func (a *audience) observe(ref PortRef, host byte, at time.Time) {
+func (a *replicas) observe(ref PortRef, host byte, at time.Time) {
 	if !a.h.net.Transit(ref) {
 		a.set(ref.Switch, host, ref)
 		if a.seen[ref.Switch] == nil {
@@ -74,52 +74,52 @@ func (a *audience) observe(ref PortRef, host byte, at time.Time) {
 		a.seen[ref.Switch][host] = at
 	}
 	updates, _ := a.h.Observe(Sighting{ref.Switch, ref.Port, 10, packet.MAC{5: host}, at}, nil)
-	a.hear(updates)
+	a.update(updates)
 }
 
-func (a *audience) forget(ref PortRef, host byte) {
-	if a.believe[ref.Switch][host] == ref {
+func (a *replicas) forget(ref PortRef, host byte) {
+	if a.known[ref.Switch][host] == ref {
 		a.set(ref.Switch, host, PortRef{})
 	}
-	a.hear(a.h.Forget(ref.Switch, ref.Port, 10, packet.MAC{5: host}, nil))
+	a.update(a.h.Forget(ref.Switch, ref.Port, 10, packet.MAC{5: host}, nil))
 }
 
-// verify demands that what each switch of a component believes is so.
-func (a *audience) verify(hosts byte) {
+// verify demands that what each switch of a component knows is true.
+func (a *replicas) verify(hosts byte) {
 	a.t.Helper()
 	for _, dpid := range a.h.net.Switches() {
 		for host := range hosts {
 			location, _ := a.h.locate(dpid, 10, packet.MAC{5: host})
-			believed := a.believe[dpid][host]
+			known := a.known[dpid][host]
 			if a.h.net.Standalone(dpid) {
-				if believed.Switch != 0 && believed.Switch != dpid {
-					a.t.Errorf("standalone switch %d believes that host %d is at %v", dpid, host, believed)
+				if known.Switch != 0 && known.Switch != dpid {
+					a.t.Errorf("standalone switch %d knows host %d is at %v", dpid, host, known)
 				}
 				continue
 			}
-			if believed.Switch != location.Switch || location.Switch == dpid && believed != location {
-				a.t.Errorf("switch %d believes that host %d is at %v; it is at %v", dpid, host, believed, location)
+			if known.Switch != location.Switch || location.Switch == dpid && known != location {
+				a.t.Errorf("switch %d knows host %d at %v; it is at %v", dpid, host, known, location)
 			}
 		}
 	}
 }
 
-// The same facts in any order: the same locations, and everybody believes them.
+// The same facts in any order: the same locations, known to every switch.
 func TestRandomHostsOrder(t *testing.T) {
 	for seed := range uint64(400) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 2))
 			base := parseWorld(t, "wire 1:1 2:1; wire 3:1 4:1; wire 4:2 5:1; wire 6:1 7:1")
-			type fact func(a *audience)
+			type fact func(a *replicas)
 			var facts []fact
 			for range 25 {
 				ref := PortRef{openflow.DatapathID(1 + r.IntN(7)), openflow.PortNo(3 + r.IntN(3))}
 				host, at := byte(r.IntN(3)), t0.Add(time.Duration(r.IntN(4))*time.Second)
-				facts = append(facts, func(a *audience) { a.observe(ref, host, at) })
+				facts = append(facts, func(a *replicas) { a.observe(ref, host, at) })
 			}
 			for range r.IntN(3) {
 				x, y := PortRef{openflow.DatapathID(1 + r.IntN(7)), 3}, PortRef{openflow.DatapathID(1 + r.IntN(7)), 4}
-				facts = append(facts, func(a *audience) {
+				facts = append(facts, func(a *replicas) {
 					a.g.SetPort(x, PortInfo{Up: true, VLANs: AllVLANs()})
 					a.g.SetPort(y, PortInfo{Up: true, VLANs: AllVLANs()})
 					a.g.LinkSeen(x, y, Wire, 1, t0)
@@ -128,7 +128,7 @@ func TestRandomHostsOrder(t *testing.T) {
 			}
 			want := ""
 			for range 6 {
-				a := newAudience(t, base.graph())
+				a := newReplicas(t, base.graph())
 				for _, fact := range facts {
 					fact(a)
 				}
@@ -152,13 +152,13 @@ func TestRandomHostsOrder(t *testing.T) {
 	}
 }
 
-// Links come and go, hosts come, move and go: what every switch believes stays true.
+// Links come and go, hosts come, move and go: what every switch knows stays true.
 func TestRandomHostsWalk(t *testing.T) {
 	for seed := range uint64(200) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 3))
 			w := randomWorld(r, shape{segments: true, meshes: 1})
-			a := newAudience(t, w.graph())
+			a := newReplicas(t, w.graph())
 			dpids := w.switches()
 			port := func() PortRef {
 				return PortRef{dpids[r.IntN(len(dpids))], openflow.PortNo(1 + r.IntN(8))}
@@ -180,7 +180,7 @@ func TestRandomHostsWalk(t *testing.T) {
 					dpid := dpids[r.IntN(len(dpids))]
 					a.g.RemoveSwitch(dpid)
 					a.apply()
-					delete(a.believe, dpid)
+					delete(a.known, dpid)
 					a.g.SetSwitch(dpid, true)
 					for _, p := range w.mediaPorts(dpid) {
 						a.g.SetPort(p, w.ports[p])

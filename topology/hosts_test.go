@@ -115,7 +115,7 @@ func TestHostsMergeAndSplit(t *testing.T) {
 	check(t, "removed", &out, updateFor(3, PortRef{}))
 }
 
-// What was seen at a port before the port was known to be transit was never there.
+// Sightings at a port are void once the port is known to be transit.
 func TestHostsTransit(t *testing.T) {
 	g := parseWorld(t, "wire 1:1 2:1; switch 3").graph()
 	h := NewHosts(5)
@@ -176,7 +176,7 @@ func TestHostsFreeze(t *testing.T) {
 	}
 }
 
-// The ports at which one host is remembered are bounded, and its location survives.
+// The sightings of one host are limited, and its location is kept.
 func TestHostsBound(t *testing.T) {
 	h := NewHosts(0)
 	h.Apply(parseWorld(t, "wire 1:1 2:1").graph().Snapshot(), nil)

@@ -70,7 +70,7 @@ func TestExpire(t *testing.T) {
 	}
 }
 
-// A controller that stood still finds all hellos waiting when it wakes, in order, and loses nothing by looking early.
+// A suspended controller finds all hellos queued when it resumes, in order, and loses no link by checking early.
 func TestExpireAfterStall(t *testing.T) {
 	g := parseWorld(t, "wire 1:1 2:1").graph()
 	hellos(g, t0, 10, 3, 600*time.Millisecond, false, false)
@@ -89,8 +89,8 @@ func TestExpireAfterStall(t *testing.T) {
 	}
 }
 
-// A switch that does not answer, though it is not yet known to be gone, neither sends what it is told to nor tells what
-// it hears: its links are not lost by that.
+// A switch that does not answer, though it is not yet known to be disconnected, may neither send nor report hellos: its
+// links are not lost by that.
 func TestExpireUnanswered(t *testing.T) {
 	for _, silent := range []openflow.DatapathID{endA.Switch, endB.Switch} {
 		g := parseWorld(t, "wire 1:1 2:1").graph()
@@ -105,7 +105,7 @@ func TestExpireUnanswered(t *testing.T) {
 				t.Fatalf("switch %d does not answer, and after %v this is down: %v", silent, now.Sub(t0), down)
 			}
 		}
-		// What it told before it fell silent arrives when it can be heard again, and says nothing of the time between.
+		// Reports from before the silence arrive late, and prove nothing about the time between.
 		g.LinkSeen(endB, endA, Wire, 11, now)
 		g.LinkSeen(endA, endB, Wire, 11, now)
 		if down := g.Expire(now); len(down) != 0 {
@@ -122,7 +122,7 @@ func TestExpireUnanswered(t *testing.T) {
 	}
 }
 
-// A port whose link of before is missing shows in snapshots until it is found, goes or is given up.
+// Snapshots show that a retained port waits for its link, until it is found or removed.
 func TestRestoring(t *testing.T) {
 	retained := PortInfo{Up: true, Retained: true, VLANs: AllVLANs()}
 	for what, end := range map[string]func(*Graph){
@@ -145,8 +145,8 @@ func TestRestoring(t *testing.T) {
 	}
 }
 
-// What comes in by a tunnel that is silent comes from the other switch: it is no edge, and floods take no part of it,
-// until a port goes down or one of its ends leads elsewhere. A silent wire may have hosts on its way.
+// A silent tunnel is transit and blocked until a port goes down or one of its ends has another link. A silent wire may lead
+// to hosts.
 func TestSilentTunnel(t *testing.T) {
 	lose := func(kind string) *Graph {
 		g := parseWorld(t, kind+" 1:1 2:1").graph()
@@ -241,7 +241,7 @@ func TestLinkLife(t *testing.T) {
 	}
 }
 
-// A cable that was moved leaves no trace once its new location is known.
+// A cable that was moved leaves no old link once its new one is known.
 func TestCableMoved(t *testing.T) {
 	g := parseWorld(t, "wire 1:1 2:1; wire 3:1 4:1").graph()
 	linkDown(g, endA, endB)

@@ -155,7 +155,7 @@ func (r *rig) wantHosts(want string) {
 	}
 }
 
-// facts returns what was told since the last drain, one line each.
+// facts returns the facts since the last drain, one line each.
 func (r *rig) facts() string {
 	var s []string
 	for _, f := range r.out.Facts {
@@ -293,7 +293,7 @@ func TestFreeze(t *testing.T) {
 		"than 5 times in 10s: it stays at vif2 for 1m0s")
 	r.drain()
 
-	for range 10 { // frames that were under way
+	for range 10 { // frames in flight
 		r.see(1, blue, mac(10))
 	}
 	r.wantFacts()
@@ -555,8 +555,8 @@ func TestHostElsewhere(t *testing.T) {
 	r.wantHosts(learned1)
 }
 
-// TestNoWay: without a way to a host's switch its frames are flooded like any unknown ones, until there is one.
-func TestNoWay(t *testing.T) {
+// TestNoPath: without a path to a host's switch its frames are flooded like unknown ones.
+func TestNoPath(t *testing.T) {
 	r := newRig(t)
 	r.app.HostAt(r.now, topology.NewHostKey(blue, mac(10)), other, 1, r.out)
 	r.wantHosts("")
@@ -774,8 +774,8 @@ func TestHeldRulesEnd(t *testing.T) {
 	r.wantHosts(learned1)
 }
 
-// TestHeldRuleWaitsForItsWay: a host that is known again before the way to it keeps its rule until then.
-func TestHeldRuleWaitsForItsWay(t *testing.T) {
+// TestRetainedRuleWaitsForPath: a host that is known again before the path to it keeps its rule until then.
+func TestRetainedRuleWaitsForPath(t *testing.T) {
 	old := newRig(t)
 	old.link()
 	old.app.HostAt(old.now, topology.NewHostKey(red, mac(12)), other, 1, old.out)

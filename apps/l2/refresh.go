@@ -5,30 +5,31 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/apps"
-	"github.com/eosin-sdn/eosin/intent"
 	"github.com/eosin-sdn/eosin/openflow"
 )
 
 // portState is what Refresh compares to find the hosts that a change of their port affects.
 type portState struct {
 	hosts   int
-	mode    intent.Mode
-	native  uint16
-	vlans   string
+	tagging string // see appendTagging; "" for a port that is gone
 	usable  bool
-	present bool
 	up      time.Time // since when
 }
 
 func stateOf(p *apps.Port, hosts int) portState {
-	v := make([]byte, 0, 2*len(p.VLANs))
-	for _, id := range p.VLANs {
-		v = binary.BigEndian.AppendUint16(v, id)
-	}
 	return portState{
-		hosts: hosts, mode: p.Mode, native: p.Native, vlans: string(v),
-		usable: p.Up && !p.Transit, present: true, up: p.UpSince,
+		hosts: hosts, tagging: string(appendTagging(nil, p)), usable: p.Up && !p.Transit, up: p.UpSince,
 	}
+}
+
+// appendTagging encodes what the egress actions of a port depend on.
+func appendTagging(b []byte, p *apps.Port) []byte {
+	b = append(b, byte(p.Mode))
+	b = binary.BigEndian.AppendUint16(b, p.Native)
+	for _, v := range p.VLANs {
+		b = binary.BigEndian.AppendUint16(b, v)
+	}
+	return b
 }
 
 // portState returns the state of a port. A new one differs from that of any port that is up, so that the next Refresh
@@ -70,13 +71,8 @@ func (a *App) tagging() (networks, ports string) {
 	}
 	networks, b = string(b), b[:0]
 	for _, no := range a.sw.Order {
-		p := a.sw.Ports[no]
 		b = binary.BigEndian.AppendUint32(b, uint32(no))
-		b = append(b, byte(p.Mode))
-		b = binary.BigEndian.AppendUint16(b, p.Native)
-		for _, v := range p.VLANs {
-			b = binary.BigEndian.AppendUint16(b, v)
-		}
+		b = appendTagging(b, a.sw.Ports[no])
 	}
 	return networks, string(b)
 }
