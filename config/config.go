@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"time"
 
+	"github.com/eosin-sdn/eosin/apps/probe/probespec"
 	"github.com/eosin-sdn/eosin/intent"
 )
 
@@ -22,8 +23,8 @@ type Config struct {
 	Switches Switches // sorted by datapath id
 	Learning Learning
 	Limits   Limits
-	Hosts    Hosts   // sorted by name
-	Probes   []Probe // in the order of the file
+	Hosts    Hosts            // sorted by name
+	Probes   []probespec.Spec // in the order of the file
 	Audit    Audit
 	Probing  Probing
 

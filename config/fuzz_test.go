@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/eosin-sdn/eosin/apps/probe/probespec"
 	"github.com/eosin-sdn/eosin/intent"
 )
 
@@ -96,7 +97,7 @@ func checkInvariants(t *testing.T, c *Config) {
 		}
 	}
 	for _, p := range c.Probes {
-		if p.Interval < minInterval || p.Timeout <= 0 || p.Count < 1 || p.Name == "" {
+		if p.Interval < probespec.MinRoundInterval || p.Timeout <= 0 || p.Count < 1 || p.Name == "" {
 			t.Errorf("probe %+v", p)
 		}
 	}

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eosin-sdn/eosin/apps/probe"
+	"github.com/eosin-sdn/eosin/apps/probe/probespec"
 	"github.com/eosin-sdn/eosin/intent"
 	"github.com/eosin-sdn/eosin/openflow/packet"
 )
@@ -62,18 +64,18 @@ func TestExample(t *testing.T) {
 			Name: "vm1", MAC: packet.MAC{0x52, 0x54, 0, 0, 0, 1},
 			IPs: []netip.Addr{netip.MustParseAddr("10.0.3.1")}, Network: "blue",
 		}},
-		Probes: []Probe{
+		Probes: []probespec.Spec{
 			{
-				Name: "blue-mesh", Mesh: "blue", Type: ProbeType{Kind: ICMP},
-				Interval: 5 * time.Second, Timeout: time.Second, Expect: Reachable, Count: 1,
+				Name: "blue-mesh", Mesh: "blue", Type: probe.ICMP,
+				Interval: 5 * time.Second, Timeout: time.Second, Expect: probespec.Reachable, Count: 1, Size: 56,
 			},
 			{
-				Name: "isolation", From: "blue", To: "red", Type: ProbeType{Kind: ICMP},
-				Interval: 5 * time.Second, Timeout: time.Second, Expect: Unreachable, Count: 1,
+				Name: "isolation", From: "blue", To: "red", Type: probe.ICMP,
+				Interval: 5 * time.Second, Timeout: time.Second, Expect: probespec.Unreachable, Count: 1, Size: 56,
 			},
 			{
-				Name: "db", Pairs: []Pair{{"vm1", "vm2"}, {"vm1", "10.0.3.9"}}, Type: ProbeType{Kind: ICMP},
-				Interval: time.Second, Timeout: time.Second, Expect: Reachable, Count: 1,
+				Name: "db", Pairs: []probespec.Pair{{Source: "vm1", Destination: "vm2"}, {Source: "vm1", Destination: "10.0.3.9"}}, Type: probe.ICMP,
+				Interval: time.Second, Timeout: time.Second, Expect: probespec.Reachable, Count: 1, Size: 56,
 			},
 		},
 		Audit:   Audit{Interval: 30 * time.Second},
@@ -105,7 +107,7 @@ switches:
 hosts:
   vm1: {mac: 52-54-00-00-00-0A, network: red, ips: ["2001:db8::1", 192.0.2.1]}
 probes:
-  - {name: web, pairs: [[vm1, "10:3"]], type: tcp:443, size: 1400, count: 3, expect: unreachable, timeout: 9s, interval: 100ms}
+  - {name: web, pairs: [[vm1, "10:3"]], type: arp, size: 65000, count: 3, expect: unreachable, timeout: 9s, interval: 100ms}
 limits: {moves: 0, hosts_per_port: 2}
 learning: {timeout: 2m}
 probing: {trap: dscp}
@@ -121,11 +123,11 @@ probing: {trap: dscp}
 	if !ok || h.Network != "red" || len(h.IPs) != 2 || h.MAC.String() != "52:54:00:00:00:0a" {
 		t.Errorf("host is %+v", h)
 	}
-	want := Probe{
-		Name: "web", Pairs: []Pair{{"vm1", "10:3"}}, Type: ProbeType{TCPProbe, 443}, Size: 1400, Count: 3,
-		Expect: Unreachable, Timeout: 9 * time.Second, Interval: 100 * time.Millisecond,
+	want := probespec.Spec{
+		Name: "web", Pairs: []probespec.Pair{{Source: "vm1", Destination: "10:3"}}, Type: probe.ARP, Size: 65000, Count: 3,
+		Expect: probespec.Unreachable, Timeout: 9 * time.Second, Interval: 100 * time.Millisecond,
 	}
-	if !reflect.DeepEqual(c.Probes, []Probe{want}) {
+	if !reflect.DeepEqual(c.Probes, []probespec.Spec{want}) {
 		t.Errorf("probes are %+v", c.Probes)
 	}
 	if c.Limits != (Limits{2, 8192, 20000, 0, 1000}) || c.Learning.Timeout != 2*time.Minute || c.Probing.Trap != intent.TrapDSCP {

@@ -148,16 +148,3 @@ func TestEqual(t *testing.T) {
 		t.Error("another timeout makes no difference")
 	}
 }
-
-func TestParseProbeType(t *testing.T) {
-	for _, s := range []string{"icmp", "icmp6", "arp", "tcp:1", "udp:65535"} {
-		if got, err := ParseProbeType(s); err != nil || got.String() != s {
-			t.Errorf("%s: got %v, %v", s, got, err)
-		}
-	}
-	for _, s := range []string{"", "ICMP", "icmp:1", "arp:", "tcp", "tcp:0", "tcp:65536", "udp:+1", "udp:1:2", "sctp:1"} {
-		if got, err := ParseProbeType(s); err == nil {
-			t.Errorf("%s: got %v", s, got)
-		}
-	}
-}

@@ -3,23 +3,12 @@ package config
 import (
 	"net/netip"
 	"strings"
-	"time"
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/eosin-sdn/eosin/apps/probe"
+	"github.com/eosin-sdn/eosin/apps/probe/probespec"
 	"github.com/eosin-sdn/eosin/intent"
-)
-
-// Bounds and defaults of probes.
-const (
-	defaultInterval = 5 * time.Second
-	defaultTimeout  = time.Second
-	minInterval     = 100 * time.Millisecond
-	maxInterval     = 24 * time.Hour
-	minTimeout      = time.Millisecond
-	maxTimeout      = time.Minute
-	maxSize         = 9000
-	maxCount        = 100
 )
 
 func (r *reader) probes(c *Config, v value) {
@@ -40,20 +29,14 @@ func (r *reader) probes(c *Config, v value) {
 }
 
 // probe reads one probe and says where its name stands.
-func (r *reader) probe(c *Config, v value) (p Probe, at value, ok bool) {
+func (r *reader) probe(c *Config, v value) (p probespec.Spec, at value, ok bool) {
 	if n := resolve(v.node); n == nil || n.Kind != yaml.MappingNode {
 		r.errorf(v, "is %s; write {name: NAME, mesh: NETWORK} or one of the other forms", describe(n))
 		return p, at, false
 	}
 	mark := len(r.errors)
 	o := r.object(v, "name", "mesh", "from", "to", "pairs", "type", "interval", "timeout", "expect", "size", "count")
-	p = Probe{
-		Type:     ProbeType{Kind: ICMP},
-		Interval: defaultInterval,
-		Timeout:  defaultTimeout,
-		Expect:   Reachable,
-		Count:    1,
-	}
+	p = probespec.NewSpec()
 	at, named := o["name"]
 	if !named {
 		r.missing(v, mark, "name is missing; add name:, since metrics carry it")
@@ -61,43 +44,37 @@ func (r *reader) probe(c *Config, v value) (p Probe, at value, ok bool) {
 		ok = r.checkName(at, p.Name, "/:,")
 	}
 	r.probeTargets(c, &p, v, o, mark)
-	r.probeType(&p, o["type"])
-	if d, ok := r.duration(o["interval"], minInterval, maxInterval); ok {
+	if s, ok := r.text(o["type"]); ok {
+		t, err := probe.ParseType(s)
+		if err != nil {
+			r.errorf(o["type"], "%w", err)
+		} else {
+			p.Type = t
+		}
+	}
+	if d, ok := r.duration(o["interval"], probespec.MinRoundInterval, probespec.MaxInterval); ok {
 		p.Interval = d
 	}
-	if d, ok := r.duration(o["timeout"], minTimeout, maxTimeout); ok {
+	if d, ok := r.duration(o["timeout"], probespec.MinTimeout, probespec.MaxTimeout); ok {
 		p.Timeout = d
 	}
 	if s, ok := r.text(o["expect"]); ok {
-		p.Expect = Expect(s)
-		if p.Expect != Reachable && p.Expect != Unreachable {
+		p.Expect = probespec.Verdict(s)
+		if p.Expect != probespec.Reachable && p.Expect != probespec.Unreachable {
 			r.errorf(o["expect"], "%s is not a verdict; use reachable or unreachable", quote(s))
 		}
 	}
-	if i, ok := r.integer(o["size"], 0, maxSize, "a size in bytes"); ok {
+	if i, ok := r.integer(o["size"], 0, probespec.MaxSize, "a size in bytes"); ok && i > 0 { // 0 is the default
 		p.Size = int(i)
 	}
-	if i, ok := r.integer(o["count"], 1, maxCount, "a count of packets"); ok {
+	if i, ok := r.integer(o["count"], 1, probespec.MaxRound, "a count of packets"); ok {
 		p.Count = int(i)
 	}
 	return p, at, named && ok
 }
 
-func (r *reader) probeType(p *Probe, v value) {
-	s, ok := r.text(v)
-	if !ok {
-		return
-	}
-	t, err := ParseProbeType(s)
-	if err != nil {
-		r.errorf(v, "%w", err)
-		return
-	}
-	p.Type = t
-}
-
 // probeTargets reads who is probed: exactly one of mesh, from with to, and pairs.
-func (r *reader) probeTargets(c *Config, p *Probe, v value, o map[string]value, mark int) {
+func (r *reader) probeTargets(c *Config, p *probespec.Spec, v value, o map[string]value, mark int) {
 	mesh, hasMesh := o["mesh"]
 	from, hasFrom := o["from"]
 	to, hasTo := o["to"]
@@ -139,13 +116,13 @@ func (r *reader) probeTargets(c *Config, p *Probe, v value, o map[string]value, 
 	}
 }
 
-func (r *reader) pairs(c *Config, v value) []Pair {
+func (r *reader) pairs(c *Config, v value) []probespec.Pair {
 	items, ok := r.list(v)
 	if ok && len(items) == 0 {
 		r.errorf(v, "the list is empty; write [[SOURCE, DESTINATION]]")
 	}
-	var list []Pair
-	seen := map[Pair]bool{}
+	var list []probespec.Pair
+	seen := map[probespec.Pair]bool{}
 	for _, item := range items {
 		ends, ok := r.list(item)
 		switch {
@@ -160,7 +137,7 @@ func (r *reader) pairs(c *Config, v value) []Pair {
 		}
 		source, ok1 := r.target(c, ends[0])
 		destination, ok2 := r.target(c, ends[1])
-		pair := Pair{source, destination}
+		pair := probespec.Pair{Source: source, Destination: destination}
 		switch {
 		case !ok1 || !ok2:
 		case source == destination:

@@ -134,7 +134,7 @@ func (c *Controller) Configure(cfg *config.Config) {
 		s.configure(intentFor(cfg, s.id))
 	}
 	c.prober.SetRate(cfg.Limits.ProbesPerSecond)
-	c.prober.Configure(probeSpecs(cfg))
+	c.prober.Configure(cfg.Probes)
 	c.ovsdb.poke()
 }
 

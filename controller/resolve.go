@@ -12,6 +12,7 @@ import (
 	"github.com/eosin-sdn/eosin/apps"
 	"github.com/eosin-sdn/eosin/apps/l2"
 	"github.com/eosin-sdn/eosin/apps/probe"
+	"github.com/eosin-sdn/eosin/apps/probe/probespec"
 	"github.com/eosin-sdn/eosin/config"
 	"github.com/eosin-sdn/eosin/controller/datapath"
 	"github.com/eosin-sdn/eosin/controller/prober"
@@ -125,16 +126,16 @@ func (r *reach) Resolve(ref string) (prober.Endpoint, error) {
 		if s := r.c.byName(ref[:i]); s != nil {
 			return r.atPort(cfg, s, ref[:i], ref[i+1:])
 		}
-		return prober.Endpoint{}, &prober.UnknownError{Ref: ref, Candidates: r.near(ref[:i], r.switchNames())}
+		return prober.Endpoint{}, &probespec.UnknownError{Ref: ref, Candidates: r.near(ref[:i], r.switchNames())}
 	}
-	return prober.Endpoint{}, &prober.UnknownError{Ref: ref, Candidates: r.near(ref, r.hostNames(cfg))}
+	return prober.Endpoint{}, &probespec.UnknownError{Ref: ref, Candidates: r.near(ref, r.hostNames(cfg))}
 }
 
 // one returns the only endpoint that a reference can mean.
 func (r *reach) one(ref string, es []prober.Endpoint) (prober.Endpoint, error) {
 	switch len(es) {
 	case 0:
-		return prober.Endpoint{}, &prober.UnknownError{Ref: ref}
+		return prober.Endpoint{}, &probespec.UnknownError{Ref: ref}
 	case 1:
 		return es[0], nil
 	}
@@ -142,7 +143,7 @@ func (r *reach) one(ref string, es []prober.Endpoint) (prober.Endpoint, error) {
 	for i, e := range es {
 		names[i] = fmt.Sprintf("%s (%s at %s:%s)", e.Name, e.Network, e.SwitchName, e.PortName)
 	}
-	return prober.Endpoint{}, &prober.AmbiguousError{Ref: ref, Candidates: names}
+	return prober.Endpoint{}, &probespec.AmbiguousError{Ref: ref, Candidates: names}
 }
 
 // named finds a host of the config. It need not have been seen: then it has no place.
@@ -329,7 +330,7 @@ func (r *reach) atPort(cfg *config.Config, s *datapathSwitch, swName, portName s
 	connected, standby := s.usable(), s.standsBy()
 	s.mu.Unlock()
 	if at == nil {
-		return prober.Endpoint{}, &prober.UnknownError{Ref: ref, Candidates: r.near(ref, ports)}
+		return prober.Endpoint{}, &probespec.UnknownError{Ref: ref, Candidates: r.near(ref, ports)}
 	}
 	if len(here) > 0 {
 		es := make([]prober.Endpoint, len(here))

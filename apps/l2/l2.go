@@ -16,9 +16,8 @@ import (
 	"github.com/eosin-sdn/eosin/topology"
 )
 
-// App learns and forwards on one switch. It keeps its hosts while the switch is disconnected, which goes on forwarding.
+// App learns and forwards on one switch.
 type App struct {
-	apps.Base
 	sw         *apps.Switch
 	local      map[topology.HostKey]host
 	remote     map[topology.HostKey]openflow.DatapathID
@@ -96,6 +95,12 @@ func (a *App) EachDrop(f func(reason string, n uint64)) {
 		f(dropNames[reason], n)
 	}
 }
+
+// SwitchConnected does nothing: the desired flows are stated already.
+func (a *App) SwitchConnected(time.Time, *apps.Output) {}
+
+// SwitchDisconnected keeps the hosts: the switch goes on forwarding to them.
+func (a *App) SwitchDisconnected(time.Time) {}
 
 // PacketRcvd learns from one copied frame.
 //

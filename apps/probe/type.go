@@ -63,9 +63,11 @@ func (t Type) String() string {
 // MarshalText writes the type as ParseType reads it.
 func (t Type) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
 
-// UnmarshalText is ParseType.
+// UnmarshalText is ParseType, but for the empty text, which is no type.
 func (t *Type) UnmarshalText(text []byte) (err error) {
-	*t, err = ParseType(string(text))
+	if *t = (Type{}); len(text) > 0 {
+		*t, err = ParseType(string(text))
+	}
 	return err
 }
 

@@ -3,11 +3,11 @@ package main
 import (
 	"time"
 
-	"github.com/eosin-sdn/eosin/controller/api"
+	"github.com/eosin-sdn/eosin/apps/probe/probespec"
 )
 
 // durationValue is a flag that takes "200ms", "1s", or a plain number of seconds as ping does.
-type durationValue api.Duration
+type durationValue probespec.Duration
 
 func (d *durationValue) String() string { return time.Duration(*d).String() }
 
@@ -15,7 +15,7 @@ func (d *durationValue) String() string { return time.Duration(*d).String() }
 func (d *durationValue) Type() string { return "duration" }
 
 func (d *durationValue) Set(text string) error {
-	parsed, err := api.ParseDuration(text)
+	parsed, err := probespec.ParseDuration(text)
 	*d = durationValue(parsed)
 	return err
 }

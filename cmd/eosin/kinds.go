@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/eosin-sdn/eosin/apps/probe/probespec"
 	"github.com/eosin-sdn/eosin/controller/api"
 	"github.com/eosin-sdn/eosin/openflow"
 )
@@ -67,6 +68,10 @@ func (a *app) cells(values []any) []string {
 		case *float64: // seconds
 			if v != nil {
 				cells[i] = millis(*v)
+			}
+		case *probespec.Seconds:
+			if v != nil {
+				cells[i] = millis(v.Seconds())
 			}
 		case *api.Place:
 			if v != nil {
@@ -199,10 +204,10 @@ var kinds = []kind{
 		short: "Continuous probes of the configuration",
 	},
 		"NAME,COVERS,TYPE,INTERVAL,TIMEOUT,EXPECT,PAIRS,OK,FAILING,PENDING",
-		func(o api.Probe) string { return o.Name },
-		func(o api.Probe) []any {
+		func(o probespec.Status) string { return o.Name },
+		func(o probespec.Status) []any {
 			return []any{
-				o.Name, o.Of, o.Type, seconds(o.IntervalSeconds), seconds(o.TimeoutSeconds), o.Expect, o.Pairs, o.OK, o.Failing, o.Pending,
+				o.Name, o.Of, o.Type, o.Interval, o.Timeout, o.Expect, o.Pairs, o.OK, o.Failing, o.Pending,
 			}
 		}),
 
@@ -211,13 +216,13 @@ var kinds = []kind{
 		short: "The newest verdict of each pair; NAME is a probe",
 	},
 		"PROBE,SOURCE,DESTINATION,EXPECT,VERDICT,OK,LOSS,RTT,LAST,WHY",
-		func(o api.MeshEntry) string { return o.Probe },
-		func(o api.MeshEntry) []any {
+		func(o probespec.MeshEntry) string { return o.Probe },
+		func(o probespec.MeshEntry) []any {
 			why := ""
 			if o.Loss != nil {
 				why = lossText(o.Loss)
 			}
-			return []any{o.Probe, o.Source, o.Destination, o.Expect, o.Verdict, o.OK, percent(o.LossRatio), o.RTTSeconds, o.Last, why}
+			return []any{o.Probe, o.Source, o.Destination, o.Expect, o.Verdict, o.OK, percent(o.LossRatio), o.RTT, o.Last, why}
 		}),
 }
 
@@ -232,17 +237,14 @@ func linkState(up, observable bool) string {
 	}
 }
 
-// seconds converts a number of the API.
-func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
-
 // percent formats a ratio as ping does: whole numbers without a fraction.
 func percent(ratio float64) string {
 	return strconv.FormatFloat(float64(int64(ratio*1000+0.5))/10, 'f', -1, 64) + "%"
 }
 
 // lossText says in one line where and why probes were lost.
-func lossText(l *api.Loss) string {
-	text := l.Stage
+func lossText(l *probespec.Loss) string {
+	text := string(l.Stage)
 	if l.Where != nil {
 		text += " at " + l.Where.String()
 	}

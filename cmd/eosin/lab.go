@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/eosin-sdn/eosin/apps/probe/probespec"
 	"github.com/eosin-sdn/eosin/config"
 	"github.com/eosin-sdn/eosin/controller/api"
 	"github.com/eosin-sdn/eosin/lab"
@@ -192,7 +193,7 @@ func (a *app) labShow(ctx context.Context, show *labTable, served chan error, on
 		if announced = announced || a.labAnnounce(ctx, c, show); !announced && !late {
 			continue
 		}
-		var mesh []api.MeshEntry
+		var mesh []probespec.MeshEntry
 		if err := getJSON(ctx, c, "/api/v1/mesh", &mesh); err != nil {
 			if once && late {
 				return failf("%w", err)
@@ -295,17 +296,17 @@ type labTable struct {
 	seen map[string]string // the last verdict of each pair
 }
 
-func pairKey(m *api.MeshEntry) string { return m.Probe + " " + m.Source + " " + m.Destination }
+func pairKey(m *probespec.MeshEntry) string { return m.Probe + " " + m.Source + " " + m.Destination }
 
 // update prints the pairs whose verdict is new.
-func (t *labTable) update(mesh []api.MeshEntry) {
+func (t *labTable) update(mesh []probespec.MeshEntry) {
 	for i := range mesh {
 		m := &mesh[i]
 		text := string(m.Verdict)
-		if m.Loss != nil && m.Expect == api.VerdictReachable {
-			text += m.Loss.Stage
+		if m.Loss != nil && m.Expect == probespec.Reachable {
+			text += string(m.Loss.Stage)
 		}
-		if m.Last == nil || m.Verdict == api.VerdictUnknown || t.seen[pairKey(m)] == text {
+		if m.Last == nil || m.Verdict == probespec.Unknown || t.seen[pairKey(m)] == text {
 			continue
 		}
 		t.seen[pairKey(m)] = text
@@ -313,13 +314,13 @@ func (t *labTable) update(mesh []api.MeshEntry) {
 	}
 }
 
-func describeEntry(m *api.MeshEntry) string {
+func describeEntry(m *probespec.MeshEntry) string {
 	switch {
-	case m.Verdict == api.VerdictReachable && m.RTTSeconds != nil && m.Expect == api.VerdictReachable:
-		return "reachable, " + millis(*m.RTTSeconds)
-	case m.Verdict == api.VerdictReachable:
+	case m.Verdict == probespec.Reachable && m.RTT != nil && m.Expect == probespec.Reachable:
+		return "reachable, " + millis(m.RTT.Seconds())
+	case m.Verdict == probespec.Reachable:
 		return "REACHABLE, which it must not be"
-	case m.Expect == api.VerdictUnreachable && m.OK:
+	case m.Expect == probespec.Unreachable && m.OK:
 		return "isolated, as it should be"
 	case m.Loss != nil:
 		return string(m.Verdict) + ": " + m.Loss.Reason
@@ -328,19 +329,19 @@ func describeEntry(m *api.MeshEntry) string {
 }
 
 // verdicts returns what is not as the demo should be, and whether every pair has a verdict.
-func (t *labTable) verdicts(mesh []api.MeshEntry) (wrong []string, complete bool) {
+func (t *labTable) verdicts(mesh []probespec.MeshEntry) (wrong []string, complete bool) {
 	pairs := 0
 	for i := range mesh {
 		m := &mesh[i]
-		if m.Last == nil || m.Verdict == api.VerdictUnknown {
+		if m.Last == nil || m.Verdict == probespec.Unknown {
 			continue // a guest has not said anything yet
 		}
-		if m.Expect == api.VerdictReachable && m.Loss != nil && m.Loss.Stage == "no_reply" {
+		if m.Expect == probespec.Reachable && m.Loss != nil && m.Loss.Stage == "no_reply" {
 			continue // it is being looked into
 		}
 		pairs++
 		want := t.demo.Reachable(m.Source, m.Destination)
-		if got := m.Verdict == api.VerdictReachable; got != want {
+		if got := m.Verdict == probespec.Reachable; got != want {
 			wrong = append(wrong, fmt.Sprintf("%s -> %s: %s", m.Source, m.Destination, describeEntry(m)))
 		}
 	}
@@ -348,8 +349,8 @@ func (t *labTable) verdicts(mesh []api.MeshEntry) (wrong []string, complete bool
 }
 
 // print draws the table: a row for each source, a column for each destination.
-func (t *labTable) print(mesh []api.MeshEntry) {
-	by := map[[2]string]*api.MeshEntry{}
+func (t *labTable) print(mesh []probespec.MeshEntry) {
+	by := map[[2]string]*probespec.MeshEntry{}
 	for i := range mesh {
 		by[[2]string{mesh[i].Source, mesh[i].Destination}] = &mesh[i]
 	}
@@ -364,7 +365,7 @@ func (t *labTable) print(mesh []api.MeshEntry) {
 		for _, to := range t.demo.Guests {
 			m := by[[2]string{from.Name, to.Name}]
 			row = append(row, tableCell(m, from.Name == to.Name))
-			if m != nil && m.Loss != nil && m.Expect == api.VerdictReachable {
+			if m != nil && m.Loss != nil && m.Expect == probespec.Reachable {
 				note := fmt.Sprintf("%s -> %s: %s [%s]", from.Name, to.Name, m.Loss.Reason, m.Loss.Stage)
 				if len(m.Loss.Evidence) > 0 {
 					note += "\n    evidence: " + strings.Join(m.Loss.Evidence, "; ")
@@ -382,20 +383,20 @@ func (t *labTable) print(mesh []api.MeshEntry) {
 	}
 }
 
-func tableCell(m *api.MeshEntry, self bool) string {
+func tableCell(m *probespec.MeshEntry, self bool) string {
 	switch {
 	case self:
 		return "."
 	case m == nil || m.Last == nil:
 		return "?"
-	case m.Expect == api.VerdictUnreachable && m.Verdict == api.VerdictReachable:
+	case m.Expect == probespec.Unreachable && m.Verdict == probespec.Reachable:
 		return "LEAK"
-	case m.Expect == api.VerdictUnreachable && m.OK:
+	case m.Expect == probespec.Unreachable && m.OK:
 		return "isolated"
-	case m.Verdict == api.VerdictReachable && m.RTTSeconds != nil:
-		return millis(*m.RTTSeconds)
+	case m.Verdict == probespec.Reachable && m.RTT != nil:
+		return millis(m.RTT.Seconds())
 	case m.Loss != nil:
-		return m.Loss.Stage
+		return string(m.Loss.Stage)
 	}
 	return string(m.Verdict)
 }

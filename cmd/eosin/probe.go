@@ -12,6 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/eosin-sdn/eosin/apps/probe"
+	"github.com/eosin-sdn/eosin/apps/probe/probespec"
 	"github.com/eosin-sdn/eosin/controller/api"
 	"github.com/eosin-sdn/eosin/spelling"
 )
@@ -21,8 +23,8 @@ const probeSlack = time.Minute
 
 // probeCommand runs a probe.
 func (a *app) probeCommand() *cobra.Command {
-	request := api.ProbeRequest{}
-	interval, timeout := durationValue(api.DefaultInterval), durationValue(api.DefaultTimeout)
+	request := probespec.Request{}.WithDefaults()
+	interval, timeout := durationValue(request.Interval), durationValue(request.Timeout)
 	cmd := &cobra.Command{
 		Use:   "probe SOURCE DESTINATION",
 		Short: "Probe whether one host reaches another, without its help",
@@ -52,22 +54,22 @@ could not be run.`,
 	}
 	form := addOutput(cmd)
 	flags := cmd.Flags()
-	flags.StringVarP(&request.Type, "type", "t", api.DefaultProbeType, "icmp, icmp6 or arp (tcp:PORT and udp:PORT are not supported yet)")
-	flags.IntVarP(&request.Count, "count", "c", api.DefaultCount, "number of probes")
-	flags.VarP(&interval, "interval", "i", "time between two probes")
-	flags.VarP(&timeout, "timeout", "W", "how long to wait for each reply")
-	flags.IntVar(&request.Color, "color", 0, "ICMP identifier to use, 1 to 65535 (default a free one)")
-	flags.IntVarP(&request.Size, "size", "s", 0, "payload in bytes (default 56, as ping sends)")
+	flags.TextVarP(&request.Type, "type", "t", request.Type, "`type` of probe: "+probe.TypeNames())
+	flags.IntVarP(&request.Count, "count", "c", request.Count, fmt.Sprintf("number of probes, at most %d", probespec.MaxCount))
+	flags.VarP(&interval, "interval", "i", fmt.Sprintf("time between two probes, at least %v", probespec.MinInterval))
+	flags.VarP(&timeout, "timeout", "W", fmt.Sprintf("how long to wait for each reply, at most %v", probespec.MaxTimeout))
+	flags.IntVar(&request.Color, "color", 0, fmt.Sprintf("ICMP identifier to use, 1 to %d (default a free one)", probespec.MaxColor))
+	flags.IntVarP(&request.Size, "size", "s", request.Size, fmt.Sprintf("payload in bytes, at most %d", probespec.MaxSize))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		request.Source, request.Destination = args[0], args[1]
-		request.Interval, request.Timeout = api.Duration(interval), api.Duration(timeout)
-		for name, value := range map[string]int{"color": request.Color, "size": request.Size} {
-			if flags.Changed(name) && value == 0 {
+		request.Interval, request.Timeout = probespec.Duration(interval), probespec.Duration(timeout)
+		// The rest is the API's to check; but a zero would not be sent, and stand for the default there.
+		for name, zero := range map[string]bool{
+			"count": request.Count == 0, "interval": interval == 0, "timeout": timeout == 0, "color": request.Color == 0, "size": request.Size == 0,
+		} {
+			if flags.Changed(name) && zero {
 				return usageErrorf("--%s must be above 0; leave it out for the default", name)
 			}
-		}
-		if problem := request.Validate(); problem != nil {
-			return usageErrorf("%s", problem.Detail)
 		}
 		return a.probe(cmd.Context(), request, *form)
 	}
@@ -75,7 +77,7 @@ could not be run.`,
 }
 
 // probe runs a probe and writes its course and its summary.
-func (a *app) probe(ctx context.Context, request api.ProbeRequest, form output) error {
+func (a *app) probe(ctx context.Context, request probespec.Request, form output) error {
 	c, err := a.client()
 	if err != nil {
 		return err
@@ -89,7 +91,7 @@ func (a *app) probe(ctx context.Context, request api.ProbeRequest, form output) 
 	}
 	defer response.Body.Close()
 	show := &probeView{app: a, request: request, quiet: form == outputJSON}
-	show.result = api.ProbeResult{Source: request.Source, Destination: request.Destination, Type: request.Type, Replies: []api.Reply{}}
+	show.result = probespec.NewResult(&request)
 	failure := show.failure(ctx, c, show.read(response))
 	if failure != nil && show.result.Sent == 0 {
 		return failure
@@ -117,9 +119,9 @@ func (a *app) probe(ctx context.Context, request api.ProbeRequest, form output) 
 // probeView follows a probe: it writes what comes and keeps the result so far, which stands when the end never comes.
 type probeView struct {
 	app     *app
-	request api.ProbeRequest
+	request probespec.Request
 	quiet   bool
-	result  api.ProbeResult
+	result  probespec.Result
 	problem *api.Problem
 	done    bool
 }
@@ -142,7 +144,7 @@ func (v *probeView) failure(ctx context.Context, c *client, ended error) error {
 // read takes the answer to its end, whichever of its two forms the server chose.
 func (v *probeView) read(response *http.Response) error {
 	if mediaType(response) == "application/json" {
-		var result api.ProbeResult
+		var result probespec.Result
 		if err := json.NewDecoder(io.LimitReader(response.Body, maxResponse)).Decode(&result); err != nil {
 			return err
 		}
@@ -155,7 +157,7 @@ func (v *probeView) read(response *http.Response) error {
 		return nil
 	}
 	lines := bufio.NewScanner(response.Body)
-	lines.Buffer(nil, maxLine)
+	lines.Buffer(nil, maxResponse) // the last line holds all replies
 	for lines.Scan() {
 		var u api.ProbeUpdate
 		if err := json.Unmarshal(lines.Bytes(), &u); err != nil {
@@ -175,40 +177,38 @@ func (v *probeView) read(response *http.Response) error {
 // update takes one piece of news. Unknown ones, of a newer server, are passed over.
 func (v *probeView) update(u api.ProbeUpdate) {
 	switch u.Event {
-	case api.UpdateStarted:
+	case probespec.UpdateStarted:
 		v.started(u.Color, u.SourceEnd, u.DestinationEnd)
-	case api.UpdateReply:
-		v.reply(api.Reply{Seq: u.Seq, RTTSeconds: u.RTTSeconds})
-	case api.UpdateLost:
+	case probespec.UpdateReply:
+		v.reply(probespec.Reply{Seq: u.Seq, RTT: u.RTT})
+	case probespec.UpdateLost:
 		v.result.Sent++
 		v.line("no reply: seq=%d within %v", u.Seq, v.request.Timeout)
-	case api.UpdateLate:
-		v.line("late reply from %s: seq=%d time=%s", v.peer(), u.Seq, millis(u.RTTSeconds))
-	case api.UpdateResult:
+	case probespec.UpdateLate:
+		v.line("late reply from %s: seq=%d time=%s", v.peer(), u.Seq, millis(u.RTT.Seconds()))
+	case probespec.UpdateResult:
 		if u.Result != nil {
 			v.result, v.done = *u.Result, true
 		}
-	case api.UpdateProblem:
+	case probespec.UpdateProblem:
 		v.problem = u.Problem
 	}
 	if !v.done {
-		v.result.Verdict = api.VerdictOf(v.result.Sent, v.result.Received)
-		v.result.RTTSeconds = api.RTTOf(v.result.Replies)
+		v.result.Summarize()
 	}
 }
 
 // started takes the head of a probe.
-func (v *probeView) started(color int, source, destination *api.ProbeEnd) {
+func (v *probeView) started(color int, source, destination *probespec.End) {
 	v.result.Color, v.result.SourceEnd, v.result.DestinationEnd = color, source, destination
 	v.line("PROBE %s to %s: %s, color %d", endText(v.request.Source, source), endText(v.request.Destination, destination), v.request.Type, color)
 }
 
 // reply takes an answer.
-func (v *probeView) reply(r api.Reply) {
+func (v *probeView) reply(r probespec.Reply) {
 	v.result.Sent++
-	v.result.Received++
 	v.result.Replies = append(v.result.Replies, r)
-	v.line("reply from %s: seq=%d time=%s", v.peer(), r.Seq, millis(r.RTTSeconds))
+	v.line("reply from %s: seq=%d time=%s", v.peer(), r.Seq, millis(r.RTT.Seconds()))
 }
 
 // line writes one line, unless only the result is wanted.
@@ -227,7 +227,7 @@ func (v *probeView) peer() string {
 }
 
 // endText names an end of a probe with its address and place.
-func endText(asked string, end *api.ProbeEnd) string {
+func endText(asked string, end *probespec.End) string {
 	if end == nil {
 		return asked
 	}
@@ -258,8 +258,8 @@ func (v *probeView) summary(took time.Duration) {
 		loss = float64(r.Sent-r.Received) / float64(r.Sent)
 	}
 	v.line("%d sent, %d received, %s loss, time %d ms", r.Sent, r.Received, percent(loss), took.Milliseconds())
-	if rtt := r.RTTSeconds; rtt != nil {
-		v.line("rtt min/avg/max = %s/%s/%s ms", number(rtt.Min), number(rtt.Avg), number(rtt.Max))
+	if rtt := r.RTT; rtt != nil {
+		v.line("rtt min/avg/max = %s/%s/%s ms", number(rtt.Min.Seconds()), number(rtt.Avg.Seconds()), number(rtt.Max.Seconds()))
 	}
 	if r.Loss != nil {
 		v.line("lost: %s", lossText(r.Loss))

@@ -18,6 +18,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/eosin-sdn/eosin/apps/probe/probespec"
 	"github.com/eosin-sdn/eosin/controller/api"
 	"github.com/eosin-sdn/eosin/controller/api/apitest"
 	"github.com/eosin-sdn/eosin/spelling"
@@ -157,7 +158,7 @@ func TestProbeOutput(t *testing.T) {
 		"reachable":   {"probe vm1 vm2 -c 3 -i 0.001", 0},
 		"partial":     {"probe vm1 vm4 -c 3 -i 1ms -W 1ms", 1},
 		"unreachable": {"probe vm1 vm3 -c 2 -i 1ms -W 0.001 --color 77", 1},
-		"by_address":  {"probe host1:vif1 10.0.3.2 -c 1 --type tcp:22 --size 1400", 0},
+		"by_address":  {"probe host1:vif1 10.0.3.2 -c 1 --type arp --size 1400", 0},
 	} {
 		got := eosin(t, url, strings.Fields(c.args)...)
 		if got.status != c.status || got.stderr != "" {
@@ -165,7 +166,7 @@ func TestProbeOutput(t *testing.T) {
 		}
 		golden(t, "probe_"+name+".txt", got.stdout)
 		js := eosin(t, url, strings.Fields(c.args+" -o json")...)
-		var result api.ProbeResult
+		var result probespec.Result
 		if err := json.Unmarshal([]byte(js.stdout), &result); err != nil || js.status != c.status {
 			t.Errorf("%s: %v %+v", name, err, js)
 		}
@@ -184,15 +185,20 @@ func TestProbeExits(t *testing.T) {
 		{"probe", "takes a source and a destination, 0 arguments given", 2},
 		{"probe vm1", "1 argument given", 2},
 		{"probe vm1 vm2 vm3", "3 arguments given", 2},
-		{"probe vm1 vm2 -c 0", "count must be from 1 to 10000, is 0", 2},
+		{"probe vm1 vm2 -c 0", "--count must be above 0", 2},
+		{"probe vm1 vm2 -c -1", "count must be from 1 to 100000, is -1", 2},
+		{"probe vm1 vm2 -c 1000000 -i 1h", "count must be from 1 to 100000, is 1000000", 2},
 		{"probe vm1 vm2 -c many", `invalid argument "many"`, 2},
-		{"probe vm1 vm2 -i 0", "interval must be from 1ms", 2},
+		{"probe vm1 vm2 -i 0", "--interval must be above 0", 2},
+		{"probe vm1 vm2 -i 1us", "interval must be from 1ms to 24h0m0s, is 1µs", 2},
+		{"probe vm1 vm2 --size 65001", "size must be from 1 to 65000 bytes, is 65001", 2},
 		{"probe vm1 vm2 -i soon", "is not a duration", 2},
 		{"probe vm1 vm2 -W 2m", "timeout must be from 1ms to 1m0s, is 2m0s", 2},
 		{"probe vm1 vm2 --color 0", "--color must be above 0", 2},
 		{"probe vm1 vm2 --color 70000", "color must be from 1 to 65535, is 70000", 2},
 		{"probe vm1 vm2 --size 0", "--size must be above 0", 2},
-		{"probe vm1 vm2 --type telnet", "type must be icmp", 2},
+		{"probe vm1 vm2 --type telnet", `"telnet" is not a type of probe; use icmp, icmp6 or arp`, 2},
+		{"probe vm1 vm2 --type tcp:80", `"tcp:80" is a type of probe that cannot be run yet; use icmp, icmp6 or arp`, 2},
 		{"probe vm1 vm2 --tipe icmp", "did you mean --type?", 2},
 		{"probe vm1 vm2 --server ftp://x", "the server must be a URL", 2},
 		{"probe vm1 vm2 --server http://[::1", "the server must be a URL", 2},
@@ -376,8 +382,8 @@ func TestInterruptedProbeHasItsSummary(t *testing.T) {
 	}))
 	t.Cleanup(server.Close)
 	got = interruptedAt(t, server.URL, newGrowing(), answers, `"seq":20,`, "probe", "vm1", "vm2", "-c", "1000", "-i", "20ms", "-o", "json")
-	var result api.ProbeResult
-	if err := json.Unmarshal([]byte(got.stdout), &result); err != nil || got.status != exitOK || result.Sent == 0 || result.Verdict != api.VerdictReachable {
+	var result probespec.Result
+	if err := json.Unmarshal([]byte(got.stdout), &result); err != nil || got.status != exitOK || result.Sent == 0 || result.Verdict != probespec.Reachable {
 		t.Errorf("%v %+v", err, got)
 	}
 }

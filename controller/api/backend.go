@@ -1,6 +1,10 @@
 package api
 
-import "context"
+import (
+	"context"
+
+	"github.com/eosin-sdn/eosin/apps/probe/probespec"
+)
 
 // FlowFilter narrows a list of flows.
 type FlowFilter struct {
@@ -22,14 +26,13 @@ type Backend interface {
 	Networks(ctx context.Context) ([]Network, error)
 	Tunnels(ctx context.Context) ([]Tunnel, error)
 	Flows(ctx context.Context, filter FlowFilter) ([]Flow, error)
-	Probes(ctx context.Context) ([]Probe, error)
-	Mesh(ctx context.Context) ([]MeshEntry, error)
+	Probes(ctx context.Context) ([]probespec.Status, error)
+	Mesh(ctx context.Context) ([]probespec.MeshEntry, error)
 
 	// Probe runs a probe to its end or until ctx is done. The request has its defaults and is valid. If report is not nil
 	// it is called with each piece of news, never by two goroutines at once, and never after Probe returned; it does not
-	// block. Unknown and ambiguous names, busy colors and sources that are down are problems and found before anything
-	// is sent; lost probes are no error. When ctx ends early, its error is returned.
-	Probe(ctx context.Context, request ProbeRequest, report func(ProbeUpdate)) (ProbeResult, error)
+	// block. The errors of probespec, and *probe.ColorError, come before anything is sent; lost probes are no error. When ctx ends early, its error is returned.
+	Probe(ctx context.Context, request probespec.Request, report func(probespec.Update)) (probespec.Result, error)
 
 	// Events returns the remembered events with an id above after. [EventLog] provides it and Subscribe.
 	Events(after uint64) []Event

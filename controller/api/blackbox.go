@@ -10,6 +10,8 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/eosin-sdn/eosin/apps/probe/probespec"
 )
 
 const blackboxPath = "/probe"
@@ -21,7 +23,7 @@ const scrapeSlack = 500 * time.Millisecond
 type blackboxInput struct {
 	Source string `query:"source" doc:"Name of a host, an IP, a MAC, or SWITCH:PORT" example:"vm1"`
 	Target string `query:"target" doc:"As source, or any IP" example:"vm2"`
-	Module string `query:"module" default:"icmp" doc:"Type of the probe: icmp, icmp6 or arp; tcp:PORT and udp:PORT are refused as not supported yet" example:"icmp"`
+	Module string `query:"module" default:"icmp" doc:"Type of the probe, as in POST probes" example:"icmp"`
 	Debug  bool   `query:"debug" doc:"Answer with the course of the probe as text before the metrics" example:"false"`
 	Scrape string `header:"X-Prometheus-Scrape-Timeout-Seconds" doc:"As Prometheus sends it: the probe ends half a second before" example:"10"`
 }
@@ -40,22 +42,25 @@ func (s *Server) registerBlackbox() {
 }
 
 // request turns the query into a request for one probe.
-func (in blackboxInput) request() (ProbeRequest, *Problem) {
-	request := ProbeRequest{Source: in.Source, Destination: in.Target, Type: in.Module, Count: 1}.WithDefaults()
-	if seconds, err := strconv.ParseFloat(in.Scrape, 64); err == nil && seconds > 0 && seconds < maxTimeout.Seconds() {
-		left := time.Duration(seconds*float64(time.Second)) - scrapeSlack
-		request.Timeout = Duration(min(max(left, time.Duration(minTimeout)), time.Duration(request.Timeout)))
+func (in blackboxInput) request() (probespec.Request, *Problem) {
+	var errs []FieldError
+	request := probespec.Request{Source: in.Source, Destination: in.Target, Count: 1}
+	if err := request.Type.UnmarshalText([]byte(in.Module)); err != nil {
+		errs = append(errs, FieldError{Location: "query.module", Message: err.Error()})
 	}
-	problem := request.Validate()
-	if problem == nil {
+	request = request.WithDefaults()
+	if seconds, err := strconv.ParseFloat(in.Scrape, 64); err == nil && seconds > 0 && seconds < probespec.MaxTimeout.Seconds() {
+		left := time.Duration(seconds*float64(time.Second)) - scrapeSlack
+		request.Timeout = min(probespec.Duration(max(left, probespec.MinTimeout)), request.Timeout)
+	}
+	names := map[string]string{"source": "query.source", "destination": "query.target"}
+	for _, wrong := range request.Check() {
+		errs = append(errs, FieldError{Location: names[wrong.Field], Message: wrong.Text})
+	}
+	if len(errs) == 0 {
 		return request, nil
 	}
-	names := map[string]string{"body.source": "query.source", "body.destination": "query.target", "body.type": "query.module"}
-	errs := make([]FieldError, len(problem.Errors))
-	for i, e := range problem.Errors {
-		errs[i] = FieldError{Location: names[e.Location], Message: e.Message}
-	}
-	problem = invalid(errs...)
+	problem := invalid(errs...)
 	problem.Status, problem.Title = http.StatusBadRequest, http.StatusText(http.StatusBadRequest)
 	return request, problem
 }
@@ -88,13 +93,13 @@ func (s *Server) serveBlackbox(w http.ResponseWriter, r *http.Request, in blackb
 		}
 	}
 	if in.Debug {
-		writeDebug(w, request, result.filled(), reason, took)
+		writeDebug(w, request, result, reason, took)
 	}
 	promhttp.HandlerFor(blackboxMetrics(result, reason, took), promhttp.HandlerOpts{DisableCompression: in.Debug}).ServeHTTP(w, r)
 }
 
 // blackboxMetrics are the metrics of one probe, under blackbox_exporter's names. reason is nil when the probe was run.
-func blackboxMetrics(result ProbeResult, reason *Problem, took time.Duration) *prometheus.Registry {
+func blackboxMetrics(result probespec.Result, reason *Problem, took time.Duration) *prometheus.Registry {
 	registry := prometheus.NewRegistry()
 	gauge := func(name, help string, value float64, labels prometheus.Labels) {
 		g := prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: labels})
@@ -107,8 +112,8 @@ func blackboxMetrics(result ProbeResult, reason *Problem, took time.Duration) *p
 	}
 	gauge("probe_success", "Displays whether or not the probe was a success", success, nil)
 	gauge("probe_duration_seconds", "Returns how long the probe took to complete in seconds", took.Seconds(), nil)
-	if rtt := RTTOf(result.Replies); rtt != nil {
-		gauge("probe_icmp_duration_seconds", "Duration of icmp request by phase", rtt.Avg, prometheus.Labels{"phase": "rtt"})
+	if result.RTT != nil {
+		gauge("probe_icmp_duration_seconds", "Duration of icmp request by phase", result.RTT.Avg.Seconds(), prometheus.Labels{"phase": "rtt"})
 	}
 	stage := ""
 	switch {
@@ -116,7 +121,7 @@ func blackboxMetrics(result ProbeResult, reason *Problem, took time.Duration) *p
 		stage = reason.Stage
 		def(&stage, string(reason.Code))
 	case result.Loss != nil:
-		stage = result.Loss.Stage
+		stage = string(result.Loss.Stage)
 	}
 	if success == 0 && stage != "" {
 		gauge("probe_failure_info", "The stage at which the probe was lost or could not be run", 1, prometheus.Labels{"stage": stage})
@@ -125,7 +130,7 @@ func blackboxMetrics(result ProbeResult, reason *Problem, took time.Duration) *p
 }
 
 // writeDebug says in words how the probe went.
-func writeDebug(w http.ResponseWriter, request ProbeRequest, result ProbeResult, reason *Problem, took time.Duration) {
+func writeDebug(w http.ResponseWriter, request probespec.Request, result probespec.Result, reason *Problem, took time.Duration) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	fmt.Fprintf(w, "Probe of type %s from %s to %s, timeout %v, took %v\n", request.Type, request.Source, request.Destination, request.Timeout, took)
 	if reason != nil {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/sirupsen/logrus"
 
+	"github.com/eosin-sdn/eosin/apps/probe/probespec"
 	"github.com/eosin-sdn/eosin/controller/api"
 	"github.com/eosin-sdn/eosin/controller/api/apitest"
 )
@@ -306,7 +307,7 @@ type panicking struct{ *apitest.Backend }
 
 func (panicking) Hosts(context.Context) ([]api.Host, error) { panic("fault") }
 
-func (panicking) Probe(context.Context, api.ProbeRequest, func(api.ProbeUpdate)) (api.ProbeResult, error) {
+func (panicking) Probe(context.Context, probespec.Request, func(probespec.Update)) (probespec.Result, error) {
 	panic("fault")
 }
 

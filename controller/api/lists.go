@@ -11,6 +11,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/eosin-sdn/eosin/apps/probe/probespec"
 	"github.com/eosin-sdn/eosin/spelling"
 )
 
@@ -152,24 +153,17 @@ func (s *Server) registerLists() {
 		names:    func(o *Flow) []string { return []string{o.Switch} },
 		switches: func(o *Flow) []string { return []string{o.Switch} },
 	})
-	addResource[Probe, nameQuery](s, resource[Probe]{
+	addResource[probespec.Status, nameQuery](s, resource[probespec.Status]{
 		kind: "probes", one: "probe", doc: "Continuous probes of the configuration.",
 		example: exampleProbe, list: ignoring(b.Probes),
-		names: func(o *Probe) []string { return []string{o.Name} },
+		names: func(o *probespec.Status) []string { return []string{o.Name} },
 	})
-	addResource[MeshEntry, meshQuery](s, resource[MeshEntry]{
+	addResource[probespec.MeshEntry, meshQuery](s, resource[probespec.MeshEntry]{
 		kind: "mesh", one: "probe", doc: "The newest verdict of each pair that is probed continuously. The name is that of a probe.",
 		example: exampleMesh, list: ignoring(b.Mesh),
-		groups:   namesOf(b.Probes, func(o Probe) string { return o.Name }),
-		names:    func(o *MeshEntry) []string { return []string{o.Probe} },
-		networks: func(o *MeshEntry) []string { return []string{o.Network} },
-		fill: func(o *MeshEntry) {
-			if o.Loss != nil && o.Loss.Evidence == nil {
-				loss := *o.Loss // the backend's own stays as it is
-				loss.Evidence = []string{}
-				o.Loss = &loss
-			}
-		},
+		groups:   namesOf(b.Probes, func(o probespec.Status) string { return o.Name }),
+		names:    func(o *probespec.MeshEntry) []string { return []string{o.Probe} },
+		networks: func(o *probespec.MeshEntry) []string { return []string{o.Network} },
 	})
 }
 

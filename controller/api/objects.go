@@ -3,6 +3,8 @@ package api
 import (
 	"fmt"
 	"time"
+
+	"github.com/eosin-sdn/eosin/apps/probe/probespec"
 )
 
 // Switch is one bridge, connected or only known by configuration or from before.
@@ -34,13 +36,7 @@ type SwitchTLS struct {
 }
 
 // Place is a port of a switch.
-type Place struct {
-	Switch string `json:"switch" example:"host1"`
-	Port   string `json:"port" example:"vif1"`
-}
-
-// String returns "SWITCH:PORT".
-func (p Place) String() string { return p.Switch + ":" + p.Port }
+type Place = probespec.Place
 
 // Counters are a port's own counters since it was made, as OpenFlow port statistics give them.
 type Counters struct {
@@ -137,35 +133,4 @@ type Flow struct {
 	Owner     string `json:"owner" doc:"App that owns it; empty for foreign flows" example:"l2"`
 	Match     string `json:"match" doc:"As ovs-ofctl writes it" example:"dl_vlan=10,dl_dst=52:54:00:00:00:01"`
 	Actions   string `json:"actions" doc:"As ovs-ofctl writes it" example:"pop_vlan,output:1"`
-}
-
-// Probe is a continuous probe of the configuration.
-type Probe struct {
-	Name            string  `json:"name" example:"blue-mesh"`
-	Kind            string  `json:"kind" enum:"mesh,from_to,pairs" example:"mesh"`
-	Of              string  `json:"of" doc:"What it covers, in words" example:"mesh blue"`
-	Type            string  `json:"type" example:"icmp"`
-	IntervalSeconds float64 `json:"interval_seconds" example:"5"`
-	TimeoutSeconds  float64 `json:"timeout_seconds" example:"1"`
-	Expect          Verdict `json:"expect" doc:"The verdict that counts as success" example:"reachable"`
-	Pairs           int     `json:"pairs" doc:"Number of ordered pairs it covers now" example:"6"`
-	OK              int     `json:"ok" doc:"Pairs whose verdict is as expected" example:"6"`
-	Failing         int     `json:"failing" doc:"Pairs whose verdict is not as expected" example:"0"`
-	Pending         int     `json:"pending" doc:"Pairs without a verdict yet" example:"0"`
-}
-
-// MeshEntry is the newest verdict of one ordered pair of a continuous probe.
-type MeshEntry struct {
-	Probe       string     `json:"probe" example:"blue-mesh"`
-	Source      string     `json:"source" example:"vm1"`
-	Destination string     `json:"destination" example:"vm2"`
-	Network     string     `json:"network" doc:"Network of the source" example:"blue"`
-	Type        string     `json:"type" example:"icmp"`
-	Expect      Verdict    `json:"expect" example:"reachable"`
-	OK          bool       `json:"ok" doc:"Whether the verdict is as expected"`
-	Verdict     Verdict    `json:"verdict" example:"reachable"`
-	LossRatio   float64    `json:"loss_ratio" minimum:"0" maximum:"1" doc:"Over the recent probes" example:"0"`
-	RTTSeconds  *float64   `json:"rtt_seconds" doc:"Of the newest reply; null when there was none" example:"0.00042"`
-	Last        *time.Time `json:"last" doc:"When the newest probe was decided; null before the first"`
-	Loss        *Loss      `json:"loss,omitempty" doc:"Where and why the newest lost probe was lost"`
 }

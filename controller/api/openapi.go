@@ -9,6 +9,8 @@ import (
 	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/eosin-sdn/eosin/apps/probe/probespec"
 )
 
 const metricsType = "text/plain; version=0.0.4; charset=utf-8"
@@ -33,7 +35,7 @@ func describe(version string) huma.Config {
 				{Name: "operation", Description: "For those who run the controller"},
 			},
 			Components: &huma.Components{
-				Schemas:         huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
+				Schemas:         newRegistry(),
 				SecuritySchemes: map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer"}},
 			},
 			// Either the token, or nothing where the server has none.
@@ -89,7 +91,7 @@ func (s *Server) describeProbe() {
 		Required: true,
 		Content: map[string]*huma.MediaType{
 			"application/json": {
-				Schema: schemaOf[ProbeRequest](s.registry()),
+				Schema: schemaOf[probespec.Request](s.registry()),
 				Examples: map[string]*huma.Example{
 					"least": {Summary: "All by default", Value: map[string]any{"source": "vm1", "destination": "vm2"}},
 					"all": {Summary: "Everything said", Value: map[string]any{
@@ -100,9 +102,10 @@ func (s *Server) describeProbe() {
 		},
 	}
 	schemaOf[ProbeUpdate](s.registry())
+	finishProbeSchemas(s.registry())
 	s.answers(http.MethodPost, probesPath, "How the probe ended", map[string]*huma.MediaType{
 		"application/json": {
-			Schema: schemaOf[ProbeResult](s.registry()),
+			Schema: schemaOf[probespec.Result](s.registry()),
 			Examples: map[string]*huma.Example{
 				"reachable":   {Value: exampleReachable},
 				"unreachable": {Value: exampleUnreachable},

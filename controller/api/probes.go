@@ -16,6 +16,8 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	"github.com/sirupsen/logrus"
+
+	"github.com/eosin-sdn/eosin/apps/probe/probespec"
 )
 
 const (
@@ -79,7 +81,7 @@ func (s *Server) runProbe(w http.ResponseWriter, r *http.Request) {
 		}
 		return
 	}
-	writeJSON(w, http.StatusOK, result.filled())
+	writeJSON(w, http.StatusOK, result)
 }
 
 // tooManyProbes says that the limit of concurrent probes is reached.
@@ -127,18 +129,18 @@ func accepts(r *http.Request, mediaType string) bool {
 
 // outcome is how Backend.Probe ended.
 type outcome struct {
-	result ProbeResult
+	result probespec.Result
 	err    error
 }
 
 // streamProbe runs a probe and writes each piece of news as a line. The status is that of the problem when one is found
 // before the first news.
-func (s *Server) streamProbe(ctx context.Context, cancel context.CancelFunc, w http.ResponseWriter, r *http.Request, request ProbeRequest) {
+func (s *Server) streamProbe(ctx context.Context, cancel context.CancelFunc, w http.ResponseWriter, r *http.Request, request probespec.Request) {
 	const waiting = 256 // news that may wait for the client before the probe is given up
-	news := make(chan ProbeUpdate, waiting)
+	news := make(chan probespec.Update, waiting)
 	done := make(chan outcome, 1)
 	go func() { // ends with the probe, which cancel ends; its outcome is waited for below
-		done <- s.guardedProbe(ctx, request, func(u ProbeUpdate) {
+		done <- s.guardedProbe(ctx, request, func(u probespec.Update) {
 			select {
 			case news <- u:
 			default:
@@ -151,7 +153,7 @@ func (s *Server) streamProbe(ctx context.Context, cancel context.CancelFunc, w h
 	for running := true; running; {
 		select {
 		case u := <-news:
-			if out.write(u) != nil {
+			if out.write(ProbeUpdate{Update: u}) != nil {
 				cancel()
 			}
 		case end = <-done:
@@ -159,18 +161,17 @@ func (s *Server) streamProbe(ctx context.Context, cancel context.CancelFunc, w h
 		}
 	}
 	for len(news) > 0 {
-		_ = out.write(<-news) // a client that is gone needs no answer
+		_ = out.write(ProbeUpdate{Update: <-news}) // a client that is gone needs no answer
 	}
 	if end.err == nil {
-		result := end.result.filled()
-		_ = out.write(ProbeUpdate{Event: UpdateResult, Result: &result})
+		_ = out.write(ProbeUpdate{Update: probespec.Update{Event: probespec.UpdateResult, Result: &end.result}})
 		return
 	}
 	p := s.problemFor(ctx, r, end.err)
 	switch {
 	case p == nil:
 	case out.begun:
-		_ = out.write(ProbeUpdate{Event: UpdateProblem, Problem: p})
+		_ = out.write(ProbeUpdate{Update: probespec.Update{Event: probespec.UpdateProblem}, Problem: p})
 	default:
 		p.write(w)
 	}
@@ -178,7 +179,7 @@ func (s *Server) streamProbe(ctx context.Context, cancel context.CancelFunc, w h
 
 // guardedProbe runs a probe and turns a panic into an error: it runs in a goroutine of its own, where a panic would end
 // the whole program.
-func (s *Server) guardedProbe(ctx context.Context, request ProbeRequest, report func(ProbeUpdate)) (end outcome) {
+func (s *Server) guardedProbe(ctx context.Context, request probespec.Request, report func(probespec.Update)) (end outcome) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			s.Log.WithFields(logrus.Fields{"panic": fmt.Sprint(cause), "stack": string(debug.Stack())}).Error("http: probe failed")
@@ -210,20 +211,4 @@ func (l *lineWriter) write(u ProbeUpdate) error {
 		return err
 	}
 	return http.NewResponseController(l.w).Flush()
-}
-
-// filled returns the result with empty lists in place of nil ones, and the verdict where the backend left it out.
-func (r ProbeResult) filled() ProbeResult {
-	if r.Replies == nil {
-		r.Replies = []Reply{}
-	}
-	if r.Verdict == "" {
-		r.Verdict = VerdictOf(r.Sent, r.Received)
-	}
-	if r.Loss != nil && r.Loss.Evidence == nil {
-		loss := *r.Loss
-		loss.Evidence = []string{}
-		r.Loss = &loss
-	}
-	return r
 }

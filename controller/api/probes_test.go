@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eosin-sdn/eosin/apps/probe"
+	"github.com/eosin-sdn/eosin/apps/probe/probespec"
 	"github.com/eosin-sdn/eosin/controller/api"
 	"github.com/eosin-sdn/eosin/controller/api/apitest"
 )
@@ -20,7 +22,7 @@ func TestProbeAnswers(t *testing.T) {
 	for name, body := range map[string]string{
 		"probe_reachable":   `{"source":"vm1","destination":"10.0.3.2","count":3,"interval":"1ms"}`,
 		"probe_unreachable": `{"source":"host1:vif1","destination":"vm3","count":1,"timeout":0.001,"color":77}`,
-		"probe_partial":     `{"source":"vm1","destination":"vm4","type":"tcp:80","count":3,"interval":0.001,"timeout":"1ms","size":1400}`,
+		"probe_partial":     `{"source":"vm1","destination":"vm4","type":"arp","count":3,"interval":0.001,"timeout":"1ms","size":1400}`,
 	} {
 		a := ask(t, "POST", url+"/api/v1/probes", body)
 		if a.StatusCode != 200 {
@@ -28,9 +30,9 @@ func TestProbeAnswers(t *testing.T) {
 		}
 		golden(t, name+".json", indent(t, a.body))
 	}
-	for _, want := range []api.ProbeRequest{
-		{Source: "vm1", Destination: "10.0.3.2", Type: "icmp", Count: 3, Interval: api.Duration(time.Millisecond), Timeout: api.DefaultTimeout},
-		{Source: "vm1", Destination: "vm4", Type: "tcp:80", Count: 3, Interval: api.Duration(time.Millisecond), Timeout: api.Duration(time.Millisecond), Size: 1400},
+	for _, want := range []probespec.Request{
+		{Source: "vm1", Destination: "10.0.3.2", Type: probe.ICMP, Size: 56, Count: 3, Interval: probespec.Duration(time.Millisecond), Timeout: probespec.Duration(time.Second)},
+		{Source: "vm1", Destination: "vm4", Type: probe.ARP, Count: 3, Interval: probespec.Duration(time.Millisecond), Timeout: probespec.Duration(time.Millisecond), Size: 1400},
 	} {
 		if !slices.Contains(b.Requests(), want) {
 			t.Errorf("the backend got %+v, not %+v", b.Requests(), want)
@@ -64,22 +66,21 @@ func TestProbeRequestsThatAreWrong(t *testing.T) {
 		{`{"source":7,"destination":"vm2"}`, 422, api.CodeInvalid, "source must be a string, is 7"},
 		{`{"source":"vm1","destination":"vm2","Count":3}`, 422, api.CodeInvalid, "Count is not known; the members are color, count"},
 		{`{"source":"vm1","destination":"vm2","count":0}`, 422, api.CodeInvalid, "count must be above 0"},
-		{`{"source":"vm1","destination":"vm2","count":-1}`, 422, api.CodeInvalid, "count must be from 1 to 10000, is -1"},
+		{`{"source":"vm1","destination":"vm2","count":-1}`, 422, api.CodeInvalid, "count must be from 1 to 100000, is -1"},
 		{`{"source":"vm1","destination":"vm2","count":1.5}`, 422, api.CodeInvalid, "count must be a whole number, is 1.5"},
 		{`{"source":"vm1","destination":"vm2","count":1e99}`, 422, api.CodeInvalid, "count must be a whole number"},
 		{`{"source":"vm1","destination":"vm2","interval":"fast"}`, 422, api.CodeInvalid, `interval must be a string with a unit`},
-		{`{"source":"vm1","destination":"vm2","interval":"1us"}`, 422, api.CodeInvalid, "interval must be from 1ms to 1h0m0s, is 1µs"},
+		{`{"source":"vm1","destination":"vm2","interval":"1us"}`, 422, api.CodeInvalid, "interval must be from 1ms to 24h0m0s, is 1µs"},
 		{`{"source":"vm1","destination":"vm2","interval":1e300}`, 422, api.CodeInvalid, "interval must be"},
 		{`{"source":"vm1","destination":"vm2","timeout":"-1s"}`, 422, api.CodeInvalid, "timeout must be from 1ms to 1m0s, is -1s"},
 		{`{"source":"vm1","destination":"vm2","timeout":{}}`, 422, api.CodeInvalid, "timeout must be"},
 		{`{"source":"vm1","destination":"vm2","count":10000,"interval":"1h"}`, 422, api.CodeInvalid, "longer than 24h0m0s"},
 		{`{"source":"vm1","destination":"vm2","color":65536}`, 422, api.CodeInvalid, "color must be from 1 to 65535, is 65536"},
 		{`{"source":"vm1","destination":"vm2","color":0}`, 422, api.CodeInvalid, "color must be above 0"},
-		{`{"source":"vm1","destination":"vm2","size":99999}`, 422, api.CodeInvalid, "size must be from 1 to 65507 bytes, is 99999"},
-		{`{"source":"vm1","destination":"vm2","type":"sctp"}`, 422, api.CodeInvalid, "type must be icmp, icmp6, arp, tcp:PORT or udp:PORT"},
-		{`{"source":"vm1","destination":"vm2","type":"tcp"}`, 422, api.CodeInvalid, "type needs a port from 1 to 65535"},
-		{`{"source":"vm1","destination":"vm2","type":"udp:0"}`, 422, api.CodeInvalid, "type needs a port from 1 to 65535"},
-		{`{"source":"vm1","destination":"vm2","type":"tcp:70000"}`, 422, api.CodeInvalid, "type needs a port from 1 to 65535"},
+		{`{"source":"vm1","destination":"vm2","size":99999}`, 422, api.CodeInvalid, "size must be from 1 to 65000 bytes, is 99999"},
+		{`{"source":"vm1","destination":"vm2","type":"sctp"}`, 422, api.CodeInvalid, `type "sctp" is not a type of probe; use icmp, icmp6 or arp`},
+		{`{"source":"vm1","destination":"vm2","type":"tcp:80"}`, 422, api.CodeInvalid, `type "tcp:80" is a type of probe that cannot be run yet; use icmp`},
+		{`{"source":"vm1","destination":"vm2","type":7}`, 422, api.CodeInvalid, "type must be a string, is 7"},
 		{`{"source":"` + strings.Repeat("v", 300) + `","destination":"vm2"}`, 422, api.CodeInvalid, "source is 300 bytes long"},
 		{`{"source":"vm9","destination":"vm2"}`, 422, api.CodeUnknownName, `unknown source "vm9"`},
 		{`{"source":"vm5","destination":"vm2"}`, 422, api.CodeCannotRun, "the source vm5 is down"},
@@ -208,43 +209,11 @@ func TestProbeStreams(t *testing.T) {
 	if at[2]-at[1] < 200*time.Millisecond {
 		t.Errorf("lines came at %v, not as the replies did", at)
 	}
-	if last.Result.Sent != 3 || last.Result.Received != 2 || last.Result.Verdict != api.VerdictPartial || last.Result.Loss == nil {
+	if last.Result.Sent != 3 || last.Result.Received != 2 || last.Result.Verdict != probespec.Partial || last.Result.Loss == nil {
 		t.Errorf("result %+v", last.Result)
 	}
 	// What is found before anything is sent has its own status.
 	wantProblem(t, ask(t, "POST", url+"/api/v1/probes", `{"source":"vm9","destination":"vm4"}`, "Accept: application/x-ndjson"), 422, api.CodeUnknownName)
-}
-
-func TestVerdictAndRTT(t *testing.T) {
-	for _, c := range []struct {
-		sent, received int
-		want           api.Verdict
-	}{{0, 0, api.VerdictUnknown}, {5, 5, api.VerdictReachable}, {5, 0, api.VerdictUnreachable}, {5, 4, api.VerdictPartial}} {
-		if got := api.VerdictOf(c.sent, c.received); got != c.want {
-			t.Errorf("%d of %d: %s, want %s", c.received, c.sent, got, c.want)
-		}
-	}
-	if api.RTTOf(nil) != nil {
-		t.Error("an RTT of no replies")
-	}
-	if got := api.RTTOf([]api.Reply{{1, 3}, {2, 1}, {3, 2}}); *got != (api.RTT{Min: 1, Avg: 2, Max: 3}) {
-		t.Errorf("%+v", got)
-	}
-}
-
-func TestDuration(t *testing.T) {
-	for text, want := range map[string]time.Duration{
-		"1s": time.Second, "0.2": 200 * time.Millisecond, "5": 5 * time.Second, "1m30s": 90 * time.Second, "1e-3": time.Millisecond, "-1": -time.Second,
-	} {
-		if got, err := api.ParseDuration(text); err != nil || time.Duration(got) != want {
-			t.Errorf("%q: %v, %v; want %v", text, got, err, want)
-		}
-	}
-	for _, text := range []string{"", "x", "1 s", "NaN", "Inf", "1e300", "0x10", "1_000", "s"} {
-		if got, err := api.ParseDuration(text); err == nil {
-			t.Errorf("%q is taken as %v", text, got)
-		}
-	}
 }
 
 func FuzzDecodeProbeRequest(f *testing.F) {

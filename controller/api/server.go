@@ -176,6 +176,9 @@ var errStopping = errors.New("the controller is shutting down")
 // answer.
 func (s *Server) problemFor(ctx context.Context, r *http.Request, err error) *Problem {
 	var p *Problem
+	if of := probeProblem(err); of != nil {
+		err = of
+	}
 	switch {
 	case errors.As(err, &p):
 		if p.Status < 400 || p.Status > 599 { // not made by our constructors

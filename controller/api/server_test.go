@@ -96,8 +96,8 @@ func TestBlackboxPage(t *testing.T) {
 	for query, detail := range map[string]string{
 		"source=vm1":                         "target is missing",
 		"target=vm1":                         "source is missing",
-		"source=vm1&target=vm2&module=http":  "module must be icmp",
-		"source=vm1&target=vm2&module=tcp:0": "module needs a port",
+		"source=vm1&target=vm2&module=http":  "is not a type of probe; use icmp, icmp6 or arp",
+		"source=vm1&target=vm2&module=tcp:0": "that cannot be run yet",
 	} {
 		p := wantProblem(t, ask(t, "GET", url+"/probe?"+query, ""), 400, api.CodeInvalid)
 		if !strings.Contains(p.Detail, detail) {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/apps/discovery"
 	"github.com/eosin-sdn/eosin/apps/l2"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/topology"
@@ -97,7 +98,9 @@ func (m *Machine) Flows(f func(mod *openflow.FlowMod)) { m.Out.Store.Each(f) }
 // Drops calls f with every reason for which a packet-in was dropped, and how often.
 func (m *Machine) Drops(f func(reason string, n uint64)) {
 	m.l2.EachDrop(f)
-	m.discovery.EachDrop(f)
+	for _, r := range discovery.Reasons() {
+		f(r.String(), m.discovery.Drops[r])
+	}
 	for c, n := range m.PacketInsDropped {
 		f("rate_"+Class(c).String(), n)
 	}

@@ -1,7 +1,9 @@
 package prober
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -10,10 +12,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"github.com/eosin-sdn/eosin/apps/probe"
+	"github.com/eosin-sdn/eosin/apps/probe/probespec"
 	"github.com/eosin-sdn/eosin/openflow/packet"
 )
 
-var blueMesh = Spec{Name: "blue-mesh", Mesh: "blue", Interval: 5 * time.Second, Timeout: time.Second}
+var blueMesh = probespec.Spec{Name: "blue-mesh", Mesh: "blue", Interval: 5 * time.Second, Timeout: time.Second}
 
 // rounds waits until every pair has had n rounds.
 func rounds(n int) {
@@ -26,9 +30,10 @@ func TestMeshIsProbed(t *testing.T) {
 		l.add("vm1", 1, 1, 10)
 		l.add("vm2", 1, 2, 10)
 		l.add("vm3", 2, 3, 10)
-		l.e.Configure([]Spec{blueMesh})
+		l.configure([]probespec.Spec{blueMesh})
 		synctest.Wait()
-		if s := l.e.Probes(); len(s) != 1 || s[0].Pairs != 6 || s[0].Pending != 6 || s[0].Kind != "mesh" || s[0].Of != "mesh blue" {
+		if s := l.e.Probes(); len(s) != 1 || s[0].Pairs != 6 || s[0].Pending != 6 || s[0].Kind != "mesh" || s[0].Of != "mesh blue" ||
+			s[0].Type != "icmp" || s[0].Interval.Seconds() != 5 || s[0].Expect != probespec.Reachable {
 			t.Errorf("at first: %+v", s)
 		}
 		rounds(2)
@@ -37,7 +42,7 @@ func TestMeshIsProbed(t *testing.T) {
 			t.Fatalf("%+v", mesh)
 		}
 		for _, m := range mesh {
-			if !m.OK || m.Verdict != Reachable || m.RTT != time.Millisecond || m.LossRatio != 0 || m.Loss != nil || m.Network != "blue" {
+			if !m.OK || m.Verdict != probespec.Reachable || m.RTT == nil || *m.RTT != oneMS || m.LossRatio != 0 || m.Loss != nil || m.Network != "blue" {
 				t.Errorf("%+v", m)
 			}
 		}
@@ -60,6 +65,21 @@ func TestMeshIsProbed(t *testing.T) {
 	})
 }
 
+// configure sets continuous probes, with the defaults that the config would give them.
+func (l *lab) configure(specs []probespec.Spec) {
+	specs = slices.Clone(specs)
+	for i := range specs {
+		s, whole := &specs[i], probespec.NewSpec()
+		s.Type = cmp.Or(s.Type, whole.Type)
+		s.Interval = cmp.Or(s.Interval, whole.Interval)
+		s.Timeout = cmp.Or(s.Timeout, whole.Timeout)
+		s.Expect = cmp.Or(s.Expect, whole.Expect)
+		s.Size = cmp.Or(s.Size, whole.Size)
+		s.Count = cmp.Or(s.Count, whole.Count)
+	}
+	l.e.Configure(specs)
+}
+
 func expect(t *testing.T, l *lab, want string, names ...string) {
 	t.Helper()
 	if err := testutil.CollectAndCompare(l.e.Collector(), strings.NewReader(want), names...); err != nil {
@@ -71,7 +91,7 @@ func TestMeshFollowsTheHosts(t *testing.T) {
 	inLab(t, Options{}, func(l *lab) {
 		l.add("vm1", 1, 1, 10)
 		vm2 := l.add("vm2", 1, 2, 10)
-		l.e.Configure([]Spec{blueMesh})
+		l.configure([]probespec.Spec{blueMesh})
 		rounds(1)
 		vm3 := l.add("vm3", 2, 3, 10)
 		synctest.Wait()
@@ -108,11 +128,11 @@ func TestMovedHostIsProbedWhereItIs(t *testing.T) {
 	inLab(t, Options{}, func(l *lab) {
 		vm1 := l.add("vm1", 1, 1, 10)
 		l.add("vm2", 1, 2, 10)
-		l.e.Configure([]Spec{blueMesh})
+		l.configure([]probespec.Spec{blueMesh})
 		rounds(1)
 		l.change(func() { vm1.Switch, vm1.SwitchName, vm1.Port = 2, "host2", 7 })
 		rounds(1)
-		for _, p := range []Pair{{"vm1", "vm2"}, {"vm2", "vm1"}} {
+		for _, p := range pairsOf("vm1", "vm2", "vm2", "vm1") {
 			if m := l.entry("blue-mesh", p.Source, p.Destination); !m.OK {
 				t.Errorf("%+v", m)
 			}
@@ -128,13 +148,13 @@ func TestReconfigurationKeepsState(t *testing.T) {
 		l.add("vm1", 1, 1, 10)
 		l.add("vm2", 1, 2, 10)
 		l.add("vm3", 1, 3, 10)
-		named := Spec{Name: "db", Pairs: []Pair{{"vm1", "vm2"}}, Interval: time.Second, Timeout: time.Second}
-		l.e.Configure([]Spec{blueMesh, named})
+		named := probespec.Spec{Name: "db", Pairs: pairsOf("vm1", "vm2"), Interval: time.Second, Timeout: time.Second}
+		l.configure([]probespec.Spec{blueMesh, named})
 		rounds(1)
 		mesh, db := l.pair("blue-mesh", "vm1", "vm2"), l.pair("db", "vm1", "vm2")
 
-		named.Pairs = append([]Pair{{"vm2", "vm3"}}, named.Pairs...)
-		l.e.Configure([]Spec{named, blueMesh})
+		named.Pairs = append(pairsOf("vm2", "vm3"), named.Pairs...)
+		l.configure([]probespec.Spec{named, blueMesh})
 		synctest.Wait()
 		if p := l.pair("blue-mesh", "vm1", "vm2"); !p.ok || p.s != mesh.s || !p.slot.Equal(mesh.slot) {
 			t.Errorf("an unchanged probe began anew: %+v", p)
@@ -145,9 +165,9 @@ func TestReconfigurationKeepsState(t *testing.T) {
 
 		faster := blueMesh
 		faster.Interval = time.Second
-		l.e.Configure([]Spec{faster})
+		l.configure([]probespec.Spec{faster})
 		synctest.Wait()
-		if m := l.entry("blue-mesh", "vm1", "vm2"); m.Verdict != Unknown || len(l.e.Mesh()) != 6 {
+		if m := l.entry("blue-mesh", "vm1", "vm2"); m.Verdict != probespec.Unknown || len(l.e.Mesh()) != 6 {
 			t.Errorf("a changed probe kept its state: %+v", m)
 		}
 		rounds(1)
@@ -164,8 +184,8 @@ func TestLossesAreExplained(t *testing.T) {
 	inLab(t, Options{}, func(l *lab) {
 		vm1 := l.add("vm1", 1, 1, 10)
 		vm2 := l.add("vm2", 2, 2, 10)
-		l.e.Configure([]Spec{{Name: "p", Pairs: []Pair{{"vm1", "vm2"}}, Interval: 5 * time.Second, Timeout: time.Second}})
-		step := func(what string, change func(), ok bool, verdict Verdict, stage Stage) {
+		l.configure([]probespec.Spec{{Name: "p", Pairs: pairsOf("vm1", "vm2"), Interval: 5 * time.Second, Timeout: time.Second}})
+		step := func(what string, change func(), ok bool, verdict probespec.Verdict, stage probespec.Stage) {
 			t.Helper()
 			l.change(change)
 			time.Sleep(30 * time.Second) // longer than a finding lasts
@@ -175,26 +195,26 @@ func TestLossesAreExplained(t *testing.T) {
 				t.Errorf("%s: %+v %+v", what, m, m.Loss)
 			}
 		}
-		step("fine", func() {}, true, Reachable, "")
-		step("filtered", func() { vm2.noICMP = true }, false, Unreachable, GuestSilent)
-		step("gone while explained", func() { vm2.unlisted = true }, false, Unknown, UnknownDestination)
-		step("filtered again", func() { vm2.unlisted = false }, false, Unreachable, GuestSilent)
-		step("late", func() { vm2.noICMP, vm2.delay = false, 1500*time.Millisecond }, false, Unreachable, AnsweredLate)
-		step("cut off", func() { vm2.delay, vm2.cutOff = time.Millisecond, true }, false, Unreachable, LostBetween)
-		step("port down", func() { vm2.PortUp = false }, false, Unreachable, DestinationPortDown)
-		step("source down", func() { vm1.PortUp = false }, false, Unknown, SourceDown)
+		step("fine", func() {}, true, probespec.Reachable, "")
+		step("filtered", func() { vm2.noICMP = true }, false, probespec.Unreachable, probespec.GuestSilent)
+		step("gone while explained", func() { vm2.unlisted = true }, false, probespec.Unknown, probespec.UnknownDestination)
+		step("filtered again", func() { vm2.unlisted = false }, false, probespec.Unreachable, probespec.GuestSilent)
+		step("late", func() { vm2.noICMP, vm2.delay = false, 1500*time.Millisecond }, false, probespec.Unreachable, probespec.AnsweredLate)
+		step("cut off", func() { vm2.delay, vm2.cutOff = time.Millisecond, true }, false, probespec.Unreachable, probespec.LostBetween)
+		step("port down", func() { vm2.PortUp = false }, false, probespec.Unreachable, probespec.DestinationPortDown)
+		step("source down", func() { vm1.PortUp = false }, false, probespec.Unknown, probespec.SourceDown)
 		before := len(l.frames(nil))
-		step("still", func() {}, false, Unknown, SourceDown)
+		step("still", func() {}, false, probespec.Unknown, probespec.SourceDown)
 		if n := len(l.frames(nil)); n != before {
 			t.Errorf("%d frames from a source that is down", n-before)
 		}
-		step("unknown", func() { vm1.unlisted = true }, false, Unknown, SourceDown)
-		step("back", func() { vm1.unlisted, vm1.PortUp, vm2.PortUp, vm2.cutOff = false, true, true, false }, true, Reachable, "")
+		step("unknown", func() { vm1.unlisted = true }, false, probespec.Unknown, probespec.SourceDown)
+		step("back", func() { vm1.unlisted, vm1.PortUp, vm2.PortUp, vm2.cutOff = false, true, true, false }, true, probespec.Reachable, "")
 
 		p := l.pair("p", "vm1", "vm2")
 		var lost uint64
 		for stage, n := range p.lost {
-			if n == 0 || stage == SourceDown {
+			if n == 0 || stage == probespec.SourceDown {
 				t.Errorf("%d lost at %s", n, stage)
 			}
 			lost += n
@@ -210,7 +230,7 @@ func TestInFlightIsNoLoss(t *testing.T) {
 		l.add("vm1", 1, 1, 10)
 		vm2 := l.add("vm2", 1, 2, 10)
 		vm2.delay = 900 * time.Millisecond
-		l.e.Configure([]Spec{{Name: "p", Pairs: []Pair{{"vm1", "vm2"}}, Interval: time.Second, Timeout: time.Second}})
+		l.configure([]probespec.Spec{{Name: "p", Pairs: pairsOf("vm1", "vm2"), Interval: time.Second, Timeout: time.Second}})
 		for range 200 {
 			time.Sleep(37 * time.Millisecond)
 			synctest.Wait()
@@ -235,10 +255,10 @@ func TestCountAndPartialRounds(t *testing.T) {
 			}
 			return a
 		}
-		l.e.Configure([]Spec{{Name: "p", Pairs: []Pair{{"vm1", "vm2"}}, Interval: 5 * time.Second, Timeout: time.Second, Count: 4}})
+		l.configure([]probespec.Spec{{Name: "p", Pairs: pairsOf("vm1", "vm2"), Interval: 5 * time.Second, Timeout: time.Second, Count: 4}})
 		rounds(1)
 		m := l.entry("p", "vm1", "vm2")
-		if m.Verdict != Partial || m.OK || m.Loss == nil || m.Loss.Stage != NoReply || m.LossRatio < 0.1 || m.LossRatio > 0.26 {
+		if m.Verdict != probespec.Partial || m.OK || m.Loss == nil || m.Loss.Stage != probespec.NoReply || m.LossRatio < 0.1 || m.LossRatio > 0.26 {
 			t.Errorf("%+v %+v", m, m.Loss)
 		}
 	})
@@ -248,9 +268,9 @@ func TestIsolation(t *testing.T) {
 	inLab(t, Options{}, func(l *lab) {
 		vm1 := l.add("vm1", 1, 1, 10)
 		vm9 := l.add("vm9", 1, 9, 11)
-		l.e.Configure([]Spec{{Name: "isolation", From: "blue", To: "red", ExpectUnreachable: true, Interval: 5 * time.Second, Timeout: time.Second}})
+		l.configure([]probespec.Spec{{Name: "isolation", From: "blue", To: "red", Expect: probespec.Unreachable, Interval: 5 * time.Second, Timeout: time.Second}})
 		rounds(1)
-		if m := l.entry("isolation", "vm1", "vm9"); !m.OK || m.Verdict != Unreachable || m.Expect != Unreachable {
+		if m := l.entry("isolation", "vm1", "vm9"); !m.OK || m.Verdict != probespec.Unreachable || m.Expect != probespec.Unreachable {
 			t.Errorf("isolated: %+v", m)
 		}
 		for _, x := range l.frames(nil) {
@@ -260,7 +280,7 @@ func TestIsolation(t *testing.T) {
 		}
 		l.change(func() { vm9.leaky = true })
 		rounds(3)
-		if m := l.entry("isolation", "vm1", "vm9"); m.OK || m.Verdict != Reachable {
+		if m := l.entry("isolation", "vm1", "vm9"); m.OK || m.Verdict != probespec.Reachable {
 			t.Errorf("leaking: %+v", m)
 		}
 		if n := l.pair("isolation", "vm1", "vm9").violations; n < 3 {
@@ -283,7 +303,7 @@ func TestIsolation(t *testing.T) {
 			l.change(func() { away(true) })
 			before := len(l.frames(nil))
 			rounds(1)
-			if m := l.entry("isolation", "vm1", "vm9"); m.OK || m.Verdict != Unknown || m.Loss == nil {
+			if m := l.entry("isolation", "vm1", "vm9"); m.OK || m.Verdict != probespec.Unknown || m.Loss == nil {
 				t.Errorf("away: %+v", m)
 			}
 			if len(l.frames(nil)) != before {
@@ -303,7 +323,7 @@ func TestLoadIsSpread(t *testing.T) {
 		for i := range byte(40) {
 			l.add(fmt.Sprintf("vm%d", i), 1, i+1, 10)
 		}
-		l.e.Configure([]Spec{blueMesh})
+		l.configure([]probespec.Spec{blueMesh})
 		time.Sleep(5 * time.Second)
 		synctest.Wait()
 		start := time.Now()
@@ -327,7 +347,7 @@ func TestContinuousProbesKeepTheRate(t *testing.T) {
 		for i := range byte(20) {
 			l.add(fmt.Sprintf("vm%d", i), 1, i+1, 10)
 		}
-		l.e.Configure([]Spec{{Name: "p", Mesh: "blue", Interval: time.Second, Timeout: time.Second}})
+		l.configure([]probespec.Spec{{Name: "p", Mesh: "blue", Interval: time.Second, Timeout: time.Second}})
 		time.Sleep(20 * time.Second)
 		synctest.Wait()
 		if n := len(l.frames(nil)); n < 900 || n > 1010 {
@@ -351,14 +371,14 @@ func TestSwitchAwayAndReplaced(t *testing.T) {
 		l.add("vm1", 1, 1, 10)
 		l.add("vm2", 1, 2, 10)
 		l.add("vm3", 2, 3, 10)
-		l.e.Configure([]Spec{blueMesh})
+		l.configure([]probespec.Spec{blueMesh})
 		rounds(1)
 		s := l.at(1)
 		s.mu.Lock()
 		s.down = true
 		s.mu.Unlock()
 		rounds(1)
-		if m := l.entry("blue-mesh", "vm1", "vm2"); m.OK || m.Verdict != Unknown || m.Loss.Stage != SourceDown {
+		if m := l.entry("blue-mesh", "vm1", "vm2"); m.OK || m.Verdict != probespec.Unknown || m.Loss.Stage != probespec.SourceDown {
 			t.Errorf("away: %+v %+v", m, m.Loss)
 		}
 		l.replace(1)
@@ -379,7 +399,7 @@ func TestPairWithAnUnknownAddress(t *testing.T) {
 		l.add("vm1", 1, 1, 10)
 		g := l.add("", 2, 9, 10)
 		l.change(func() { g.unlisted = true })
-		l.e.Configure([]Spec{{Name: "db", Pairs: []Pair{{"vm1", "10.0.10.9"}}, Interval: time.Second, Timeout: time.Second}})
+		l.configure([]probespec.Spec{{Name: "db", Pairs: pairsOf("vm1", "10.0.10.9"), Interval: time.Second, Timeout: time.Second}})
 		rounds(2)
 		if m := l.entry("db", "vm1", "10.0.10.9"); !m.OK {
 			t.Errorf("%+v %+v", m, m.Loss)
@@ -389,7 +409,7 @@ func TestPairWithAnUnknownAddress(t *testing.T) {
 		}
 		l.change(func() { g.dead = true })
 		rounds(3)
-		if m := l.entry("db", "vm1", "10.0.10.9"); m.OK || m.Verdict != Unreachable || m.Loss.Stage != UnknownDestination {
+		if m := l.entry("db", "vm1", "10.0.10.9"); m.OK || m.Verdict != probespec.Unreachable || m.Loss.Stage != probespec.UnknownDestination {
 			t.Errorf("gone: %+v %+v", m, m.Loss)
 		}
 		l.change(func() { g.dead = false })
@@ -400,22 +420,13 @@ func TestPairWithAnUnknownAddress(t *testing.T) {
 	})
 }
 
-func TestSpecsThatCannotBeAreLeftOut(t *testing.T) {
-	inLab(t, Options{}, func(l *lab) {
-		l.e.Configure([]Spec{{Name: "a", Mesh: "blue"}, {Name: "a", Mesh: "red"}, {Name: "b", Mesh: "blue", Type: "tcp:80"}})
-		if s := l.e.Probes(); len(s) != 1 || s[0].Of != "mesh blue" || s[0].Interval != 5*time.Second || s[0].Type != "icmp" {
-			t.Errorf("%+v", s)
-		}
-	})
-}
-
 func TestMetricsAreWellFormed(t *testing.T) {
 	inLab(t, Options{}, func(l *lab) {
 		l.add("vm1", 1, 1, 10)
 		vm2 := l.add("vm2", 1, 2, 10)
 		l.add("vm9", 1, 9, 11)
 		vm2.noICMP = true
-		l.e.Configure([]Spec{blueMesh, {Name: "isolation", From: "blue", To: "red", ExpectUnreachable: true}, {Name: "a", Mesh: "blue", Type: "arp"}})
+		l.configure([]probespec.Spec{blueMesh, {Name: "isolation", From: "blue", To: "red", Expect: probespec.Unreachable}, {Name: "a", Mesh: "blue", Type: probe.ARP}})
 		rounds(2)
 		problems, err := testutil.CollectAndLint(l.e.Collector())
 		if err != nil || len(problems) > 0 {
@@ -441,7 +452,7 @@ func TestTenThousandPairs(t *testing.T) {
 			names = append(names, fmt.Sprintf("vm%03d", i))
 			l.add(names[i], 1, byte(i+1), 10)
 		}
-		l.e.Configure([]Spec{blueMesh})
+		l.configure([]probespec.Spec{blueMesh})
 		rounds(2)
 		s := l.e.Probes()[0]
 		if s.Pairs != 10100 || s.OK != s.Pairs {

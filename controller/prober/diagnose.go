@@ -3,6 +3,8 @@ package prober
 import (
 	"fmt"
 	"time"
+
+	"github.com/eosin-sdn/eosin/apps/probe/probespec"
 )
 
 // lossCase is what is known of requests that were lost.
@@ -21,14 +23,14 @@ type lossCase struct {
 const largeEcho = 1372
 
 // plain says why they were lost as far as that can be told without asking; ask is true if asking may tell more.
-func (c *lossCase) plain() (loss *Loss, ask bool) {
+func (c *lossCase) plain() (loss *probespec.Loss, ask bool) {
 	lost := c.sent - c.received
 	if why := down(c.src); why != nil {
-		return &Loss{Where: c.src.placeOrNil(), Stage: SourceDown, Reason: why.Reason, Evidence: why.Evidence}, false
+		return &probespec.Loss{Where: c.src.placeOrNil(), Stage: probespec.SourceDown, Reason: why.Reason, Evidence: why.Evidence}, false
 	}
 	if c.late >= lost {
-		return &Loss{
-			Stage:    AnsweredLate,
+		return &probespec.Loss{
+			Stage:    probespec.AnsweredLate,
 			Reason:   fmt.Sprintf("answered after the timeout of %v: after %v", c.timeout, c.lateRTT.Round(10*time.Microsecond)),
 			Evidence: []string{fmt.Sprintf("%d of %d answers came late", c.late, c.sent)},
 		}, false
@@ -42,8 +44,8 @@ func (c *lossCase) plain() (loss *Loss, ask bool) {
 		loss.Evidence = append(loss.Evidence, fmt.Sprintf("%s is in network %s, %s in %s", c.r.src.Name, c.r.src.Network, c.r.dst.Name, c.r.dst.Network))
 		return loss, false
 	case c.dst != nil && c.dst.Located && c.dst.Connected && !c.dst.PortUp:
-		return &Loss{
-			Where: c.dst.place(), Stage: DestinationPortDown, Reason: fmt.Sprintf("port %v of %s is down", c.dst.place(), c.dst.Name),
+		return &probespec.Loss{
+			Where: c.dst.place(), Stage: probespec.DestinationPortDown, Reason: fmt.Sprintf("port %v of %s is down", c.dst.place(), c.dst.Name),
 			Evidence: append([]string{fmt.Sprintf("%v is down", c.dst.place())}, loss.Evidence...),
 		}, false
 	case c.received > 0:
@@ -70,12 +72,12 @@ func (c *lossCase) plain() (loss *Loss, ask bool) {
 	return loss, !c.r.typ.IPv6 && (located || !c.r.typ.LinkLayer)
 }
 
-func (c *lossCase) noReply() *Loss {
+func (c *lossCase) noReply() *probespec.Loss {
 	reason := fmt.Sprintf("no reply within %v", c.timeout)
 	if c.received > 0 {
 		reason = fmt.Sprintf("%d of %d got no reply within %v", c.sent-c.received, c.sent, c.timeout)
 	}
-	return &Loss{Stage: NoReply, Reason: reason}
+	return &probespec.Loss{Stage: probespec.NoReply, Reason: reason}
 }
 
 // with says why they were lost, given what asking found:
@@ -83,7 +85,7 @@ func (c *lossCase) noReply() *Loss {
 //  1. It answers ARP the way the probe went: it has the probe, too, and keeps silent.
 //  2. It answers only at its own port: the way there or back is broken.
 //  3. It answers nowhere: its port is known and up, so the guest itself is not there. Without a known port nobody is.
-func (c *lossCase) with(f finding) *Loss {
+func (c *lossCase) with(f finding) *probespec.Loss {
 	loss, ask := c.plain()
 	if !ask {
 		return loss
@@ -102,23 +104,23 @@ func (c *lossCase) with(f finding) *Loss {
 	}
 	switch {
 	case path && f.path.ok:
-		loss.Stage, loss.Reason = GuestSilent, fmt.Sprintf("%s answers ARP but not %s: it is filtered in the guest", c.ref, c.r.typ.Protocol)
+		loss.Stage, loss.Reason = probespec.GuestSilent, fmt.Sprintf("%s answers ARP but not %s: it is filtered in the guest", c.ref, c.r.typ.Protocol)
 		if c.size > largeEcho {
 			loss.Reason = fmt.Sprintf("%s answers ARP but not %s of %d bytes: it is filtered in the guest, or too large for the path (try a smaller one)",
 				c.ref, c.r.typ.Protocol, c.size)
 		}
 	case port && f.port.ok:
-		loss.Stage = LostBetween
+		loss.Stage = probespec.LostBetween
 		loss.Where = c.src.place()
 		loss.Reason = fmt.Sprintf("%s answers ARP at its own port %v, but not from %s at %v: lost in between, on the way there or back",
 			c.ref, c.dst.place(), c.src.Name, c.src.place())
 	case port:
-		loss.Stage, loss.Reason = GuestSilent, fmt.Sprintf("%s answers neither %s nor ARP: the guest is dead, gone or disconnected", c.ref, c.r.typ.Protocol)
+		loss.Stage, loss.Reason = probespec.GuestSilent, fmt.Sprintf("%s answers neither %s nor ARP: the guest is dead, gone or disconnected", c.ref, c.r.typ.Protocol)
 		if c.r.typ.LinkLayer {
 			loss.Reason = c.ref + " does not answer ARP, not even at its own port: the guest is dead, gone or disconnected"
 		}
 	case path && (c.dst == nil || !c.dst.Located):
-		loss.Stage, loss.Reason = UnknownDestination, c.ref+" is at no known port and does not answer ARP"
+		loss.Stage, loss.Reason = probespec.UnknownDestination, c.ref+" is at no known port and does not answer ARP"
 	}
 	return loss
 }
@@ -132,7 +134,7 @@ func (a *arpResult) words() string {
 }
 
 // placeOrNil is place for an endpoint that may be nil.
-func (e *Endpoint) placeOrNil() *Place {
+func (e *Endpoint) placeOrNil() *probespec.Place {
 	if e == nil {
 		return nil
 	}

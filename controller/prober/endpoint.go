@@ -4,11 +4,11 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"strings"
 	"time"
 
 	"github.com/eosin-sdn/eosin/apps"
 	"github.com/eosin-sdn/eosin/apps/probe"
+	"github.com/eosin-sdn/eosin/apps/probe/probespec"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/packet"
 )
@@ -33,18 +33,12 @@ type Endpoint struct {
 	Subnet     netip.Prefix // of the network, if configured
 }
 
-// Place is a port of a switch by its names.
-type Place struct{ Switch, Port string }
-
-// String returns SWITCH:PORT.
-func (p Place) String() string { return p.Switch + ":" + p.Port }
-
 // place returns where e is, or nil.
-func (e *Endpoint) place() *Place {
+func (e *Endpoint) place() *probespec.Place {
 	if !e.Located {
 		return nil
 	}
-	return &Place{e.SwitchName, e.PortName}
+	return &probespec.Place{Switch: e.SwitchName, Port: e.PortName}
 }
 
 // away says why the switch of e, which is not Connected, cannot be used.
@@ -58,8 +52,8 @@ func (e *Endpoint) away() string {
 // Fabric is what the engine asks of the controller. Its methods are called by several goroutines at once, and never from
 // within Engine.Received.
 type Fabric interface {
-	// Resolve finds a host by its name, IP or MAC address, or what is at SWITCH:PORT. The error is an *UnknownError or an
-	// *AmbiguousError.
+	// Resolve finds a host by its name, IP or MAC address, or what is at SWITCH:PORT. The error is a *probespec.UnknownError
+	// or a *probespec.AmbiguousError.
 	Resolve(ref string) (Endpoint, error)
 	// ResolveIn finds the host of a network that uses the address.
 	ResolveIn(network string, addr netip.Addr) (Endpoint, bool)
@@ -70,31 +64,4 @@ type Fabric interface {
 	Exec(sw openflow.DatapathID, fn func(now time.Time, app *probe.App, out *apps.Output)) error
 	// Barrier returns when the switch has done all that was sent before.
 	Barrier(ctx context.Context, sw openflow.DatapathID) error
-}
-
-// UnknownError says that nothing has this name or address.
-type UnknownError struct {
-	Ref        string
-	Candidates []string // names that may have been meant
-}
-
-func (e *UnknownError) Error() string {
-	return fmt.Sprintf("%q is not known%s", e.Ref, listed(e.Candidates))
-}
-
-// AmbiguousError says that several hosts have this name or address.
-type AmbiguousError struct {
-	Ref        string
-	Candidates []string
-}
-
-func (e *AmbiguousError) Error() string {
-	return fmt.Sprintf("%q is ambiguous%s", e.Ref, listed(e.Candidates))
-}
-
-func listed(candidates []string) string {
-	if len(candidates) == 0 {
-		return ""
-	}
-	return "; candidates: " + strings.Join(candidates, ", ")
 }

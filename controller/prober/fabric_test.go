@@ -14,11 +14,19 @@ import (
 
 	"github.com/eosin-sdn/eosin/apps"
 	"github.com/eosin-sdn/eosin/apps/probe"
+	"github.com/eosin-sdn/eosin/apps/probe/probespec"
 	"github.com/eosin-sdn/eosin/event"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
 	"github.com/eosin-sdn/eosin/openflow/packet"
 )
+
+// oneMS is a round trip of a millisecond, as results say it.
+const oneMS = probespec.Seconds(time.Millisecond)
+
+func ms(n int) probespec.Duration {
+	return probespec.Duration(n) * probespec.Duration(time.Millisecond)
+}
 
 // lab is a network of switches and guests that the tests probe. Its switches run the real probe app; its guests answer.
 type lab struct {
@@ -151,11 +159,11 @@ func (l *lab) Resolve(ref string) (Endpoint, error) {
 	}
 	switch len(found) {
 	case 0:
-		return Endpoint{}, &UnknownError{Ref: ref, Candidates: []string{"vm1", "vm2"}}
+		return Endpoint{}, &probespec.UnknownError{Ref: ref, Candidates: []string{"vm1", "vm2"}}
 	case 1:
 		return found[0].Endpoint, nil
 	}
-	return Endpoint{}, &AmbiguousError{Ref: ref}
+	return Endpoint{}, &probespec.AmbiguousError{Ref: ref}
 }
 
 func (l *lab) ResolveIn(network string, addr netip.Addr) (Endpoint, bool) {
@@ -355,10 +363,10 @@ func (l *lab) rejected(r probe.Reason) uint64 {
 }
 
 // probe runs a probe that must be possible.
-func (l *lab) probe(r Request) (Result, []Update) {
+func (l *lab) probe(r probespec.Request) (probespec.Result, []probespec.Update) {
 	l.t.Helper()
-	var updates []Update
-	res, err := l.e.Probe(l.t.Context(), r, func(u Update) { updates = append(updates, u) })
+	var updates []probespec.Update
+	res, err := l.e.Probe(l.t.Context(), r.WithDefaults(), func(u probespec.Update) { updates = append(updates, u) })
 	if err != nil {
 		l.t.Fatalf("%s -> %s: %v", r.Source, r.Destination, err)
 	}
@@ -366,7 +374,7 @@ func (l *lab) probe(r Request) (Result, []Update) {
 }
 
 // entry returns a row of the mesh.
-func (l *lab) entry(probe, src, dst string) MeshEntry {
+func (l *lab) entry(probe, src, dst string) probespec.MeshEntry {
 	l.t.Helper()
 	for _, m := range l.e.Mesh() {
 		if m.Probe == probe && m.Source == src && m.Destination == dst {
@@ -374,7 +382,7 @@ func (l *lab) entry(probe, src, dst string) MeshEntry {
 		}
 	}
 	l.t.Fatalf("no entry %s: %s -> %s in %+v", probe, src, dst, l.e.Mesh())
-	return MeshEntry{}
+	return probespec.MeshEntry{}
 }
 
 func (l *lab) noticed() []string {
@@ -388,7 +396,7 @@ func (l *lab) pair(probe, src, dst string) (p pair) {
 	l.e.mu.Lock()
 	defer l.e.mu.Unlock()
 	for _, g := range l.e.groups {
-		if q := g.pairs[Pair{src, dst}]; q != nil && g.spec.Name == probe {
+		if q := g.pairs[probespec.Pair{Source: src, Destination: dst}]; q != nil && g.spec.Name == probe {
 			return *q
 		}
 	}
@@ -413,4 +421,12 @@ func (l *lab) barriers(sw openflow.DatapathID) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.barriers
+}
+
+// pairsOf takes sources and destinations in turn.
+func pairsOf(ends ...string) (list []probespec.Pair) {
+	for i := 0; i < len(ends); i += 2 {
+		list = append(list, probespec.Pair{Source: ends[i], Destination: ends[i+1]})
+	}
+	return list
 }

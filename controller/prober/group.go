@@ -4,17 +4,17 @@ import (
 	"cmp"
 	"errors"
 	"hash/fnv"
+	"reflect"
 	"slices"
 	"time"
 
-	"github.com/eosin-sdn/eosin/apps/probe"
+	"github.com/eosin-sdn/eosin/apps/probe/probespec"
 )
 
 // group is a continuous probe with its pairs. The engine's lock guards it.
 type group struct {
-	spec   Spec
-	typ    probe.Type
-	pairs  map[Pair]*pair
+	spec   probespec.Spec
+	pairs  map[probespec.Pair]*pair
 	colors map[string]*colorShare // by source; of the link layer, whose replies show nothing but the color, by pair
 	seen   [2][]Endpoint          // the hosts from which the pairs were made
 	fresh  bool                   // the spec is new: look even if the hosts are the same
@@ -28,9 +28,9 @@ type colorShare struct {
 	pairs int
 }
 
-// Configure sets the continuous probes. What stays the same keeps its state, colors and phase; what is new begins, what is
-// not in specs ends. Of several specs with one name the first counts, and one of an unknown type is left out.
-func (e *Engine) Configure(specs []Spec) {
+// Configure sets the continuous probes, which the config has checked and whose names differ. What stays the same keeps its
+// state, colors and phase; what is new begins, what is not in specs ends.
+func (e *Engine) Configure(specs []probespec.Spec) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	old := map[string]*group{}
@@ -38,20 +38,14 @@ func (e *Engine) Configure(specs []Spec) {
 		old[g.spec.Name] = g
 	}
 	e.groups = e.groups[:0:0]
-	seen := map[string]bool{}
 	for _, s := range specs {
-		s = s.withDefaults().clone()
-		typ, err := probe.ParseType(s.Type)
-		if err != nil || seen[s.Name] {
-			continue
-		}
-		seen[s.Name] = true
+		s.Pairs = slices.Clone(s.Pairs) // the caller's later writes do not matter
 		g := old[s.Name]
-		if g != nil && g.spec.sameButPairs(&s) {
+		if g != nil && sameButPairs(&g.spec, &s) {
 			g.spec, g.fresh = s, true
 			delete(old, s.Name)
 		} else {
-			g = &group{spec: s, typ: typ, pairs: map[Pair]*pair{}, colors: map[string]*colorShare{}, fresh: true}
+			g = &group{spec: s, pairs: map[probespec.Pair]*pair{}, colors: map[string]*colorShare{}, fresh: true}
 		}
 		e.groups = append(e.groups, g)
 	}
@@ -64,9 +58,16 @@ func (e *Engine) Configure(specs []Spec) {
 	e.wakeUp()
 }
 
+// sameButPairs reports whether the pairs that both cover are probed alike.
+func sameButPairs(a, b *probespec.Spec) bool {
+	x, y := *a, *b
+	x.Pairs, y.Pairs = nil, nil
+	return reflect.DeepEqual(x, y)
+}
+
 // wantedPair is a pair that a group should have.
 type wantedPair struct {
-	key            Pair
+	key            probespec.Pair
 	src            source
 	dst            target
 	srcErr, dstErr error
@@ -76,7 +77,7 @@ type wantedPair struct {
 func (e *Engine) refresh() {
 	e.mu.Lock()
 	groups := slices.Clone(e.groups)
-	specs := make([]Spec, len(groups))
+	specs := make([]probespec.Spec, len(groups))
 	for i, g := range groups {
 		specs[i] = g.spec
 	}
@@ -113,7 +114,7 @@ func (e *Engine) refresh() {
 }
 
 // resolve finds the ends of a pair that is named.
-func (e *Engine) resolve(p Pair) wantedPair {
+func (e *Engine) resolve(p probespec.Pair) wantedPair {
 	w := wantedPair{key: p}
 	if w.src, w.srcErr = resolveSource(e.fabric, p.Source); w.srcErr != nil {
 		return w
@@ -138,7 +139,7 @@ func (e *Engine) cross(g *group, from, to []Endpoint) {
 				continue
 			}
 			want = append(want, wantedPair{
-				key: Pair{from[i].Name, to[j].Name}, src: source{ep: &from[i]}, dst: target{ref: to[j].Name, ep: &to[j]},
+				key: probespec.Pair{Source: from[i].Name, Destination: to[j].Name}, src: source{ep: &from[i]}, dst: target{ref: to[j].Name, ep: &to[j]},
 			})
 		}
 	}
@@ -169,7 +170,7 @@ func (e *Engine) adjust(g *group, want []wantedPair) {
 	}
 	g.fresh = false
 	now := time.Now()
-	keep := make(map[Pair]bool, len(want))
+	keep := make(map[probespec.Pair]bool, len(want))
 	for _, w := range want {
 		keep[w.key] = true
 		p := g.pairs[w.key]
@@ -195,7 +196,7 @@ func (e *Engine) adjust(g *group, want []wantedPair) {
 }
 
 // phase spreads the pairs over the interval, the same way after every start.
-func (s *Spec) phase(p Pair) time.Duration {
+func phase(s *probespec.Spec, p probespec.Pair) time.Duration {
 	h := fnv.New64a()
 	for _, part := range [...]string{s.Name, "\x00", p.Source, "\x00", p.Destination} {
 		h.Write([]byte(part))
@@ -214,7 +215,7 @@ func (e *Engine) colorFor(p *pair) (uint16, error) {
 	hold := p.g.colors[name]
 	if hold == nil {
 		holder := p.g.spec.Name + ", " + p.key.Source
-		if p.g.typ.LinkLayer {
+		if p.g.spec.Type.LinkLayer {
 			holder += " -> " + p.key.Destination
 		}
 		color, err := e.colors.Take(time.Now(), 0, holder)
@@ -229,7 +230,7 @@ func (e *Engine) colorFor(p *pair) (uint16, error) {
 }
 
 func (p *pair) colorName() string {
-	if p.g.typ.LinkLayer {
+	if p.g.spec.Type.LinkLayer {
 		return p.key.Source + "\x00" + p.key.Destination
 	}
 	return p.key.Source
@@ -256,10 +257,10 @@ func (e *Engine) drop(p *pair) {
 }
 
 // asCannotRun returns err as why a pair is not tested.
-func asCannotRun(err error, stage Stage) *CannotRunError {
-	var why *CannotRunError
+func asCannotRun(err error, stage probespec.Stage) *probespec.CannotRunError {
+	var why *probespec.CannotRunError
 	if errors.As(err, &why) {
 		return why
 	}
-	return &CannotRunError{Stage: stage, Reason: err.Error()}
+	return &probespec.CannotRunError{Stage: stage, Reason: err.Error()}
 }

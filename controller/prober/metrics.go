@@ -6,6 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/eosin-sdn/eosin/apps/probe"
+	"github.com/eosin-sdn/eosin/apps/probe/probespec"
 )
 
 // pairLabels name a pair of a configured probe. Single probes have no series: their pairs are not bounded.
@@ -85,7 +86,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	for i := range f.pairs {
 		p := &f.pairs[i]
 		gauge(descSuccess, truth(p.ok), p.labels[:]...)
-		gauge(descReachable, truth(p.verdict == Reachable), p.labels[:]...)
+		gauge(descReachable, truth(p.verdict == probespec.Reachable), p.labels[:]...)
 		counter(descSent, p.sent, p.labels[:]...)
 		counter(descReceived, p.received, p.labels[:]...)
 		for stage, n := range p.lost {
@@ -117,9 +118,9 @@ type figures struct {
 type pairFigures struct {
 	labels                     [3]string
 	ok, isolation              bool
-	verdict                    Verdict
+	verdict                    probespec.Verdict
 	sent, received, violations uint64
-	lost                       map[Stage]uint64
+	lost                       map[probespec.Stage]uint64
 }
 
 type groupFigures struct {
@@ -138,7 +139,7 @@ func (e *Engine) figures() figures {
 				continue
 			}
 			f.pairs = append(f.pairs, pairFigures{
-				labels: [3]string{g.spec.Name, p.key.Source, p.key.Destination}, ok: p.ok, isolation: g.spec.ExpectUnreachable,
+				labels: [3]string{g.spec.Name, p.key.Source, p.key.Destination}, ok: p.ok, isolation: p.unreachable(),
 				verdict: p.verdict, sent: p.sent, received: p.received, violations: p.violations, lost: maps.Clone(p.lost),
 			})
 		}

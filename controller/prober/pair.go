@@ -7,10 +7,12 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/eosin-sdn/eosin/apps/probe/probespec"
 	"github.com/eosin-sdn/eosin/event"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/packet"
-	"github.com/prometheus/client_golang/prometheus"
 )
 
 // pair is one ordered pair of a continuous probe. The engine's lock guards it.
@@ -19,7 +21,7 @@ import (
 type pair struct {
 	e              *Engine
 	g              *group
-	key            Pair
+	key            probespec.Pair
 	src            source
 	dst            target
 	srcErr, dstErr error // why an end is not known
@@ -35,15 +37,15 @@ type pair struct {
 	round struct{ sent, received int }
 
 	// What the world sees.
-	verdict        Verdict
+	verdict        probespec.Verdict
 	ok, decided    bool
 	violated       bool // the last verdict broke the isolation
 	rttLast        time.Duration
 	last           time.Time
-	loss           *Loss
+	loss           *probespec.Loss
 	sent, received uint64
 	violations     uint64
-	lost           map[Stage]uint64
+	lost           map[probespec.Stage]uint64
 	recent         uint64 // one bit for each of the newest requests: answered
 	recentLen      int
 	histogram      prometheus.Observer
@@ -68,11 +70,14 @@ const (
 	pairKeeps = 4
 )
 
-func (e *Engine) newPair(g *group, key Pair) *pair {
-	p := &pair{e: e, g: g, key: key, verdict: Unknown, lateHeard: make(chan struct{}, 1)}
+func (e *Engine) newPair(g *group, key probespec.Pair) *pair {
+	p := &pair{e: e, g: g, key: key, verdict: probespec.Unknown, lateHeard: make(chan struct{}, 1)}
 	p.histogram = e.rtt.of(p)
 	return p
 }
+
+// unreachable reports whether success is that nothing comes through.
+func (p *pair) unreachable() bool { return p.g.spec.Expect == probespec.Unreachable }
 
 // plan plans the next round.
 func (p *pair) plan(now time.Time) {
@@ -81,7 +86,7 @@ func (p *pair) plan(now time.Time) {
 	if p.slot.After(from) {
 		from = p.slot
 	}
-	phase := int64(p.g.spec.phase(p.key))
+	phase := int64(phase(&p.g.spec, p.key))
 	n := from.UnixNano() - phase
 	n -= n % int64(interval)
 	slot := from.Add(time.Duration(n + phase - from.UnixNano()))
@@ -106,15 +111,15 @@ func (p *pair) due() {
 func (p *pair) enqueue() {
 	switch {
 	case p.srcErr != nil:
-		p.skip(asCannotRun(p.srcErr, SourceDown))
+		p.skip(asCannotRun(p.srcErr, probespec.SourceDown))
 		return
 	case p.dstErr != nil:
-		p.skip(asCannotRun(p.dstErr, UnknownDestination))
+		p.skip(asCannotRun(p.dstErr, probespec.UnknownDestination))
 		return
 	}
-	r, err := plan(p.g.typ, p.src, &p.dst)
+	r, err := plan(p.g.spec.Type, p.src, &p.dst)
 	if err != nil {
-		p.skip(asCannotRun(err, UnknownDestination))
+		p.skip(asCannotRun(err, probespec.UnknownDestination))
 		return
 	}
 	if why := p.checkPreconditions(); why != nil {
@@ -131,38 +136,38 @@ func (p *pair) enqueue() {
 
 // checkPreconditions says why silence would prove nothing where silence is what is expected: a destination that is not there is silent
 // to everybody.
-func (p *pair) checkPreconditions() *CannotRunError {
+func (p *pair) checkPreconditions() *probespec.CannotRunError {
 	ep := p.dst.ep
-	if !p.g.spec.ExpectUnreachable || ep == nil {
+	if !p.unreachable() || ep == nil {
 		return nil
 	}
 	switch {
 	case !ep.Located:
-		return &CannotRunError{
-			Stage: UnknownDestination, Reason: fmt.Sprintf("the port of %s is not known: its silence would not prove that it is isolated", ep.Name),
+		return &probespec.CannotRunError{
+			Stage: probespec.UnknownDestination, Reason: fmt.Sprintf("the port of %s is not known: its silence would not prove that it is isolated", ep.Name),
 		}
 	case !ep.Connected:
-		return &CannotRunError{
-			Stage:  DestinationPortDown,
+		return &probespec.CannotRunError{
+			Stage:  probespec.DestinationPortDown,
 			Reason: fmt.Sprintf("%s, where %s is: its silence would not prove that it is isolated", ep.away(), ep.Name),
 		}
 	case !ep.PortUp:
-		return &CannotRunError{
-			Stage: DestinationPortDown, Reason: fmt.Sprintf("port %v of %s is down: its silence would not prove that it is isolated", ep.place(), ep.Name),
+		return &probespec.CannotRunError{
+			Stage: probespec.DestinationPortDown, Reason: fmt.Sprintf("port %v of %s is down: its silence would not prove that it is isolated", ep.place(), ep.Name),
 		}
 	}
 	return nil
 }
 
 // skip ends a round in which nothing could be sent: nothing is known, and so nothing is as expected.
-func (p *pair) skip(why *CannotRunError) {
+func (p *pair) skip(why *probespec.CannotRunError) {
 	now := time.Now()
-	p.verdict, p.ok, p.decided, p.last, p.busy = Unknown, false, true, now, false
-	p.loss = &Loss{Stage: why.Stage, Reason: why.Reason, Evidence: why.Evidence}
+	p.verdict, p.ok, p.decided, p.last, p.busy = probespec.Unknown, false, true, now, false
+	p.loss = &probespec.Loss{Stage: why.Stage, Reason: why.Reason, Evidence: why.Evidence}
 	switch why.Stage {
-	case SourceDown:
+	case probespec.SourceDown:
 		p.loss.Where = p.src.ep.placeOrNil()
-	case DestinationPortDown:
+	case probespec.DestinationPortDown:
 		p.loss.Where = p.dst.ep.placeOrNil()
 	}
 	p.plan(now)
@@ -178,11 +183,11 @@ func (p *pair) findMAC(r *route) {
 		switch {
 		case p.gone || ctx.Err() != nil:
 		case a.err != nil:
-			p.skip(&CannotRunError{Stage: SourceDown, Reason: fmt.Sprintf("switch %s: %v", r.src.SwitchName, a.err)})
+			p.skip(&probespec.CannotRunError{Stage: probespec.SourceDown, Reason: fmt.Sprintf("switch %s: %v", r.src.SwitchName, a.err)})
 		case !a.ok:
 			p.round.sent++
 			p.count(false)
-			p.lose(UnknownDestination, 1)
+			p.lose(probespec.UnknownDestination, 1)
 			p.finish(time.Now(), silentToARP(&p.dst, r.src, r.ask, asked))
 		default:
 			p.dst.mac = a.mac
@@ -206,12 +211,12 @@ func (p *pair) count(received bool) {
 	p.recentLen = min(p.recentLen+1, remembered)
 }
 
-func (p *pair) lose(stage Stage, n int) {
+func (p *pair) lose(stage probespec.Stage, n int) {
 	if n == 0 {
 		return
 	}
 	if p.lost == nil {
-		p.lost = map[Stage]uint64{}
+		p.lost = map[probespec.Stage]uint64{}
 	}
 	p.lost[stage] += uint64(n)
 }
@@ -318,23 +323,23 @@ func (p *pair) diagnose(lost int) {
 		loss := c.with(f)
 		p.lose(loss.Stage, p.open)
 		p.open = 0
-		if loss.Stage != AnsweredLate {
+		if loss.Stage != probespec.AnsweredLate {
 			p.known, p.knownAt = &f, time.Now()
 		}
-		if p.verdict == Unreachable {
+		if p.verdict == probespec.Unreachable {
 			p.loss = loss
 		}
 	})
 	if !ok {
-		p.lose(NoReply, p.open)
+		p.lose(probespec.NoReply, p.open)
 		p.open = 0
 	}
 }
 
 // finish ends a round with a verdict.
-func (p *pair) finish(now time.Time, loss *Loss) {
-	p.verdict = verdictOf(p.round.sent, p.round.received)
-	p.ok, p.decided, p.last, p.busy, p.loss = p.verdict == p.g.spec.expect(), true, now, false, loss
+func (p *pair) finish(now time.Time, loss *probespec.Loss) {
+	p.verdict = probespec.VerdictOf(p.round.sent, p.round.received)
+	p.ok, p.decided, p.last, p.busy, p.loss = p.verdict == p.g.spec.Expect, true, now, false, loss
 	if p.dst.ep == nil && p.round.received == 0 {
 		p.dst.mac = packet.MAC{} // it may have another one now
 	}
@@ -345,11 +350,11 @@ func (p *pair) finish(now time.Time, loss *Loss) {
 // notifyTransition reports what has changed: a pair that is no longer as expected, and its recovery. Broken isolation is also counted, each
 // round of it.
 func (p *pair) notifyTransition() {
-	if !p.g.spec.ExpectUnreachable {
+	if !p.unreachable() {
 		p.notifyReachability()
 		return
 	}
-	violated := p.verdict != Unreachable
+	violated := p.verdict != probespec.Unreachable
 	if violated {
 		p.violations++
 	}
@@ -372,7 +377,7 @@ func (p *pair) notifyTransition() {
 
 // notifyReachability reports the first failure of a pair that should reach, and that it does again.
 func (p *pair) notifyReachability() {
-	failing := p.verdict != Reachable
+	failing := p.verdict != probespec.Reachable
 	if failing == p.violated {
 		return
 	}

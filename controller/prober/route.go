@@ -6,6 +6,7 @@ import (
 	"net/netip"
 
 	"github.com/eosin-sdn/eosin/apps/probe"
+	"github.com/eosin-sdn/eosin/apps/probe/probespec"
 	"github.com/eosin-sdn/eosin/openflow/packet"
 )
 
@@ -28,7 +29,7 @@ type source struct {
 func resolveSource(f Fabric, ref string) (source, error) {
 	ep, err := f.Resolve(ref)
 	if err != nil {
-		return source{}, &EndError{"source", err}
+		return source{}, &probespec.EndError{End: "source", Err: err}
 	}
 	addr, _ := netip.ParseAddr(ref)
 	return source{&ep, addr.Unmap()}, nil
@@ -43,7 +44,7 @@ func resolveTarget(f Fabric, src *Endpoint, ref string) (target, error) {
 	if err == nil {
 		t.addr = addr.Unmap()
 		if why := nobody(t.addr, src.Subnet); why != "" {
-			return target{}, &InvalidError{"destination", fmt.Sprintf("%v is %s: no host can be probed there", t.addr, why)}
+			return target{}, &probespec.InvalidError{Field: "destination", Text: fmt.Sprintf("%v is %s: no host can be probed there", t.addr, why)}
 		}
 		if ep, ok := f.ResolveIn(src.Network, t.addr); ok {
 			t.ep = &ep
@@ -58,15 +59,15 @@ func resolveTarget(f Fabric, src *Endpoint, ref string) (target, error) {
 		t.ep = &ep
 		return t, nil
 	}
-	var unknown *UnknownError
+	var unknown *probespec.UnknownError
 	if !t.addr.IsValid() || !errors.As(err, &unknown) {
-		return target{}, &EndError{"destination", err}
+		return target{}, &probespec.EndError{End: "destination", Err: err}
 	}
 	if src.Subnet.IsValid() && src.Subnet.Addr().Is4() == t.addr.Is4() && !src.Subnet.Contains(t.addr) {
 		t.via = src.Gateway
 		if !t.via.IsValid() {
-			return target{}, &CannotRunError{
-				Stage: UnknownDestination,
+			return target{}, &probespec.CannotRunError{
+				Stage: probespec.UnknownDestination,
 				Reason: fmt.Sprintf("%v is outside of %v, and network %s has no gateway; give it one in the config (networks: %s: gateway:)",
 					t.addr, src.Subnet, src.Network, src.Network),
 			}
@@ -98,31 +99,31 @@ func nobody(a netip.Addr, subnet netip.Prefix) string {
 }
 
 // down returns why nothing can be sent from src, or nil.
-func down(src *Endpoint) *CannotRunError {
+func down(src *Endpoint) *probespec.CannotRunError {
 	switch {
 	case src == nil:
-		return &CannotRunError{Stage: SourceDown, Reason: "the source is not known"}
+		return &probespec.CannotRunError{Stage: probespec.SourceDown, Reason: "the source is not known"}
 	case !src.Located:
-		return &CannotRunError{
-			Stage: SourceDown, Reason: fmt.Sprintf("the port of %s is not known: it has not been seen on any switch", src.Name),
+		return &probespec.CannotRunError{
+			Stage: probespec.SourceDown, Reason: fmt.Sprintf("the port of %s is not known: it has not been seen on any switch", src.Name),
 		}
 	case !src.Connected:
-		return &CannotRunError{
-			Stage: SourceDown, Reason: fmt.Sprintf("%s, where %s is", src.away(), src.Name),
+		return &probespec.CannotRunError{
+			Stage: probespec.SourceDown, Reason: fmt.Sprintf("%s, where %s is", src.away(), src.Name),
 			Evidence: []string{fmt.Sprintf("%s is at %v", src.Name, src.place())},
 		}
 	case !src.PortUp:
-		return &CannotRunError{
-			Stage: SourceDown, Reason: fmt.Sprintf("port %v is down, where %s is", src.place(), src.Name),
+		return &probespec.CannotRunError{
+			Stage: probespec.SourceDown, Reason: fmt.Sprintf("port %v is down, where %s is", src.place(), src.Name),
 			Evidence: []string{fmt.Sprintf("%v is down", src.place())},
 		}
 	case src.MAC.IsZero():
-		return &CannotRunError{
-			Stage:  SourceDown,
+		return &probespec.CannotRunError{
+			Stage:  probespec.SourceDown,
 			Reason: fmt.Sprintf("no host is known at %s: it has not sent a frame yet; give it a MAC in the config (hosts:)", src.Name),
 		}
 	case src.VLAN == 0:
-		return &CannotRunError{Stage: SourceDown, Reason: fmt.Sprintf("%s is in no network: its port is closed", src.Name)}
+		return &probespec.CannotRunError{Stage: probespec.SourceDown, Reason: fmt.Sprintf("%s is in no network: its port is closed", src.Name)}
 	}
 	return nil
 }
@@ -140,7 +141,7 @@ type route struct {
 	derived  bool       // IPv6 addresses were derived from MACs
 }
 
-// plan says how src probes t. The error is a *CannotRunError or an *InvalidError.
+// plan says how src probes t. The error is a *probespec.CannotRunError or a *probespec.InvalidError.
 func plan(typ probe.Type, src source, t *target) (*route, error) {
 	if why := down(src.ep); why != nil {
 		return nil, why
@@ -152,7 +153,7 @@ func plan(typ probe.Type, src source, t *target) (*route, error) {
 	if t.ep != nil {
 		r.cross = t.ep.VLAN != 0 && t.ep.VLAN != src.ep.VLAN // of a host that was never seen, the network may be unknown
 		if t.ep.MAC == src.ep.MAC {
-			return nil, &InvalidError{"destination", fmt.Sprintf("%s is the source itself", t.ref)}
+			return nil, &probespec.InvalidError{Field: "destination", Text: fmt.Sprintf("%s is the source itself", t.ref)}
 		}
 		r.link.Dst = t.ep.MAC
 	} else {
@@ -166,8 +167,8 @@ func plan(typ probe.Type, src source, t *target) (*route, error) {
 		r.link.Dst, r.via = packet.Broadcast, netip.Addr{} // a request that everybody hears needs no address
 	case !r.link.Dst.IsZero():
 	case typ.IPv6 || r.cross:
-		return nil, &CannotRunError{
-			Stage: UnknownDestination, Reason: fmt.Sprintf("the MAC address of %s is not known", t.ref),
+		return nil, &probespec.CannotRunError{
+			Stage: probespec.UnknownDestination, Reason: fmt.Sprintf("the MAC address of %s is not known", t.ref),
 			Evidence: []string{"IPv6 neighbours and hosts of other networks are not asked for it"},
 		}
 	default:
@@ -183,7 +184,7 @@ func plan(typ probe.Type, src source, t *target) (*route, error) {
 func (r *route) address(src source, t *target) error {
 	six := r.typ.IPv6
 	if t.addr.IsValid() && t.addr.Is6() != six || src.addr.IsValid() && src.addr.Is6() != six && !r.typ.LinkLayer {
-		return &InvalidError{"type", fmt.Sprintf("%v needs %s addresses; use %v", r.typ, family(six), r.typ.OtherFamily())}
+		return &probespec.InvalidError{Field: "type", Text: fmt.Sprintf("%v needs %s addresses; use %v", r.typ, family(six), r.typ.OtherFamily())}
 	}
 	to := addresses(t.addr, t.ep, six)
 	from := addresses(src.addr, src.ep, six)
@@ -197,9 +198,9 @@ func (r *route) address(src source, t *target) error {
 	}
 	switch {
 	case len(to) == 0:
-		return &CannotRunError{Stage: UnknownDestination, Reason: noAddress(t.ref)}
+		return &probespec.CannotRunError{Stage: probespec.UnknownDestination, Reason: noAddress(t.ref)}
 	case len(from) == 0 && !r.typ.LinkLayer:
-		return &CannotRunError{Stage: SourceDown, Reason: noAddress(src.ep.Name)}
+		return &probespec.CannotRunError{Stage: probespec.SourceDown, Reason: noAddress(src.ep.Name)}
 	case r.typ.LinkLayer:
 		r.to = to[0]
 		return nil
@@ -279,8 +280,8 @@ func (r *route) trap(color uint16) probe.Trap {
 }
 
 // end describes an end for a result.
-func end(name string, ep *Endpoint, addr netip.Addr) End {
-	x := End{Name: name}
+func end(name string, ep *Endpoint, addr netip.Addr) *probespec.End {
+	x := &probespec.End{Name: name}
 	if addr.IsValid() {
 		x.IP = addr.String()
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/eosin-sdn/eosin/apps"
 	"github.com/eosin-sdn/eosin/apps/probe"
+	"github.com/eosin-sdn/eosin/apps/probe/probespec"
 	"github.com/eosin-sdn/eosin/openflow"
 )
 
@@ -207,7 +208,7 @@ func (l *sender) sendBatch(ctx context.Context, pairs []*pair) (n int, err error
 		switch {
 		case p.gone:
 		case p.s == nil:
-			p.skip(&CannotRunError{Stage: NoReply, Reason: (&probe.ColorError{}).Error()})
+			p.skip(&probespec.CannotRunError{Stage: probespec.NoReply, Reason: (&probe.ColorError{}).Error()})
 		case need != nil && need != p.set.app:
 			l.e.mu.Unlock()
 			return 0, errOtherApp
@@ -244,8 +245,8 @@ func (l *sender) fail(ctx context.Context, pairs []*pair, err error) {
 	defer l.e.mu.Unlock()
 	for _, p := range pairs {
 		if !p.gone {
-			p.skip(&CannotRunError{
-				Stage: SourceDown, Reason: fmt.Sprintf("switch %s cannot send for %s: %v", p.r.src.SwitchName, p.r.src.Name, err),
+			p.skip(&probespec.CannotRunError{
+				Stage: probespec.SourceDown, Reason: fmt.Sprintf("switch %s cannot send for %s: %v", p.r.src.SwitchName, p.r.src.Name, err),
 			})
 		}
 	}

@@ -6,20 +6,20 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/eosin-sdn/eosin/apps/probe"
+	"github.com/eosin-sdn/eosin/apps/probe/probespec"
 )
 
 // single is a probe that somebody waits for. Its fields belong to the caller's goroutine, but for inbox.
 type single struct {
-	e      *Engine
-	req    Request
-	typ    probe.Type
-	src    source
-	tgt    target
-	r      *route
-	s      *stream
-	report func(Update)
-	res    Result
+	e       *Engine
+	req     probespec.Request
+	src     source
+	tgt     target
+	r       *route
+	s       *stream
+	report  func(probespec.Update)
+	timeout time.Duration
+	res     probespec.Result
 
 	inbox []replyEvent  // guarded by the engine's lock
 	wake  chan struct{} // something is in the inbox
@@ -35,20 +35,20 @@ const arpTries = 3
 
 // Probe runs one probe to its end. report, if not nil, is told what happens, by the caller's goroutine; it must not block.
 //
-// Errors come before anything is sent: *InvalidError, *EndError (with *UnknownError or *AmbiguousError), *probe.ColorError,
-// *CannotRunError. Lost probes are no error. When ctx ends early the result holds what was until then, and the error is
+// The request has its defaults and is valid by its own Check. Errors come before anything is sent: the error types of
+// probespec, and *probe.ColorError. Lost probes are no error. When ctx ends early the result holds what was until then, and the error is
 // ctx's. Run must be running, since it cleans up after it.
-func (e *Engine) Probe(ctx context.Context, req Request, report func(Update)) (Result, error) {
-	p := &single{e: e, req: req.withDefaults(), report: report, wake: make(chan struct{}, 1), late: make(chan struct{}, 1)}
-	p.res = Result{Source: req.Source, Destination: req.Destination, Type: p.req.Type, Verdict: Unknown}
+func (e *Engine) Probe(ctx context.Context, req probespec.Request, report func(probespec.Update)) (probespec.Result, error) {
+	p := &single{e: e, req: req, timeout: time.Duration(req.Timeout), report: report, wake: make(chan struct{}, 1), late: make(chan struct{}, 1)}
+	p.res = probespec.NewResult(&req)
 	if err := p.prepare(); err != nil {
 		return p.res, err
 	}
-	color, err := e.allocColor(req.Color, req.Source+" -> "+req.Destination)
+	color, err := e.allocColor(uint16(req.Color), req.Source+" -> "+req.Destination)
 	if err != nil {
 		return p.res, err
 	}
-	p.res.Color = color
+	p.res.Color = int(color)
 	defer func() {
 		e.mu.Lock()
 		defer e.mu.Unlock()
@@ -64,9 +64,6 @@ func (e *Engine) Probe(ctx context.Context, req Request, report func(Update)) (R
 
 // prepare resolves both ends.
 func (p *single) prepare() (err error) {
-	if p.typ, err = p.req.check(); err != nil {
-		return err
-	}
 	if p.src, err = resolveSource(p.e.fabric, p.req.Source); err != nil {
 		return err
 	}
@@ -77,10 +74,10 @@ func (p *single) prepare() (err error) {
 	if p.tgt, err = resolveTarget(p.e.fabric, p.src.ep, p.req.Destination); err != nil {
 		return err
 	}
-	if p.r, err = plan(p.typ, p.src, &p.tgt); err != nil {
+	if p.r, err = plan(p.req.Type, p.src, &p.tgt); err != nil {
 		return err
 	}
-	if !p.typ.LinkLayer {
+	if !p.req.Type.LinkLayer {
 		p.res.Size = p.req.Size
 	}
 	p.res.SourceEnd = end(p.req.Source, p.src.ep, p.r.from)
@@ -90,7 +87,7 @@ func (p *single) prepare() (err error) {
 
 // find asks for the MAC address that the probe needs. If nobody answers, the probe has ended.
 func (p *single) find(ctx context.Context) (bool, error) {
-	a, asked := p.e.findMAC(ctx, p.src.ep, p.r.ask, arpWait(p.req.Timeout), min(arpTries, p.req.Count))
+	a, asked := p.e.findMAC(ctx, p.src.ep, p.r.ask, arpWait(p.timeout), min(arpTries, p.req.Count))
 	if err := ctx.Err(); err != nil {
 		return false, err
 	}
@@ -98,11 +95,11 @@ func (p *single) find(ctx context.Context) (bool, error) {
 		return false, p.cannotSend(a.err)
 	}
 	if !a.ok {
-		p.res.Sent, p.res.Verdict, p.res.Loss = asked, Unreachable, silentToARP(&p.tgt, p.src.ep, p.r.ask, asked)
+		p.res.Sent, p.res.Verdict, p.res.Loss = asked, probespec.Unreachable, silentToARP(&p.tgt, p.src.ep, p.r.ask, asked)
 		return false, nil
 	}
 	p.tgt.mac = a.mac
-	r, err := plan(p.typ, p.src, &p.tgt)
+	r, err := plan(p.req.Type, p.src, &p.tgt)
 	if err != nil {
 		return false, err
 	}
@@ -114,13 +111,13 @@ func (p *single) find(ctx context.Context) (bool, error) {
 }
 
 // silentToARP says that a destination which is no known host could not be found.
-func silentToARP(t *target, src *Endpoint, ask netip.Addr, asked int) *Loss {
+func silentToARP(t *target, src *Endpoint, ask netip.Addr, asked int) *probespec.Loss {
 	who := t.ref + " is not a known host"
 	if t.via.IsValid() {
 		who = fmt.Sprintf("%v, the gateway to %s, is not a known host", t.via, t.ref)
 	}
-	return &Loss{
-		Stage: UnknownDestination, Reason: fmt.Sprintf("%s, and nobody in network %s answers ARP for it", who, src.Network),
+	return &probespec.Loss{
+		Stage: probespec.UnknownDestination, Reason: fmt.Sprintf("%s, and nobody in network %s answers ARP for it", who, src.Network),
 		Evidence: []string{fmt.Sprintf("ARP for %v sent %d times from %s: no answer", ask, asked, src.Name)},
 	}
 }
@@ -128,8 +125,8 @@ func silentToARP(t *target, src *Endpoint, ask netip.Addr, asked int) *Loss {
 // cannotSend says that the source's switch does not take what is sent.
 func (p *single) cannotSend(err error) error {
 	ep := p.src.ep
-	return &CannotRunError{
-		Stage: SourceDown, Reason: fmt.Sprintf("switch %s cannot send for %s: %v", ep.SwitchName, ep.Name, err),
+	return &probespec.CannotRunError{
+		Stage: probespec.SourceDown, Reason: fmt.Sprintf("switch %s cannot send for %s: %v", ep.SwitchName, ep.Name, err),
 		Evidence: []string{fmt.Sprintf("%s is at %v", ep.Name, ep.place())},
 	}
 }
@@ -137,7 +134,7 @@ func (p *single) cannotSend(err error) error {
 // run sets the trap, sends, and waits for the replies.
 func (p *single) run(ctx context.Context, color uint16) error {
 	e := p.e
-	p.s = &stream{want: p.r.want(color), timeout: p.req.Timeout, onReply: p.onReply}
+	p.s = &stream{want: p.r.want(color), timeout: p.timeout, onReply: p.onReply}
 	e.mu.Lock()
 	e.register(p.s)
 	e.mu.Unlock()
@@ -152,7 +149,7 @@ func (p *single) run(ctx context.Context, color uint16) error {
 	if err == nil {
 		before := time.Now()
 		err = e.confirm(ctx, sw) // with nothing to do, so that it takes only the control loop's time
-		p.res.Control = time.Since(before)
+		p.res.Control = probespec.Seconds(time.Since(before))
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -160,12 +157,13 @@ func (p *single) run(ctx context.Context, color uint16) error {
 	if err != nil {
 		return p.cannotSend(err)
 	}
-	if p.report != nil {
-		started := p.res
-		p.report(Update{Kind: Started, Result: &started})
-	}
+	p.emit(probespec.Update{
+		Event: probespec.UpdateStarted, Color: p.res.Color, Size: p.res.Size, SourceEnd: p.res.SourceEnd, DestinationEnd: p.res.DestinationEnd,
+	})
 	broken, err := p.loop(ctx)
-	p.sum()
+	// Requests that are still on their way are not counted.
+	p.res.Sent = p.decided
+	p.res.Summarize()
 	if err != nil {
 		return err
 	}
@@ -174,12 +172,12 @@ func (p *single) run(ctx context.Context, color uint16) error {
 	}
 	switch {
 	case broken != nil:
-		p.res.Loss = &Loss{
-			Where: p.src.ep.place(), Stage: SourceDown,
+		p.res.Loss = &probespec.Loss{
+			Where: p.src.ep.place(), Stage: probespec.SourceDown,
 			Reason: fmt.Sprintf("switch %s stopped taking requests after %d of %d: %v", p.src.ep.SwitchName, p.sent, p.req.Count, broken),
 		}
-		if p.res.Verdict == Reachable {
-			p.res.Verdict = Partial
+		if p.res.Verdict == probespec.Reachable {
+			p.res.Verdict = probespec.Partial
 		}
 	case p.res.Received < p.res.Sent:
 		p.res.Loss = p.diagnose(ctx)
@@ -246,7 +244,7 @@ func (p *single) send(now, due time.Time) (next time.Time, err error) {
 		return next, err
 	}
 	p.sent++
-	if next = due.Add(p.req.Interval); next.Before(now) {
+	if next = due.Add(time.Duration(p.req.Interval)); next.Before(now) {
 		next = now // it is behind: it does not catch up in a burst
 	}
 	return next, nil
@@ -262,19 +260,20 @@ func (p *single) read() {
 		switch h.kind {
 		case replyInTime:
 			p.decided++
-			p.res.Replies = append(p.res.Replies, Reply{int(h.seq), h.rtt})
-			p.emit(Update{Kind: Replied, Seq: int(h.seq), RTT: h.rtt})
+			reply := probespec.Reply{Seq: int(h.seq), RTT: probespec.Seconds(h.rtt)}
+			p.res.Replies = append(p.res.Replies, reply)
+			p.emit(probespec.Update{Event: probespec.UpdateReply, Seq: reply.Seq, RTT: reply.RTT})
 		case replyLate:
 			p.res.Late++
 			p.lateRTT = h.rtt
-			p.emit(Update{Kind: Late, Seq: int(h.seq), RTT: h.rtt})
+			p.emit(probespec.Update{Event: probespec.UpdateLate, Seq: int(h.seq), RTT: probespec.Seconds(h.rtt)})
 		case replyDuplicate:
 			p.res.Duplicates++
 		}
 	}
 }
 
-func (p *single) emit(u Update) {
+func (p *single) emit(u probespec.Update) {
 	if p.report != nil {
 		p.report(u)
 	}
@@ -288,7 +287,7 @@ func (p *single) expire(now time.Time) (wait time.Duration, more bool) {
 	for int(p.expired) < len(p.s.requests) {
 		f := &p.s.requests[p.expired]
 		if answered := f.answered && !f.late; !answered {
-			if left := f.start.Add(p.req.Timeout).Sub(now); left > 0 {
+			if left := f.start.Add(p.timeout).Sub(now); left > 0 {
 				wait, more = left, true
 				break
 			}
@@ -301,31 +300,15 @@ func (p *single) expire(now time.Time) (wait time.Duration, more bool) {
 	p.e.mu.Unlock()
 	for _, seq := range lost {
 		p.decided++
-		p.emit(Update{Kind: Lost, Seq: int(seq)})
+		p.emit(probespec.Update{Event: probespec.UpdateLost, Seq: int(seq)})
 	}
 	return wait, more
 }
 
-// sum fills in what follows from the replies. Requests that are still on their way are not counted.
-func (p *single) sum() {
-	p.res.Sent, p.res.Received = p.decided, len(p.res.Replies)
-	p.res.Verdict = verdictOf(p.res.Sent, p.res.Received)
-	if p.res.Received == 0 {
-		return
-	}
-	rtt := RTT{Min: p.res.Replies[0].RTT}
-	var all time.Duration
-	for _, r := range p.res.Replies {
-		rtt.Min, rtt.Max, all = min(rtt.Min, r.RTT), max(rtt.Max, r.RTT), all+r.RTT
-	}
-	rtt.Avg = all / time.Duration(p.res.Received)
-	p.res.RTT = &rtt
-}
-
 // diagnose finds out why requests were lost.
-func (p *single) diagnose(ctx context.Context) *Loss {
+func (p *single) diagnose(ctx context.Context) *probespec.Loss {
 	c := &lossCase{
-		src: p.src.ep, dst: p.tgt.ep, ref: p.req.Destination, r: p.r, size: p.req.Size, timeout: p.req.Timeout, sent: p.res.Sent,
+		src: p.src.ep, dst: p.tgt.ep, ref: p.req.Destination, r: p.r, size: p.req.Size, timeout: p.timeout, sent: p.res.Sent,
 		received: p.res.Received, late: p.res.Late, lateRTT: p.lateRTT,
 	}
 	if now, err := resolveSource(p.e.fabric, p.req.Source); err == nil {

@@ -13,11 +13,12 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/apps/probe"
+	"github.com/eosin-sdn/eosin/apps/probe/probespec"
 	"github.com/eosin-sdn/eosin/openflow/packet"
 )
 
 func TestReachable(t *testing.T) {
-	for _, typ := range []string{"icmp", "icmp6", "arp"} {
+	for _, typ := range []probe.Type{probe.ICMP, probe.ICMP6, probe.ARP} {
 		for _, far := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s,far=%v", typ, far), func(t *testing.T) {
 				inLab(t, Options{}, func(l *lab) {
@@ -27,21 +28,21 @@ func TestReachable(t *testing.T) {
 						l.change(func() { vm2.Switch, vm2.SwitchName = 2, "host2" })
 					}
 					began := time.Now()
-					res, updates := l.probe(Request{Source: "vm1", Destination: "vm2", Type: typ, Count: 3, Interval: 100 * time.Millisecond})
-					if res.Verdict != Reachable || res.Sent != 3 || res.Received != 3 || res.Loss != nil || len(res.Replies) != 3 {
+					res, updates := l.probe(probespec.Request{Source: "vm1", Destination: "vm2", Type: typ, Count: 3, Interval: ms(100)})
+					if res.Verdict != probespec.Reachable || res.Sent != 3 || res.Received != 3 || res.Loss != nil || len(res.Replies) != 3 {
 						t.Fatalf("%+v", res)
 					}
-					if res.RTT.Min != time.Millisecond || res.RTT.Avg != time.Millisecond || res.RTT.Max != time.Millisecond {
+					if *res.RTT != (probespec.RTT{Min: oneMS, Avg: oneMS, Max: oneMS}) {
 						t.Errorf("RTT %+v, want 1ms", *res.RTT)
 					}
-					if res.Control != 200*time.Microsecond {
+					if time.Duration(res.Control) != 200*time.Microsecond {
 						t.Errorf("control loop %v", res.Control)
 					}
 					var got []string
 					for _, u := range updates {
-						got = append(got, fmt.Sprint(u.Kind, u.Seq))
+						got = append(got, fmt.Sprint(u.Event, " ", u.Seq))
 					}
-					if want := []string{"0 0", "1 1", "1 2", "1 3"}; !slices.Equal(got, want) {
+					if want := []string{"started 0", "reply 1", "reply 2", "reply 3"}; !slices.Equal(got, want) {
 						t.Errorf("updates %v, want %v", got, want)
 					}
 					if d := time.Since(began); d > 300*time.Millisecond {
@@ -64,31 +65,31 @@ func TestReachable(t *testing.T) {
 func TestSilentGuests(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(vm2 *guest)
-		typ    string
-		stage  Stage
+		typ    probe.Type
+		stage  probespec.Stage
 		where  string
 		says   string
 	}{
-		"filtered":       {func(g *guest) { g.noICMP = true }, "icmp", GuestSilent, "host2:vif-vm2", "answers ARP but not ICMP"},
-		"dead":           {func(g *guest) { g.dead = true }, "icmp", GuestSilent, "host2:vif-vm2", "answers neither"},
-		"dead, arp":      {func(g *guest) { g.dead = true }, "arp", GuestSilent, "host2:vif-vm2", "does not answer ARP"},
-		"cut off":        {func(g *guest) { g.cutOff = true }, "icmp", LostBetween, "host1:vif-vm1", "lost in between"},
-		"cut off, arp":   {func(g *guest) { g.cutOff = true }, "arp", LostBetween, "host1:vif-vm1", "lost in between"},
-		"port down":      {func(g *guest) { g.dead, g.PortUp = true, false }, "icmp", DestinationPortDown, "host2:vif-vm2", "is down"},
-		"nowhere":        {func(g *guest) { g.dead, g.Located = true, false }, "icmp", UnknownDestination, "", "no known port"},
-		"switch away":    {func(g *guest) { g.dead, g.Connected = true, false }, "icmp", NoReply, "host2:vif-vm2", "no reply within 1s"},
-		"other network":  {func(g *guest) { g.Network, g.VLAN = "red", 11 }, "icmp", NoReply, "", "no reply within 1s"},
-		"dead, over v6":  {func(g *guest) { g.dead = true }, "icmp6", NoReply, "", "no reply within 1s"},
-		"late":           {func(g *guest) { g.delay = 1200 * time.Millisecond }, "icmp", AnsweredLate, "", "after 1.2s"},
-		"late, directly": {func(g *guest) { g.delay, g.cutOff = 1200*time.Millisecond, false }, "icmp", AnsweredLate, "", "timeout of 1s"},
+		"filtered":       {func(g *guest) { g.noICMP = true }, probe.ICMP, probespec.GuestSilent, "host2:vif-vm2", "answers ARP but not ICMP"},
+		"dead":           {func(g *guest) { g.dead = true }, probe.ICMP, probespec.GuestSilent, "host2:vif-vm2", "answers neither"},
+		"dead, arp":      {func(g *guest) { g.dead = true }, probe.ARP, probespec.GuestSilent, "host2:vif-vm2", "does not answer ARP"},
+		"cut off":        {func(g *guest) { g.cutOff = true }, probe.ICMP, probespec.LostBetween, "host1:vif-vm1", "lost in between"},
+		"cut off, arp":   {func(g *guest) { g.cutOff = true }, probe.ARP, probespec.LostBetween, "host1:vif-vm1", "lost in between"},
+		"port down":      {func(g *guest) { g.dead, g.PortUp = true, false }, probe.ICMP, probespec.DestinationPortDown, "host2:vif-vm2", "is down"},
+		"nowhere":        {func(g *guest) { g.dead, g.Located = true, false }, probe.ICMP, probespec.UnknownDestination, "", "no known port"},
+		"switch away":    {func(g *guest) { g.dead, g.Connected = true, false }, probe.ICMP, probespec.NoReply, "host2:vif-vm2", "no reply within 1s"},
+		"other network":  {func(g *guest) { g.Network, g.VLAN = "red", 11 }, probe.ICMP, probespec.NoReply, "", "no reply within 1s"},
+		"dead, over v6":  {func(g *guest) { g.dead = true }, probe.ICMP6, probespec.NoReply, "", "no reply within 1s"},
+		"late":           {func(g *guest) { g.delay = 1200 * time.Millisecond }, probe.ICMP, probespec.AnsweredLate, "", "after 1.2s"},
+		"late, directly": {func(g *guest) { g.delay, g.cutOff = 1200*time.Millisecond, false }, probe.ICMP, probespec.AnsweredLate, "", "timeout of 1s"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inLab(t, Options{}, func(l *lab) {
 				l.add("vm1", 1, 1, 10)
 				vm2 := l.add("vm2", 2, 2, 10)
 				l.change(func() { c.change(vm2) })
-				res, updates := l.probe(Request{Source: "vm1", Destination: "vm2", Type: c.typ, Count: 1})
-				if res.Verdict != Unreachable || res.Sent != 1 || res.Received != 0 || res.Loss == nil {
+				res, updates := l.probe(probespec.Request{Source: "vm1", Destination: "vm2", Type: c.typ, Count: 1})
+				if res.Verdict != probespec.Unreachable || res.Sent != 1 || res.Received != 0 || res.Loss == nil {
 					t.Fatalf("%+v", res)
 				}
 				where := ""
@@ -98,10 +99,10 @@ func TestSilentGuests(t *testing.T) {
 				if res.Loss.Stage != c.stage || where != c.where || !strings.Contains(res.Loss.Reason, c.says) {
 					t.Errorf("%+v at %q", *res.Loss, where)
 				}
-				if updates[1].Kind != Lost || updates[1].Seq != 1 {
+				if updates[1].Event != probespec.UpdateLost || updates[1].Seq != 1 {
 					t.Errorf("updates %+v", updates)
 				}
-				if late := c.stage == AnsweredLate; late != (res.Late == 1) {
+				if late := c.stage == probespec.AnsweredLate; late != (res.Late == 1) {
 					t.Errorf("%d late", res.Late)
 				}
 				time.Sleep(2 * linger)
@@ -118,7 +119,7 @@ func TestOtherNetworkIsTriedTheHardWay(t *testing.T) {
 	inLab(t, Options{}, func(l *lab) {
 		vm1 := l.add("vm1", 1, 1, 10)
 		vm9 := l.add("vm9", 1, 9, 11)
-		l.probe(Request{Source: "vm1", Destination: "vm9", Count: 1})
+		l.probe(probespec.Request{Source: "vm1", Destination: "vm9", Count: 1})
 		sent := l.frames(nil)
 		if len(sent) != 1 || sent[0].frame.Dst() != vm9.MAC || sent[0].frame.Src() != vm1.MAC || sent[0].port != vm1.Port {
 			t.Errorf("sent %+v: want one echo to the destination's own MAC", sent)
@@ -141,18 +142,18 @@ func TestPartialAndLate(t *testing.T) {
 			}
 			return a
 		}
-		res, updates := l.probe(Request{Source: "vm1", Destination: "vm2", Count: 5, Interval: 200 * time.Millisecond, Timeout: 250 * time.Millisecond})
-		if res.Verdict != Partial || res.Sent != 5 || res.Received != 3 || res.Late != 1 {
+		res, updates := l.probe(probespec.Request{Source: "vm1", Destination: "vm2", Count: 5, Interval: ms(200), Timeout: ms(250)})
+		if res.Verdict != probespec.Partial || res.Sent != 5 || res.Received != 3 || res.Late != 1 {
 			t.Fatalf("%+v", res)
 		}
-		if res.Loss.Stage != NoReply || res.Loss.Reason != "2 of 5 got no reply within 250ms" {
+		if res.Loss.Stage != probespec.NoReply || res.Loss.Reason != "2 of 5 got no reply within 250ms" {
 			t.Errorf("%+v", *res.Loss)
 		}
 		var got []string
 		for _, u := range updates[1:] {
-			got = append(got, fmt.Sprint(u.Kind, u.Seq))
+			got = append(got, fmt.Sprint(u.Event, " ", u.Seq))
 		}
-		if want := []string{"1 1", "2 2", "1 4", "2 3", "3 3", "1 5"}; !sameSet(got, want) {
+		if want := []string{"reply 1", "lost 2", "reply 4", "lost 3", "late 3", "reply 5"}; !sameSet(got, want) {
 			t.Errorf("updates %v, want %v", got, want)
 		}
 	})
@@ -172,7 +173,7 @@ func TestDuplicatesAreNoReplies(t *testing.T) {
 			again.delay += time.Millisecond
 			return append(a, again)
 		}
-		res, _ := l.probe(Request{Source: "vm1", Destination: "vm2", Count: 3, Interval: 10 * time.Millisecond})
+		res, _ := l.probe(probespec.Request{Source: "vm1", Destination: "vm2", Count: 3, Interval: ms(10)})
 		if res.Received != 3 || res.Sent != 3 || res.Duplicates < 2 {
 			t.Errorf("%+v", res)
 		}
@@ -204,8 +205,8 @@ func TestFalseAnswers(t *testing.T) {
 					c.bend(&a[0])
 					return a
 				}
-				res, _ := l.probe(Request{Source: "vm1", Destination: "vm2", Count: 1})
-				if res.Received != 0 || res.Verdict != Unreachable || l.rejected(c.want) != 1 {
+				res, _ := l.probe(probespec.Request{Source: "vm1", Destination: "vm2", Count: 1})
+				if res.Received != 0 || res.Verdict != probespec.Unreachable || l.rejected(c.want) != 1 {
 					t.Errorf("%+v; %d rejected", res, l.rejected(c.want))
 				}
 			})
@@ -219,7 +220,7 @@ func TestAnswersOfAnEndedProbe(t *testing.T) {
 		l.add("vm2", 1, 2, 10)
 		var old answerFrame
 		l.bend = func(a []answerFrame) []answerFrame { old = a[0]; return a }
-		l.probe(Request{Source: "vm1", Destination: "vm2", Count: 1})
+		l.probe(probespec.Request{Source: "vm1", Destination: "vm2", Count: 1})
 		l.packetIn(old)
 		if l.rejected(probe.UnknownProbe) != 1 {
 			t.Errorf("%d rejected", l.rejected(probe.UnknownProbe))
@@ -233,22 +234,22 @@ func TestColorOnRequest(t *testing.T) {
 		l.add("vm2", 1, 2, 10)
 		var wg sync.WaitGroup
 		wg.Go(func() { // ends with its probe
-			l.probe(Request{Source: "vm1", Destination: "vm2", Count: 3, Color: 111})
+			l.probe(probespec.Request{Source: "vm1", Destination: "vm2", Count: 3, Color: 111})
 		})
 		time.Sleep(time.Second)
-		_, err := l.e.Probe(l.t.Context(), Request{Source: "vm2", Destination: "vm1", Color: 111}, nil)
+		_, err := l.e.Probe(l.t.Context(), probespec.Request{Source: "vm2", Destination: "vm1", Color: 111}.WithDefaults(), nil)
 		if err == nil || err.Error() != "color 111 is in use by the probe vm1 -> vm2" {
 			t.Errorf("in use: %v", err)
 		}
 		wg.Wait()
 		time.Sleep(10 * time.Second)
-		_, err = l.e.Probe(l.t.Context(), Request{Source: "vm2", Destination: "vm1", Color: 111}, nil)
+		_, err = l.e.Probe(l.t.Context(), probespec.Request{Source: "vm2", Destination: "vm1", Color: 111}.WithDefaults(), nil)
 		var busy *probe.ColorError
 		if !errors.As(err, &busy) || busy.Wait < 15*time.Second {
 			t.Errorf("resting: %v", err)
 		}
 		time.Sleep(20 * time.Second)
-		if res, _ := l.probe(Request{Source: "vm2", Destination: "vm1", Color: 111, Count: 1}); res.Color != 111 || res.Received != 1 {
+		if res, _ := l.probe(probespec.Request{Source: "vm2", Destination: "vm1", Color: 111, Count: 1}); res.Color != 111 || res.Received != 1 {
 			t.Errorf("rested: %+v", res)
 		}
 		for _, x := range l.frames(nil) {
@@ -263,26 +264,23 @@ func TestColorOnRequest(t *testing.T) {
 func TestCannotRun(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(vm1 *guest)
-		req    Request
+		req    probespec.Request
 		want   string
-		stage  Stage
+		stage  probespec.Stage
 	}{
-		"unknown source":       {nil, Request{Source: "vm7", Destination: "vm2"}, `source "vm7" is not known; candidates: vm1, vm2`, ""},
-		"unknown destination":  {nil, Request{Source: "vm1", Destination: "vm7"}, `destination "vm7" is not known; candidates: vm1, vm2`, ""},
-		"never seen":           {func(g *guest) { g.Located = false }, Request{}, "the port of vm1 is not known: it has not been seen on any switch", SourceDown},
-		"port down":            {func(g *guest) { g.PortUp = false }, Request{}, "port host1:vif-vm1 is down, where vm1 is", SourceDown},
-		"switch not connected": {func(g *guest) { g.Connected = false }, Request{}, "switch host1 is not connected, where vm1 is", SourceDown},
-		"switch of another":    {func(g *guest) { g.Connected, g.Standby = false, true }, Request{}, "another controller is the master of switch host1, where vm1 is", SourceDown},
-		"no MAC":               {func(g *guest) { g.MAC = packet.MAC{} }, Request{}, "no host is known at vm1", SourceDown},
-		"no address":           {func(g *guest) { g.IPs = nil }, Request{}, "no IPv4 address of vm1 is known", SourceDown},
-		"closed":               {func(g *guest) { g.VLAN = 0 }, Request{}, "vm1 is in no network", SourceDown},
-		"no gateway":           {nil, Request{Source: "vm1", Destination: "192.0.2.1"}, "192.0.2.1 is outside of 10.0.10.0/24, and network blue has no gateway", UnknownDestination},
-		"itself":               {nil, Request{Source: "vm1", Destination: "10.0.10.1"}, "10.0.10.1 is the source itself", ""},
-		"type":                 {nil, Request{Source: "vm1", Destination: "vm2", Type: "tcp:80"}, `type "tcp:80" is a type of probe that cannot be run yet; use icmp, icmp6 or arp`, ""},
-		"family":               {nil, Request{Source: "vm1", Destination: "10.0.10.2", Type: "icmp6"}, "icmp6 needs IPv6", ""},
-		"other family":         {nil, Request{Source: "vm1", Destination: "fd00::1"}, "icmp needs IPv4 addresses; use icmp6", ""},
-		"size":                 {nil, Request{Source: "vm1", Destination: "vm2", Size: 65507}, "size must be at most 65000 bytes, is 65507", ""},
-		"count":                {nil, Request{Source: "vm1", Destination: "vm2", Count: -1}, "count must be from 1", ""},
+		"unknown source":       {nil, probespec.Request{Source: "vm7", Destination: "vm2"}, `source "vm7" is not known; candidates: vm1, vm2`, ""},
+		"unknown destination":  {nil, probespec.Request{Source: "vm1", Destination: "vm7"}, `destination "vm7" is not known; candidates: vm1, vm2`, ""},
+		"never seen":           {func(g *guest) { g.Located = false }, probespec.Request{}, "the port of vm1 is not known: it has not been seen on any switch", probespec.SourceDown},
+		"port down":            {func(g *guest) { g.PortUp = false }, probespec.Request{}, "port host1:vif-vm1 is down, where vm1 is", probespec.SourceDown},
+		"switch not connected": {func(g *guest) { g.Connected = false }, probespec.Request{}, "switch host1 is not connected, where vm1 is", probespec.SourceDown},
+		"switch of another":    {func(g *guest) { g.Connected, g.Standby = false, true }, probespec.Request{}, "another controller is the master of switch host1, where vm1 is", probespec.SourceDown},
+		"no MAC":               {func(g *guest) { g.MAC = packet.MAC{} }, probespec.Request{}, "no host is known at vm1", probespec.SourceDown},
+		"no address":           {func(g *guest) { g.IPs = nil }, probespec.Request{}, "no IPv4 address of vm1 is known", probespec.SourceDown},
+		"closed":               {func(g *guest) { g.VLAN = 0 }, probespec.Request{}, "vm1 is in no network", probespec.SourceDown},
+		"no gateway":           {nil, probespec.Request{Source: "vm1", Destination: "192.0.2.1"}, "192.0.2.1 is outside of 10.0.10.0/24, and network blue has no gateway", probespec.UnknownDestination},
+		"itself":               {nil, probespec.Request{Source: "vm1", Destination: "10.0.10.1"}, "10.0.10.1 is the source itself", ""},
+		"family":               {nil, probespec.Request{Source: "vm1", Destination: "10.0.10.2", Type: probe.ICMP6}, "icmp6 needs IPv6", ""},
+		"other family":         {nil, probespec.Request{Source: "vm1", Destination: "fd00::1"}, "icmp needs IPv4 addresses; use icmp6", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inLab(t, Options{}, func(l *lab) {
@@ -290,13 +288,13 @@ func TestCannotRun(t *testing.T) {
 				l.add("vm2", 1, 2, 10)
 				if c.change != nil {
 					l.change(func() { c.change(vm1) })
-					c.req = Request{Source: "vm1", Destination: "vm2"}
+					c.req = probespec.Request{Source: "vm1", Destination: "vm2"}
 				}
-				_, err := l.e.Probe(l.t.Context(), c.req, nil)
+				_, err := l.e.Probe(l.t.Context(), c.req.WithDefaults(), nil)
 				if err == nil || !strings.Contains(err.Error(), c.want) {
 					t.Fatalf("error %v, want %q", err, c.want)
 				}
-				var cannot *CannotRunError
+				var cannot *probespec.CannotRunError
 				if got := errors.As(err, &cannot); got != (c.stage != "") || got && cannot.Stage != c.stage {
 					t.Errorf("%#v, want stage %q", err, c.stage)
 				}
@@ -313,9 +311,9 @@ func TestErrorsCanBeToldApart(t *testing.T) {
 		l.add("vm1", 1, 1, 10)
 		l.add("twin", 1, 2, 10)
 		l.add("twin", 1, 3, 10)
-		_, err := l.e.Probe(l.t.Context(), Request{Source: "vm1", Destination: "twin"}, nil)
-		var ambiguous *AmbiguousError
-		var end *EndError
+		_, err := l.e.Probe(l.t.Context(), probespec.Request{Source: "vm1", Destination: "twin"}.WithDefaults(), nil)
+		var ambiguous *probespec.AmbiguousError
+		var end *probespec.EndError
 		if !errors.As(err, &ambiguous) || !errors.As(err, &end) || end.End != "destination" {
 			t.Errorf("%#v", err)
 		}
@@ -333,15 +331,15 @@ func TestSwitchGoesAwayOnSending(t *testing.T) {
 			s.down = b
 		}
 		away(true)
-		_, err := l.e.Probe(l.t.Context(), Request{Source: "vm1", Destination: "vm2"}, nil)
-		var cannot *CannotRunError
-		if !errors.As(err, &cannot) || cannot.Stage != SourceDown {
+		_, err := l.e.Probe(l.t.Context(), probespec.Request{Source: "vm1", Destination: "vm2"}.WithDefaults(), nil)
+		var cannot *probespec.CannotRunError
+		if !errors.As(err, &cannot) || cannot.Stage != probespec.SourceDown {
 			t.Errorf("from the start: %v", err)
 		}
 		away(false)
 		time.AfterFunc(1500*time.Millisecond, func() { away(true) })
-		res, _ := l.probe(Request{Source: "vm1", Destination: "vm2", Count: 5})
-		if res.Verdict != Partial || res.Sent != 2 || res.Received != 2 || res.Loss == nil || res.Loss.Stage != SourceDown {
+		res, _ := l.probe(probespec.Request{Source: "vm1", Destination: "vm2", Count: 5})
+		if res.Verdict != probespec.Partial || res.Sent != 2 || res.Received != 2 || res.Loss == nil || res.Loss.Stage != probespec.SourceDown {
 			t.Errorf("in the middle: %+v", res)
 		}
 		if l.traps(1) != 1 {
@@ -367,26 +365,26 @@ func TestAddressesOfNoKnownHost(t *testing.T) {
 			gw.IPs = append(gw.IPs, netip.MustParseAddr("192.0.2.1")) // stands for what is behind it
 			vm1.Gateway = netip.MustParseAddr("10.0.10.254")
 		})
-		res, _ := l.probe(Request{Source: "vm1", Destination: "10.0.10.77", Count: 2, Interval: time.Millisecond})
-		if res.Verdict != Reachable || res.DestinationEnd.MAC != stranger.MAC.String() {
+		res, _ := l.probe(probespec.Request{Source: "vm1", Destination: "10.0.10.77", Count: 2, Interval: ms(1)})
+		if res.Verdict != probespec.Reachable || res.DestinationEnd.MAC != stranger.MAC.String() {
 			t.Errorf("in the network: %+v", res)
 		}
 		if first := l.frames(nil)[0].frame; first.EtherType() != packet.EtherTypeARP || !first.Dst().IsBroadcast() || !probe.IsColored(first.Src()) {
 			t.Errorf("first frame %x", first.Bytes())
 		}
-		res, _ = l.probe(Request{Source: "vm1", Destination: "192.0.2.1", Count: 1})
+		res, _ = l.probe(probespec.Request{Source: "vm1", Destination: "192.0.2.1", Count: 1})
 		last := l.frames(isEcho)
-		if res.Verdict != Reachable || last[len(last)-1].frame.Dst() != gw.MAC {
+		if res.Verdict != probespec.Reachable || last[len(last)-1].frame.Dst() != gw.MAC {
 			t.Errorf("behind the gateway: %+v", res)
 		}
 		before := len(l.frames(isEcho))
-		res, _ = l.probe(Request{Source: "vm1", Destination: "10.0.10.78", Count: 5})
-		if res.Verdict != Unreachable || res.Sent != 3 || res.Loss.Stage != UnknownDestination || len(l.frames(isEcho)) != before {
+		res, _ = l.probe(probespec.Request{Source: "vm1", Destination: "10.0.10.78", Count: 5})
+		if res.Verdict != probespec.Unreachable || res.Sent != 3 || res.Loss.Stage != probespec.UnknownDestination || len(l.frames(isEcho)) != before {
 			t.Errorf("nobody: %+v %+v", res, res.Loss)
 		}
 		l.change(func() { gw.dead = true })
-		res, _ = l.probe(Request{Source: "vm1", Destination: "192.0.2.1", Count: 1})
-		if res.Verdict != Unreachable || res.Loss.Stage != UnknownDestination || !strings.Contains(res.Loss.Reason, "gateway") {
+		res, _ = l.probe(probespec.Request{Source: "vm1", Destination: "192.0.2.1", Count: 1})
+		if res.Verdict != probespec.Unreachable || res.Loss.Stage != probespec.UnknownDestination || !strings.Contains(res.Loss.Reason, "gateway") {
 			t.Errorf("dead gateway: %+v %+v", res, res.Loss)
 		}
 	})
@@ -407,16 +405,16 @@ func TestManyAtOnceDoNotMixUp(t *testing.T) {
 		}
 		var wg sync.WaitGroup
 		var mu sync.Mutex
-		colors := map[uint16]bool{}
+		colors := map[int]bool{}
 		for i := range n {
 			src, dst := i%32, (i/32+i%32+1)%32
 			if src == dst {
 				dst = (dst + 1) % 32
 			}
 			wg.Go(func() { // ends with its probe
-				res, err := l.e.Probe(l.t.Context(), Request{
-					Source: fmt.Sprintf("vm%d", src), Destination: fmt.Sprintf("vm%d", dst), Count: 3, Interval: 10 * time.Millisecond,
-				}, nil)
+				res, err := l.e.Probe(l.t.Context(), probespec.Request{
+					Source: fmt.Sprintf("vm%d", src), Destination: fmt.Sprintf("vm%d", dst), Count: 3, Interval: ms(10),
+				}.WithDefaults(), nil)
 				mu.Lock()
 				defer mu.Unlock()
 				if colors[res.Color] {
@@ -430,7 +428,7 @@ func TestManyAtOnceDoNotMixUp(t *testing.T) {
 					if res.Received != 0 {
 						t.Errorf("the dead guest answered: %+v", res)
 					}
-				case res.Received != 3 || res.RTT.Max != time.Duration(dst+1)*time.Millisecond || res.RTT.Min != res.RTT.Max || res.Duplicates != 0:
+				case res.Received != 3 || res.RTT.Max != probespec.Seconds(dst+1)*oneMS || res.RTT.Min != res.RTT.Max || res.Duplicates != 0:
 					t.Errorf("%d -> %d: %+v %+v", src, dst, res, res.RTT)
 				}
 			})
@@ -457,11 +455,11 @@ func TestRateCap(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 20 {
 			wg.Go(func() { // ends with its probe
-				l.probe(Request{Source: "vm1", Destination: "vm2", Count: 25, Interval: time.Millisecond})
+				l.probe(probespec.Request{Source: "vm1", Destination: "vm2", Count: 25, Interval: ms(1)})
 			})
 		}
 		began := time.Now()
-		if res, _ := l.probe(Request{Source: "vm3", Destination: "vm2", Count: 2, Interval: time.Millisecond}); res.Received != 2 {
+		if res, _ := l.probe(probespec.Request{Source: "vm3", Destination: "vm2", Count: 2, Interval: ms(1)}); res.Received != 2 {
 			t.Errorf("another switch: %+v", res)
 		}
 		if d := time.Since(began); d > 50*time.Millisecond+settleTime {
@@ -496,8 +494,8 @@ func TestCancellation(t *testing.T) {
 		ctx, cancel := context.WithCancel(l.t.Context())
 		time.AfterFunc(2500*time.Millisecond, cancel)
 		began := time.Now()
-		res, err := l.e.Probe(ctx, Request{Source: "vm1", Destination: "vm2", Count: 100}, nil)
-		if !errors.Is(err, context.Canceled) || res.Received != 3 || res.Sent != 3 || res.Verdict != Reachable {
+		res, err := l.e.Probe(ctx, probespec.Request{Source: "vm1", Destination: "vm2", Count: 100}.WithDefaults(), nil)
+		if !errors.Is(err, context.Canceled) || res.Received != 3 || res.Sent != 3 || res.Verdict != probespec.Reachable {
 			t.Errorf("%v %+v", err, res)
 		}
 		if d := time.Since(began); d != 2500*time.Millisecond {
@@ -515,7 +513,7 @@ func TestReplacedSwitchKeepsItsTraps(t *testing.T) {
 	inLab(t, Options{}, func(l *lab) {
 		l.add("vm1", 1, 1, 10)
 		l.add("vm2", 1, 2, 10)
-		l.probe(Request{Source: "vm1", Destination: "vm2", Count: 1})
+		l.probe(probespec.Request{Source: "vm1", Destination: "vm2", Count: 1})
 		l.replace(1)
 		trap := probe.Trap{VLAN: 10, Type: probe.ICMP, EthDst: packet.MAC{0x52, 0x54, 0, 0, 10, 1}, Src: netip.MustParseAddr("10.0.10.2"), Dst: netip.MustParseAddr("10.0.10.1")}
 		s := l.at(1)

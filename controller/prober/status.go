@@ -3,48 +3,20 @@ package prober
 import (
 	"cmp"
 	"slices"
-	"time"
+
+	"github.com/eosin-sdn/eosin/apps/probe/probespec"
 )
 
-// ProbeStatus is a continuous probe as it stands.
-type ProbeStatus struct {
-	Name              string
-	Kind              string // mesh, from_to, pairs
-	Of                string // what it covers, in words
-	Type              string
-	Interval, Timeout time.Duration
-	Expect            Verdict
-	Pairs             int // ordered pairs that it covers now
-	OK                int // pairs whose verdict is as expected
-	Failing           int // pairs whose verdict is another, or which cannot be tested
-	Pending           int // pairs that have not been tested yet
-}
-
-// MeshEntry is the newest verdict of one ordered pair of a continuous probe.
-type MeshEntry struct {
-	Probe               string
-	Source, Destination string
-	Network             string // the source's
-	Type                string
-	Expect              Verdict
-	OK                  bool
-	Verdict             Verdict       // Unknown before the first, and while the pair cannot be tested
-	LossRatio           float64       // over the recent requests
-	RTT                 time.Duration // of the newest reply; 0 without one
-	Last                time.Time     // when the newest round was decided; zero before the first
-	Loss                *Loss         // of the newest lost round; nil while the verdict is reachable
-}
-
 // Probes returns the continuous probes in the order of the config.
-func (e *Engine) Probes() []ProbeStatus {
+func (e *Engine) Probes() []probespec.Status {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	list := make([]ProbeStatus, 0, len(e.groups))
+	list := make([]probespec.Status, 0, len(e.groups))
 	for _, g := range e.groups {
-		kind, of := g.spec.kind()
-		s := ProbeStatus{
-			Name: g.spec.Name, Kind: kind, Of: of, Type: g.spec.Type, Interval: g.spec.Interval, Timeout: g.spec.Timeout,
-			Expect: g.spec.expect(), Pairs: len(g.pairs),
+		kind, of := g.spec.Covers()
+		s := probespec.Status{
+			Name: g.spec.Name, Kind: kind, Of: of, Type: g.spec.Type.String(), Interval: probespec.Seconds(g.spec.Interval),
+			Timeout: probespec.Seconds(g.spec.Timeout), Expect: g.spec.Expect, Pairs: len(g.pairs),
 		}
 		for _, p := range g.pairs {
 			switch {
@@ -62,10 +34,10 @@ func (e *Engine) Probes() []ProbeStatus {
 }
 
 // Mesh returns every pair of the continuous probes: by probe in the order of the config, then by source and destination.
-func (e *Engine) Mesh() []MeshEntry {
-	list := []MeshEntry{}
+func (e *Engine) Mesh() []probespec.MeshEntry {
+	list := []probespec.MeshEntry{}
 	for _, entries := range e.entries() {
-		slices.SortFunc(entries, func(a, b MeshEntry) int {
+		slices.SortFunc(entries, func(a, b probespec.MeshEntry) int {
 			return cmp.Or(cmp.Compare(a.Source, b.Source), cmp.Compare(a.Destination, b.Destination))
 		})
 		list = append(list, entries...)
@@ -74,16 +46,22 @@ func (e *Engine) Mesh() []MeshEntry {
 }
 
 // entries returns the pairs of each probe.
-func (e *Engine) entries() [][]MeshEntry {
+func (e *Engine) entries() [][]probespec.MeshEntry {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	all := make([][]MeshEntry, 0, len(e.groups))
+	all := make([][]probespec.MeshEntry, 0, len(e.groups))
 	for _, g := range e.groups {
-		list := make([]MeshEntry, 0, len(g.pairs))
+		list := make([]probespec.MeshEntry, 0, len(g.pairs))
 		for _, p := range g.pairs {
-			m := MeshEntry{
-				Probe: g.spec.Name, Source: p.key.Source, Destination: p.key.Destination, Type: g.spec.Type, Expect: g.spec.expect(),
-				OK: p.ok, Verdict: p.verdict, LossRatio: p.lossRatio(), RTT: p.rttLast, Last: p.last, Loss: p.loss,
+			m := probespec.MeshEntry{
+				Probe: g.spec.Name, Source: p.key.Source, Destination: p.key.Destination, Type: g.spec.Type.String(),
+				Expect: g.spec.Expect, OK: p.ok, Verdict: p.verdict, LossRatio: p.lossRatio(), Loss: p.loss,
+			}
+			if rtt := probespec.Seconds(p.rttLast); rtt > 0 {
+				m.RTT = &rtt
+			}
+			if last := p.last; !last.IsZero() {
+				m.Last = &last
 			}
 			if p.src.ep != nil {
 				m.Network = p.src.ep.Network

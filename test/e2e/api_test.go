@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eosin-sdn/eosin/apps/probe/probespec"
 	"github.com/eosin-sdn/eosin/controller/api"
 	"github.com/eosin-sdn/eosin/lab"
 )
@@ -213,7 +214,7 @@ func (s *site) flowsTrue(bridges ...*lab.Bridge) {
 func (s *site) probesByAPI() {
 	s.t.Helper()
 	status, header, body, err := s.post("/api/v1/probes", `{"source": "vm1", "destination": "vm3", "count": 3, "interval": "20ms", "timeout": 1, "color": 4242}`)
-	var r api.ProbeResult
+	var r probespec.Result
 	var members map[string]json.RawMessage
 	if err != nil || status != http.StatusOK || header.Get("Content-Type") != "application/json" ||
 		json.Unmarshal(body, &r) != nil || json.Unmarshal(body, &members) != nil {
@@ -224,8 +225,8 @@ func (s *site) probesByAPI() {
 			s.t.Errorf("a probe result without %s: %s", f, body)
 		}
 	}
-	if r.Verdict != api.VerdictReachable || r.Color != 4242 || r.Sent != 3 || r.Received != 3 || len(r.Replies) != 3 || r.Loss != nil ||
-		r.RTTSeconds == nil || r.RTTSeconds.Min <= 0 || r.RTTSeconds.Min > r.RTTSeconds.Avg || r.RTTSeconds.Avg > r.RTTSeconds.Max {
+	if r.Verdict != probespec.Reachable || r.Color != 4242 || r.Sent != 3 || r.Received != 3 || len(r.Replies) != 3 || r.Loss != nil ||
+		r.RTT == nil || r.RTT.Min <= 0 || r.RTT.Min > r.RTT.Avg || r.RTT.Avg > r.RTT.Max {
 		s.t.Errorf("probe result %s", body)
 	}
 	for target, want := range map[string]string{"vm3": "probe_success 1", "10.0.3.99": "probe_success 0", "nobody": "probe_success 0"} {

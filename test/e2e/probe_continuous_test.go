@@ -6,15 +6,15 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/eosin-sdn/eosin/controller/api"
+	"github.com/eosin-sdn/eosin/apps/probe/probespec"
 	"github.com/eosin-sdn/eosin/lab"
 )
 
 // meshOf returns the pairs of a continuous probe by "source destination".
-func (s *site) meshOf(probe string) map[string]api.MeshEntry {
+func (s *site) meshOf(probe string) map[string]probespec.MeshEntry {
 	s.t.Helper()
-	pairs := map[string]api.MeshEntry{}
-	for _, m := range get[api.MeshEntry](s, "mesh") {
+	pairs := map[string]probespec.MeshEntry{}
+	for _, m := range get[probespec.MeshEntry](s, "mesh") {
 		if m.Probe == probe {
 			pairs[m.Source+" "+m.Destination] = m
 		}
@@ -23,9 +23,9 @@ func (s *site) meshOf(probe string) map[string]api.MeshEntry {
 }
 
 // waitMesh waits until a continuous probe has exactly these pairs and each has been decided as yes says.
-func (s *site) waitMesh(probe string, pairs []string, what string, yes func(m api.MeshEntry) bool) {
+func (s *site) waitMesh(probe string, pairs []string, what string, yes func(m probespec.MeshEntry) bool) {
 	s.t.Helper()
-	var last map[string]api.MeshEntry
+	var last map[string]probespec.MeshEntry
 	if !s.Eventually(patience, func() bool {
 		last = s.meshOf(probe)
 		for _, p := range pairs {
@@ -39,7 +39,7 @@ func (s *site) waitMesh(probe string, pairs []string, what string, yes func(m ap
 	}
 }
 
-func isOK(m api.MeshEntry) bool { return m.OK && m.Verdict == m.Expect }
+func isOK(m probespec.MeshEntry) bool { return m.OK && m.Verdict == m.Expect }
 
 // pairSeries names a series of one pair of a continuous probe.
 func pairSeries(metric, probe, pair string) string {
@@ -66,11 +66,11 @@ func TestContinuousProbes(t *testing.T) {
 
 	mesh := []string{"vm1 vm2", "vm1 vm3", "vm2 vm1", "vm2 vm3", "vm3 vm1", "vm3 vm2"}
 	isolated := []string{"vm1 vm4", "vm2 vm4", "vm3 vm4"}
-	s.waitMesh("blue-mesh", mesh, "reachable", func(m api.MeshEntry) bool { return isOK(m) && m.RTTSeconds != nil && *m.RTTSeconds > 0 })
-	s.waitMesh("isolation", isolated, "isolated", func(m api.MeshEntry) bool {
-		return isOK(m) && m.Verdict == api.VerdictUnreachable && m.LossRatio == 1
+	s.waitMesh("blue-mesh", mesh, "reachable", func(m probespec.MeshEntry) bool { return isOK(m) && m.RTT != nil && *m.RTT > 0 })
+	s.waitMesh("isolation", isolated, "isolated", func(m probespec.MeshEntry) bool {
+		return isOK(m) && m.Verdict == probespec.Unreachable && m.LossRatio == 1
 	})
-	s.waitMesh("chosen", []string{"vm1 vm2", "vm1 10.0.3.99"}, "right", func(m api.MeshEntry) bool {
+	s.waitMesh("chosen", []string{"vm1 vm2", "vm1 10.0.3.99"}, "right", func(m probespec.MeshEntry) bool {
 		return m.OK == (m.Destination == "vm2") && (m.OK || m.Loss != nil && m.Loss.Stage == "unknown_destination")
 	})
 	if v := s.metric(pairSeries("eosin_probe_success", "isolation", "vm1 vm4")); v != 1 {
@@ -88,12 +88,12 @@ func (s *site) guestDownAndUp(vm2 *lab.VM, mesh []string) {
 	vm2.SetUp(false)
 	s.eventually(patience, "vm2 not reached", func() bool {
 		m, known := s.meshOf("chosen")["vm1 vm2"]
-		return known && !m.OK && m.Verdict == api.VerdictUnreachable && m.LossRatio > 0 && m.Loss != nil
+		return known && !m.OK && m.Verdict == probespec.Unreachable && m.LossRatio > 0 && m.Loss != nil
 	})
 	if v := s.metric(pairSeries("eosin_probe_success", "chosen", "vm1 vm2")); v != 0 {
 		s.t.Errorf("vm2 is down, but eosin_probe_success is %v", v)
 	}
-	if m := s.meshOf("blue-mesh")["vm1 vm2"]; m.OK || m.Verdict != api.VerdictUnreachable {
+	if m := s.meshOf("blue-mesh")["vm1 vm2"]; m.OK || m.Verdict != probespec.Unreachable {
 		s.t.Errorf("vm2 is down, but the mesh says %+v", m)
 	}
 	if m := s.meshOf("blue-mesh")["vm1 vm3"]; !m.OK {
@@ -102,7 +102,7 @@ func (s *site) guestDownAndUp(vm2 *lab.VM, mesh []string) {
 	vm2.SetUp(true)
 	s.met(vm2)
 	s.waitMesh("blue-mesh", mesh, "reachable again", isOK)
-	s.waitMesh("chosen", []string{"vm1 vm2", "vm1 10.0.3.99"}, "right again", func(m api.MeshEntry) bool { return m.OK == (m.Destination == "vm2") })
+	s.waitMesh("chosen", []string{"vm1 vm2", "vm1 10.0.3.99"}, "right again", func(m probespec.MeshEntry) bool { return m.OK == (m.Destination == "vm2") })
 }
 
 // isolationBroken joins the networks behind the controller's back.
@@ -129,7 +129,7 @@ func (s *site) isolationBroken(br *lab.Bridge, isolated []string) {
 	}
 	s.eventually(patience, "the violation is seen and counted", func() bool {
 		m := s.meshOf("isolation")["vm1 vm4"]
-		return !m.OK && m.Verdict == api.VerdictReachable && violations("vm1 vm4") > 0
+		return !m.OK && m.Verdict == probespec.Reachable && violations("vm1 vm4") > 0
 	})
 	if v := s.metric(pairSeries("eosin_probe_success", "isolation", "vm1 vm4")); v != 0 {
 		s.t.Errorf("the isolation is broken, but eosin_probe_success is %v", v)
@@ -168,7 +168,7 @@ func (s *site) reloadOfProbes(base string, mesh []string) {
 
 func probeNames(s *site) []string {
 	var names []string
-	for _, p := range get[api.Probe](s, "probes") {
+	for _, p := range get[probespec.Status](s, "probes") {
 		names = append(names, p.Name)
 	}
 	slices.Sort(names)

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eosin-sdn/eosin/controller/api"
+	"github.com/eosin-sdn/eosin/apps/probe/probespec"
 	"github.com/eosin-sdn/eosin/lab"
 )
 
@@ -43,10 +43,10 @@ func TestProbeExits(t *testing.T) {
 		}
 	}
 	// stage checks the stage at which a probe was lost.
-	stage := func(want string, args ...string) *api.Loss {
+	stage := func(want probespec.Stage, args ...string) *probespec.Loss {
 		t.Helper()
 		r := s.probe(append(args, quick...)...)
-		if r.Verdict != api.VerdictUnreachable || r.Loss == nil || r.Loss.Stage != want || want != "no_reply" && len(r.Loss.Evidence) == 0 {
+		if r.Verdict != probespec.Unreachable || r.Loss == nil || r.Loss.Stage != want || want != "no_reply" && len(r.Loss.Evidence) == 0 {
 			t.Fatalf("eosin probe %v: %+v, loss %+v; want stage %s with evidence", args, r, r.Loss, want)
 		}
 		return r.Loss

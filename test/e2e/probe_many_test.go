@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eosin-sdn/eosin/controller/api"
+	"github.com/eosin-sdn/eosin/apps/probe/probespec"
 	"github.com/eosin-sdn/eosin/lab"
 )
 
@@ -51,13 +51,13 @@ func TestManyProbes(t *testing.T) {
 
 	ears := s.listen("icmp", vms...)
 	type pair struct{ from, to int }
-	results := map[pair]*api.ProbeResult{}
+	results := map[pair]*probespec.Result{}
 	var pairs []pair
 	for from := range vms {
 		for to := range vms {
 			if from != to && len(pairs) < atOnceProbes {
 				pairs = append(pairs, pair{from, to})
-				results[pair{from, to}] = &api.ProbeResult{}
+				results[pair{from, to}] = &probespec.Result{}
 			}
 		}
 	}
@@ -79,7 +79,7 @@ func TestManyProbes(t *testing.T) {
 	colors := map[int]pair{}
 	for _, p := range pairs {
 		r := results[p]
-		if r.Sent != each || r.Received != each || r.Verdict != api.VerdictReachable {
+		if r.Sent != each || r.Received != each || r.Verdict != probespec.Reachable {
 			t.Errorf("vm%d to vm%d: %+v", p.from+1, p.to+1, r)
 		}
 		seen := map[int]bool{}
@@ -156,7 +156,7 @@ func (s *site) namesOfHosts(br *lab.Bridge, from, to *lab.VM) {
 	sources := []string{from.Name, from.IP(), from.MAC, strings.ToUpper(from.MAC), s.at(from)}
 	for i, destination := range []string{to.Name, to.IP(), to.MAC, strings.ToUpper(to.MAC), s.at(to)} {
 		r := s.probe(sources[i], destination, "-c", "1")
-		if r.Verdict != api.VerdictReachable || r.SourceEnd == nil || r.SourceEnd.Name != from.Name || r.DestinationEnd == nil ||
+		if r.Verdict != probespec.Reachable || r.SourceEnd == nil || r.SourceEnd.Name != from.Name || r.DestinationEnd == nil ||
 			r.DestinationEnd.Name != to.Name || r.DestinationEnd.IP != to.IP() {
 			s.t.Errorf("%s to %s: %+v, ends %+v and %+v", sources[i], destination, r, r.SourceEnd, r.DestinationEnd)
 		}
@@ -168,7 +168,7 @@ func (s *site) namesOfHosts(br *lab.Bridge, from, to *lab.VM) {
 		s.t.Errorf("a source's IP that two hosts have: %v", r)
 	}
 	// As a destination it is that of the source's network.
-	if r := s.probe(to.Name, from.IP(), "-c", "1"); r.Verdict != api.VerdictReachable || r.DestinationEnd.Name != from.Name {
+	if r := s.probe(to.Name, from.IP(), "-c", "1"); r.Verdict != probespec.Reachable || r.DestinationEnd.Name != from.Name {
 		s.t.Errorf("a destination's IP that two hosts have: %+v", r)
 	}
 	status, _, answer, err := s.post("/api/v1/probes", fmt.Sprintf(`{"source": %q, "destination": "vm2"}`, from.IP()))

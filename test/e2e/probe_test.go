@@ -13,6 +13,7 @@ import (
 	"github.com/gopacket/gopacket"
 	"github.com/gopacket/gopacket/layers"
 
+	"github.com/eosin-sdn/eosin/apps/probe/probespec"
 	"github.com/eosin-sdn/eosin/controller/api"
 	"github.com/eosin-sdn/eosin/lab"
 )
@@ -46,10 +47,10 @@ func (s *site) met(vms ...*lab.VM) {
 }
 
 // probe runs "eosin probe" and checks that its exit status says the same as its result.
-func (s *site) probe(args ...string) api.ProbeResult {
+func (s *site) probe(args ...string) probespec.Result {
 	s.t.Helper()
 	r := s.ctl.Eosin(append([]string{"probe", "-o", "json"}, args...)...)
-	var result api.ProbeResult
+	var result probespec.Result
 	if err := json.Unmarshal([]byte(r.Stdout), &result); err != nil {
 		s.t.Fatalf("eosin probe %v: %v: %v", args, err, r)
 	}
@@ -167,7 +168,7 @@ func (s *site) injected(from, to speaker, args ...string) {
 		return !slices.ContainsFunc(tos, func(t int) bool { return !slices.ContainsFunc(all, func(e echo) bool { return e.tos == t }) })
 	})
 	result := s.probe(append([]string{from.ip, to.ip, "--color", fmt.Sprint(color), "-c", fmt.Sprint(sent), "-i", "100ms"}, args...)...)
-	if result.Verdict != api.VerdictReachable || result.Sent != sent || result.Received != sent || result.Color != color {
+	if result.Verdict != probespec.Reachable || result.Sent != sent || result.Received != sent || result.Color != color {
 		s.t.Errorf("%s to %s: %+v", from.Name, to.Name, result)
 	}
 	for i, p := range pings {
@@ -283,7 +284,7 @@ func TestInjectedARP(t *testing.T) {
 	before := vm2.Run("ip", "neigh")
 	atSource, atTarget := vm1.Capture("arp"), vm2.Capture("arp")
 	r := s.probe(vm1.IP(), vm2.IP(), "--type", "arp", "--color", fmt.Sprint(color), "-c", "3", "-i", "50ms")
-	if r.Verdict != api.VerdictReachable || r.Received != 3 {
+	if r.Verdict != probespec.Reachable || r.Received != 3 {
 		t.Errorf("%+v", r)
 	}
 	// The guests may renew what they know of each other by themselves.
@@ -344,7 +345,7 @@ func TestInjectedByHand(t *testing.T) {
 		reached := caught.Wait(1, 500*time.Millisecond)
 		br.DelFlows(strings.Replace(reply, "cookie=0x6f", "cookie=0x6f/-1", 1)) // it would lead the controller's replies astray
 		result := s.probe(vm1.IP(), to.IP(), "-c", "1", "--color", fmt.Sprint(ownColor+to.PortNumber()), "-W", "500ms")
-		if byHand := map[bool]api.Verdict{true: api.VerdictReachable, false: api.VerdictUnreachable}[reached]; byHand != result.Verdict {
+		if byHand := map[bool]probespec.Verdict{true: probespec.Reachable, false: probespec.Unreachable}[reached]; byHand != result.Verdict {
 			t.Errorf("%s to %s: by hand %s, by the controller %s", vm1.Name, to.Name, byHand, result.Verdict)
 		}
 		if reached != (to == vm2) {

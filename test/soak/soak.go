@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/eosin-sdn/eosin/apps/probe/probespec"
 	"github.com/eosin-sdn/eosin/controller/api"
 	"github.com/eosin-sdn/eosin/lab"
 )
@@ -290,7 +291,7 @@ func (s *soak) unrest(m scrape) string {
 func (s *soak) wrongView(ctx context.Context) string {
 	var hosts []api.Host
 	var links []api.Link
-	var mesh []api.MeshEntry
+	var mesh []probespec.MeshEntry
 	for kind, into := range map[string]any{"hosts": &hosts, "links": &links, "mesh": &mesh} {
 		out, exit := s.command.run(ctx, "get", kind, "-o", "json")
 		if exit != 0 {

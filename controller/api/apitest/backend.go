@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/eosin-sdn/eosin/apps/probe/probespec"
 	"github.com/eosin-sdn/eosin/controller/api"
 )
 
@@ -22,21 +23,21 @@ type Backend struct {
 	NetworkList []api.Network
 	TunnelList  []api.Tunnel
 	FlowList    []api.Flow
-	ProbeList   []api.Probe
-	MeshList    []api.MeshEntry
-	Err         error                     // if set, every list fails with it
-	RTT         time.Duration             // of the first reply; each further one takes 10 µs more
-	Silent      map[string]*api.Loss      // hosts that answer nothing, and what is said of it
-	Drops       map[string]int            // hosts that do not answer every n-th probe
-	Down        map[string]*api.Problem   // sources that cannot probe
-	OnProbe     func(ctx context.Context) // called when a probe begins
+	ProbeList   []probespec.Status
+	MeshList    []probespec.MeshEntry
+	Err         error                      // if set, every list fails with it
+	RTT         time.Duration              // of the first reply; each further one takes 10 µs more
+	Silent      map[string]*probespec.Loss // hosts that answer nothing, and what is said of it
+	Drops       map[string]int             // hosts that do not answer every n-th probe
+	Down        map[string]*api.Problem    // sources that cannot probe
+	OnProbe     func(ctx context.Context)  // called when a probe begins
 	mu          sync.Mutex
 	colors      map[int]bool
-	asked       []api.ProbeRequest
+	asked       []probespec.Request
 }
 
 // Requests returns the probe requests that came in, in order.
-func (b *Backend) Requests() []api.ProbeRequest {
+func (b *Backend) Requests() []probespec.Request {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.Clone(b.asked)
@@ -64,10 +65,10 @@ func (b *Backend) Networks(context.Context) ([]api.Network, error) { return b.Ne
 func (b *Backend) Tunnels(context.Context) ([]api.Tunnel, error) { return b.TunnelList, b.Err }
 
 // Probes implements api.Backend.
-func (b *Backend) Probes(context.Context) ([]api.Probe, error) { return b.ProbeList, b.Err }
+func (b *Backend) Probes(context.Context) ([]probespec.Status, error) { return b.ProbeList, b.Err }
 
 // Mesh implements api.Backend.
-func (b *Backend) Mesh(context.Context) ([]api.MeshEntry, error) { return b.MeshList, b.Err }
+func (b *Backend) Mesh(context.Context) ([]probespec.MeshEntry, error) { return b.MeshList, b.Err }
 
 // Flows implements api.Backend.
 func (b *Backend) Flows(_ context.Context, filter api.FlowFilter) ([]api.Flow, error) {
@@ -81,34 +82,32 @@ func (b *Backend) Flows(_ context.Context, filter api.FlowFilter) ([]api.Flow, e
 }
 
 // Probe implements api.Backend: it waits as long as a real probe would, and answers according to Silent and Drops.
-func (b *Backend) Probe(ctx context.Context, request api.ProbeRequest, report func(api.ProbeUpdate)) (api.ProbeResult, error) {
+func (b *Backend) Probe(ctx context.Context, request probespec.Request, report func(probespec.Update)) (probespec.Result, error) {
 	if report == nil {
-		report = func(api.ProbeUpdate) {}
+		report = func(probespec.Update) {}
 	}
 	source, err := b.end("source", request.Source)
 	if err != nil {
-		return api.ProbeResult{}, err
+		return probespec.Result{}, err
 	}
 	destination, err := b.end("destination", request.Destination)
 	if err != nil {
-		return api.ProbeResult{}, err
+		return probespec.Result{}, err
 	}
 	if problem := b.Down[source.Name]; problem != nil {
-		return api.ProbeResult{}, problem
+		return probespec.Result{}, problem
 	}
 	color, err := b.take(request)
 	if err != nil {
-		return api.ProbeResult{}, err
+		return probespec.Result{}, err
 	}
 	defer b.release(color)
 	if b.OnProbe != nil {
 		b.OnProbe(ctx)
 	}
-	report(api.ProbeUpdate{Event: api.UpdateStarted, Color: color, Size: request.Size, SourceEnd: source, DestinationEnd: destination})
-	result := api.ProbeResult{
-		Source: request.Source, Destination: request.Destination, Type: request.Type, Color: color,
-		SourceEnd: source, DestinationEnd: destination,
-	}
+	report(probespec.Update{Event: probespec.UpdateStarted, Color: color, Size: request.Size, SourceEnd: source, DestinationEnd: destination})
+	result := probespec.NewResult(&request)
+	result.Color, result.SourceEnd, result.DestinationEnd = color, source, destination
 	loss, silent := b.Silent[destination.Name]
 	every := b.Drops[destination.Name]
 	for seq := 1; seq <= request.Count; seq++ {
@@ -122,28 +121,27 @@ func (b *Backend) Probe(ctx context.Context, request api.ProbeRequest, report fu
 			result.Sent++
 			result.Loss = loss
 			if loss == nil {
-				result.Loss = &api.Loss{Stage: "no_reply", Reason: fmt.Sprintf("no reply within %v", request.Timeout)}
+				result.Loss = &probespec.Loss{Stage: "no_reply", Reason: fmt.Sprintf("no reply within %v", request.Timeout)}
 			}
-			report(api.ProbeUpdate{Event: api.UpdateLost, Seq: seq})
+			report(probespec.Update{Event: probespec.UpdateLost, Seq: seq})
 			continue
 		}
-		reply := api.Reply{Seq: seq, RTTSeconds: (b.RTT + time.Duration(seq-1)*10*time.Microsecond).Seconds()}
-		result.Sent, result.Received = result.Sent+1, result.Received+1
+		reply := probespec.Reply{Seq: seq, RTT: probespec.Seconds(b.RTT + time.Duration(seq-1)*10*time.Microsecond)}
+		result.Sent++
 		result.Replies = append(result.Replies, reply)
-		report(api.ProbeUpdate{Event: api.UpdateReply, Seq: seq, RTTSeconds: reply.RTTSeconds})
+		report(probespec.Update{Event: probespec.UpdateReply, Seq: seq, RTT: reply.RTT})
 	}
-	result.RTTSeconds = api.RTTOf(result.Replies)
-	result.Verdict = api.VerdictOf(result.Sent, result.Received)
+	result.Summarize()
 	return result, nil
 }
 
 // end resolves an end of a probe by the host's name, IP or MAC, or SWITCH:PORT.
-func (b *Backend) end(what, name string) (*api.ProbeEnd, error) {
+func (b *Backend) end(what, name string) (*probespec.End, error) {
 	var candidates []string
 	for _, h := range b.HostList {
 		candidates = append(candidates, h.Name)
 		if name == h.Name || name == h.MAC || name == h.Switch+":"+h.Port || slices.Contains(h.IPs, name) {
-			end := &api.ProbeEnd{Name: h.Name, MAC: h.MAC, Network: h.Network, Switch: h.Switch, Port: h.Port}
+			end := &probespec.End{Name: h.Name, MAC: h.MAC, Network: h.Network, Switch: h.Switch, Port: h.Port}
 			if len(h.IPs) > 0 {
 				end.IP = h.IPs[0]
 			}
@@ -154,7 +152,7 @@ func (b *Backend) end(what, name string) (*api.ProbeEnd, error) {
 }
 
 // take reserves a color.
-func (b *Backend) take(request api.ProbeRequest) (int, error) {
+func (b *Backend) take(request probespec.Request) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.asked = append(b.asked, request)

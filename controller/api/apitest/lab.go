@@ -3,6 +3,7 @@ package apitest
 import (
 	"time"
 
+	"github.com/eosin-sdn/eosin/apps/probe/probespec"
 	"github.com/eosin-sdn/eosin/controller/api"
 )
 
@@ -13,9 +14,9 @@ var Began = time.Date(2026, time.March, 14, 9, 26, 53, 0, time.UTC)
 // ping, vm4 answers two of three, and vm5 is on a port that is down.
 func Lab() *Backend {
 	seen := Began
-	latency, rtt := 0.0002, 0.000412
+	latency, rtt := 0.0002, probespec.Seconds(412*time.Microsecond)
 	counters := &api.Counters{RxPackets: 120, TxPackets: 118, RxBytes: 11760, TxBytes: 11564}
-	silent := &api.Loss{
+	silent := &probespec.Loss{
 		Where: &api.Place{Switch: "host2", Port: "vif3"}, Stage: "guest_silent", Reason: "delivered, but no reply",
 		Evidence: []string{"host2:vif3 is up", "it answers ARP: its ICMP is filtered"},
 	}
@@ -61,15 +62,15 @@ func Lab() *Backend {
 			{Switch: "host1", Table: 4, TableName: "forward", Priority: 100, Cookie: "0xe051000200000001", Owner: "l2", Match: "dl_vlan=10,dl_dst=52:54:00:00:00:01", Actions: "pop_vlan,output:1"},
 			{Switch: "host1", Table: 5, TableName: "flood", Priority: 100, Cookie: "0xe051000300000001", Owner: "flood", Match: "dl_vlan=10", Actions: "group:10"},
 		},
-		ProbeList: []api.Probe{
-			{Name: "blue-mesh", Kind: "mesh", Of: "mesh blue", Type: "icmp", IntervalSeconds: 5, TimeoutSeconds: 1, Expect: api.VerdictReachable, Pairs: 2, OK: 1, Failing: 1},
-			{Name: "isolation", Kind: "from_to", Of: "from blue to red", Type: "icmp", IntervalSeconds: 5, TimeoutSeconds: 1, Expect: api.VerdictUnreachable},
+		ProbeList: []probespec.Status{
+			{Name: "blue-mesh", Kind: "mesh", Of: "mesh blue", Type: "icmp", Interval: probespec.Seconds(5 * time.Second), Timeout: probespec.Seconds(time.Second), Expect: probespec.Reachable, Pairs: 2, OK: 1, Failing: 1},
+			{Name: "isolation", Kind: "from_to", Of: "from blue to red", Type: "icmp", Interval: probespec.Seconds(5 * time.Second), Timeout: probespec.Seconds(time.Second), Expect: probespec.Unreachable},
 		},
-		MeshList: []api.MeshEntry{
-			{Probe: "blue-mesh", Source: "vm1", Destination: "vm2", Network: "blue", Type: "icmp", Expect: api.VerdictReachable, OK: true, Verdict: api.VerdictReachable, RTTSeconds: &rtt, Last: &seen},
-			{Probe: "blue-mesh", Source: "vm1", Destination: "vm3", Network: "blue", Type: "icmp", Expect: api.VerdictReachable, Verdict: api.VerdictUnreachable, LossRatio: 1, Last: &seen, Loss: silent},
+		MeshList: []probespec.MeshEntry{
+			{Probe: "blue-mesh", Source: "vm1", Destination: "vm2", Network: "blue", Type: "icmp", Expect: probespec.Reachable, OK: true, Verdict: probespec.Reachable, RTT: &rtt, Last: &seen},
+			{Probe: "blue-mesh", Source: "vm1", Destination: "vm3", Network: "blue", Type: "icmp", Expect: probespec.Reachable, Verdict: probespec.Unreachable, LossRatio: 1, Last: &seen, Loss: silent},
 		},
-		Silent: map[string]*api.Loss{"vm3": silent},
+		Silent: map[string]*probespec.Loss{"vm3": silent},
 		Drops:  map[string]int{"vm4": 3},
 		Down:   map[string]*api.Problem{"vm5": api.CannotRun("source_down", "the source vm5 is down: its port host2:vif5 is down", "host2:vif5 is down since 09:26:53")},
 	}

@@ -1,4 +1,4 @@
-package api
+package probespec
 
 import (
 	"encoding/json"
@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/danielgtaylor/huma/v2"
 )
 
 // Duration is a time span that reads from JSON as a string with a unit ("200ms") or as a number of seconds (0.2), and is
@@ -63,13 +61,24 @@ func (d *Duration) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// Schema describes it in the OpenAPI document.
-func (Duration) Schema(huma.Registry) *huma.Schema {
-	return &huma.Schema{
-		Description: "A string with a unit, or a number of seconds",
-		OneOf: []*huma.Schema{
-			{Type: huma.TypeString, Examples: []any{"200ms"}},
-			{Type: huma.TypeNumber, Examples: []any{0.2}},
-		},
+// Seconds is a time span that is a number of seconds in JSON.
+type Seconds time.Duration
+
+// Seconds returns the number.
+func (s Seconds) Seconds() float64 { return time.Duration(s).Seconds() }
+
+// String returns it as [time.Duration] does.
+func (s Seconds) String() string { return time.Duration(s).String() }
+
+// MarshalJSON writes a number.
+func (s Seconds) MarshalJSON() ([]byte, error) { return json.Marshal(s.Seconds()) }
+
+// UnmarshalJSON reads a number.
+func (s *Seconds) UnmarshalJSON(data []byte) error {
+	var number float64
+	if err := json.Unmarshal(data, &number); err != nil {
+		return err
 	}
+	*s = Seconds(math.Round(number * float64(time.Second)))
+	return nil
 }
