@@ -19,23 +19,29 @@ func encoders(t testing.TB) map[string]func(b []byte, xid uint32) []byte {
 	fm.Match = unhex(t, "8000000400000001")
 	fm.Instructions = unhex(t, "0001000801000000")
 	return map[string]func(b []byte, xid uint32) []byte{
-		"hello":              AppendHello,
-		"error":              func(b []byte, x uint32) []byte { return AppendError(b, x, 1, 2, inner) },
-		"experimenter error": func(b []byte, x uint32) []byte { return AppendExperimenterError(b, x, ExperimenterONF, 2300, inner) },
-		"echo request":       func(b []byte, x uint32) []byte { return AppendEchoRequest(b, x, []byte("x")) },
-		"echo reply":         func(b []byte, x uint32) []byte { return AppendEchoReply(b, x, nil) },
-		"features request":   AppendFeaturesRequest,
-		"features reply":     func(b []byte, x uint32) []byte { return AppendFeaturesReply(b, x, &FeaturesReply{DatapathID: 1}) },
-		"get config reply":   func(b []byte, x uint32) []byte { return AppendGetConfigReply(b, x, SwitchConfig{}) },
-		"set config":         func(b []byte, x uint32) []byte { return AppendSetConfig(b, x, 1, 2) },
-		"barrier request":    AppendBarrierRequest,
-		"barrier reply":      AppendBarrierReply,
-		"role request":       func(b []byte, x uint32) []byte { return AppendRoleRequest(b, x, RoleMaster, 1) },
-		"role reply":         func(b []byte, x uint32) []byte { return AppendRoleReply(b, x, RoleMaster, 1) },
-		"set async":          func(b []byte, x uint32) []byte { return AppendSetAsync(b, x, AsyncConfig{}) },
-		"multipart request":  func(b []byte, x uint32) []byte { return AppendMultipartRequest(b, x, 1, actions) },
-		"multipart reply":    func(b []byte, x uint32) []byte { return AppendMultipartReply(b, x, 1, true, actions) },
-		"flow request":       func(b []byte, x uint32) []byte { return AppendFlowStatsRequest(b, x, FlowStatsRequest{}) },
+		"hello": AppendHello,
+		"error": func(b []byte, x uint32) []byte { return AppendError(b, x, 1, 2, inner) },
+		"experimenter error": func(b []byte, x uint32) []byte {
+			return AppendExperimenterError(b, x, ExperimenterONF, 2300, inner)
+		},
+		"echo request":     func(b []byte, x uint32) []byte { return AppendEchoRequest(b, x, []byte("x")) },
+		"echo reply":       func(b []byte, x uint32) []byte { return AppendEchoReply(b, x, nil) },
+		"features request": AppendFeaturesRequest,
+		"features reply": func(b []byte, x uint32) []byte {
+			return AppendFeaturesReply(b, x, &FeaturesReply{DatapathID: 1})
+		},
+		"get config reply":  func(b []byte, x uint32) []byte { return AppendGetConfigReply(b, x, SwitchConfig{}) },
+		"set config":        func(b []byte, x uint32) []byte { return AppendSetConfig(b, x, 1, 2) },
+		"barrier request":   AppendBarrierRequest,
+		"barrier reply":     AppendBarrierReply,
+		"role request":      func(b []byte, x uint32) []byte { return AppendRoleRequest(b, x, RoleMaster, 1) },
+		"role reply":        func(b []byte, x uint32) []byte { return AppendRoleReply(b, x, RoleMaster, 1) },
+		"set async":         func(b []byte, x uint32) []byte { return AppendSetAsync(b, x, AsyncConfig{}) },
+		"multipart request": func(b []byte, x uint32) []byte { return AppendMultipartRequest(b, x, 1, actions) },
+		"multipart reply":   func(b []byte, x uint32) []byte { return AppendMultipartReply(b, x, 1, true, actions) },
+		"flow request": func(b []byte, x uint32) []byte {
+			return AppendFlowStatsRequest(b, x, FlowStatsRequest{})
+		},
 		"group desc request": AppendGroupDescRequest,
 		"meter request":      func(b []byte, x uint32) []byte { return AppendMeterConfigRequest(b, x, 1) },
 		"port desc request":  AppendPortDescRequest,
@@ -44,12 +50,20 @@ func encoders(t testing.TB) map[string]func(b []byte, xid uint32) []byte {
 		"packet out":         func(b []byte, x uint32) []byte { return AppendPacketOut(b, x, 1, actions, prefix) },
 		"packet in":          func(b []byte, x uint32) []byte { return AppendPacketIn(b, x, &PacketIn{TunnelID: 1}) },
 		"flow mod":           func(b []byte, x uint32) []byte { return AppendFlowMod(b, x, FlowAdd, &fm) },
-		"flow removed":       func(b []byte, x uint32) []byte { return AppendFlowRemoved(b, x, &FlowRemoved{Match: fm.Match}) },
-		"port status":        func(b []byte, x uint32) []byte { return AppendPortStatus(b, x, &PortStatus{}) },
-		"group mod":          func(b []byte, x uint32) []byte { return AppendGroupMod(b, x, GroupAdd, GroupTypeAll, 1, bucket) },
-		"meter mod":          func(b []byte, x uint32) []byte { return AppendMeterMod(b, x, MeterAdd, MeterPktps, 1, 2, 3) },
-		"bundle control":     func(b []byte, x uint32) []byte { return AppendBundleControl(b, x, 1, BundleOpenRequest, 3) },
-		"bundle add":         func(b []byte, x uint32) []byte { return AppendBundleAdd(b, x, 1, 3, inner) },
+		"flow removed": func(b []byte, x uint32) []byte {
+			return AppendFlowRemoved(b, x, &FlowRemoved{Match: fm.Match})
+		},
+		"port status": func(b []byte, x uint32) []byte { return AppendPortStatus(b, x, &PortStatus{}) },
+		"group mod": func(b []byte, x uint32) []byte {
+			return AppendGroupMod(b, x, GroupAdd, GroupTypeAll, 1, bucket)
+		},
+		"meter mod": func(b []byte, x uint32) []byte {
+			return AppendMeterMod(b, x, MeterAdd, MeterPktps, 1, 2, 3)
+		},
+		"bundle control": func(b []byte, x uint32) []byte {
+			return AppendBundleControl(b, x, 1, BundleOpenRequest, 3)
+		},
+		"bundle add": func(b []byte, x uint32) []byte { return AppendBundleAdd(b, x, 1, 3, inner) },
 	}
 }
 
@@ -101,18 +115,66 @@ func TestAppendTooLong(t *testing.T) {
 	}{
 		{"echo request", MaxLen - 8, 1, func(n int) []byte { return AppendEchoRequest(prefix, 1, zeros[:n]) }},
 		{"echo reply", MaxLen - 8, 1, func(n int) []byte { return AppendEchoReply(prefix, 1, zeros[:n]) }},
-		{"multipart request", MaxLen - 16, 1, func(n int) []byte { return AppendMultipartRequest(prefix, 1, 1, zeros[:n]) }},
-		{"multipart reply", MaxLen - 16, 1, func(n int) []byte { return AppendMultipartReply(prefix, 1, 1, false, zeros[:n]) }},
-		{"packet out data", MaxLen - 24, 1, func(n int) []byte { return AppendPacketOut(prefix, 1, 1, nil, zeros[:n]) }},
-		{"packet out actions", MaxLen - 24, 1, func(n int) []byte { return AppendPacketOut(prefix, 1, 1, zeros[:n], nil) }},
-		{"packet in", MaxLen - 24 - 16 - 2, 1, func(n int) []byte { return AppendPacketIn(prefix, 1, &PacketIn{Data: zeros[:n]}) }},
-		{"flow mod match", 65528 - 48 - 4, 1, func(n int) []byte { return AppendFlowMod(prefix, 1, 0, &FlowMod{Match: zeros[:n]}) }},
-		{"flow mod instructions", 65528 - 56, 8, func(n int) []byte { return AppendFlowMod(prefix, 1, 0, &FlowMod{Instructions: zeros[:n]}) }},
-		{"flow removed", 65528 - 48 - 4, 1, func(n int) []byte { return AppendFlowRemoved(prefix, 1, &FlowRemoved{Match: zeros[:n]}) }},
-		{"flow request", 65528 - 48 - 4, 1, func(n int) []byte { return AppendFlowStatsRequest(prefix, 1, FlowStatsRequest{Match: zeros[:n]}) }},
-		{"flow stats", 65528 - 48 - 4, 1, func(n int) []byte { return AppendFlowStats(prefix, &FlowStats{Match: zeros[:n]}) }},
-		{"group desc", MaxLen - 8, 1, func(n int) []byte { return AppendGroupDesc(prefix, &GroupDesc{Buckets: zeros[:n]}) }},
-		{"meter config", MaxLen - 8, 1, func(n int) []byte { return AppendMeterConfig(prefix, &MeterConfig{Bands: zeros[:n]}) }},
+		{
+			"multipart request", MaxLen - 16, 1, func(n int) []byte {
+				return AppendMultipartRequest(prefix, 1, 1, zeros[:n])
+			},
+		},
+		{
+			"multipart reply", MaxLen - 16, 1, func(n int) []byte {
+				return AppendMultipartReply(prefix, 1, 1, false, zeros[:n])
+			},
+		},
+		{
+			"packet out data", MaxLen - 24, 1, func(n int) []byte {
+				return AppendPacketOut(prefix, 1, 1, nil, zeros[:n])
+			},
+		},
+		{
+			"packet out actions", MaxLen - 24, 1, func(n int) []byte {
+				return AppendPacketOut(prefix, 1, 1, zeros[:n], nil)
+			},
+		},
+		{
+			"packet in", MaxLen - 24 - 16 - 2, 1, func(n int) []byte {
+				return AppendPacketIn(prefix, 1, &PacketIn{Data: zeros[:n]})
+			},
+		},
+		{
+			"flow mod match", 65528 - 48 - 4, 1, func(n int) []byte {
+				return AppendFlowMod(prefix, 1, 0, &FlowMod{Match: zeros[:n]})
+			},
+		},
+		{
+			"flow mod instructions", 65528 - 56, 8, func(n int) []byte {
+				return AppendFlowMod(prefix, 1, 0, &FlowMod{Instructions: zeros[:n]})
+			},
+		},
+		{
+			"flow removed", 65528 - 48 - 4, 1, func(n int) []byte {
+				return AppendFlowRemoved(prefix, 1, &FlowRemoved{Match: zeros[:n]})
+			},
+		},
+		{
+			"flow request", 65528 - 48 - 4, 1, func(n int) []byte {
+				return AppendFlowStatsRequest(prefix, 1, FlowStatsRequest{Match: zeros[:n]})
+			},
+		},
+		{
+			"flow stats", 65528 - 48 - 4, 1, func(n int) []byte {
+				return AppendFlowStats(prefix, &FlowStats{Match: zeros[:n]})
+			},
+		},
+		{
+			"group desc", MaxLen - 8, 1, func(n int) []byte {
+				return AppendGroupDesc(prefix, &GroupDesc{Buckets: zeros[:n]})
+			},
+		},
+		{
+			"meter config", MaxLen - 8, 1, func(n int) []byte {
+				return AppendMeterConfig(prefix, &MeterConfig{Bands: zeros[:n]})
+			},
+		},
 		{"bucket", 65528 - 16, 1, func(n int) []byte { return AppendBucket(prefix, 0, 0, 0, zeros[:n]) }},
 		{"bundle add", MaxLen - 24, 1, func(n int) []byte { return AppendBundleAdd(prefix, 1, 1, 0, message(n)) }},
 		{"group mod", 65528 - 16, 8, func(n int) []byte { return AppendGroupMod(prefix, 1, 0, 0, 1, bucket(n)) }},

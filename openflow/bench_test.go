@@ -16,7 +16,10 @@ func BenchmarkDecodeFlowStats(b *testing.B) {
 // BenchmarkAppend has what the hot path writes, and for comparison what libOpenflow encodes.
 func BenchmarkAppend(b *testing.B) {
 	all := encoders(b)
-	for _, name := range []string{"flow mod", "packet out", "bundle add", "barrier request", "group mod", "meter mod", "bundle control"} {
+	for _, name := range []string{
+		"flow mod", "packet out", "bundle add", "barrier request", "group mod", "meter mod",
+		"bundle control",
+	} {
 		b.Run(name, func(b *testing.B) {
 			f := all[name]
 			buf := make([]byte, 0, 4096)

@@ -75,7 +75,10 @@ func TestBundle(t *testing.T) {
 	checkDecode(t, "bundle_open_reply", &BundleControl{ID: 1, Type: BundleOpenReply})
 	checkDecode(t, "bundle_commit_reply", &BundleControl{ID: 1, Type: BundleCommitReply})
 	flags := BundleAtomic | BundleOrdered
-	for name, typ := range map[string]uint16{"ofctl_bundle_open": BundleOpenRequest, "ofctl_bundle_commit": BundleCommitRequest} {
+	for name, typ := range map[string]uint16{
+		"ofctl_bundle_open":   BundleOpenRequest,
+		"ofctl_bundle_commit": BundleCommitRequest,
+	} {
 		checkDecode(t, name, &BundleControl{Type: typ, Flags: flags})
 		want := golden(t, name)
 		checkEqual(t, name, AppendBundleControl(nil, xid(want), 0, typ, flags), want)
@@ -151,8 +154,9 @@ func TestBundleProperties(t *testing.T) {
 
 func TestFlowRemovedDecode(t *testing.T) {
 	checkDecode(t, "flow_removed_idle", &FlowRemoved{
-		Cookie: 0x9a, Priority: 300, Reason: FlowRemovedIdleTimeout, TableID: 20, DurationSec: 1, DurationNsec: 0x0328b740,
-		IdleTimeout: 1, Match: unhex(t, "80000004 00000001"),
+		Cookie: 0x9a, Priority: 300, Reason: FlowRemovedIdleTimeout, TableID: 20, DurationSec: 1,
+		DurationNsec: 0x0328b740,
+		IdleTimeout:  1, Match: unhex(t, "80000004 00000001"),
 	})
 	checkDecode(t, "flow_removed_delete", &FlowRemoved{
 		Cookie: 0x99, Priority: 300, Reason: FlowRemovedDelete, TableID: 20, DurationNsec: 0x03a2c940,
@@ -160,5 +164,6 @@ func TestFlowRemovedDecode(t *testing.T) {
 	})
 	msg := append(golden(t, "flow_removed_idle"), make([]byte, 8)...)
 	be.PutUint16(msg[2:], uint16(len(msg)))
-	checkInvalid(t, "something behind the match", new(FlowRemoved).Decode(msg), ErrLength, "decode flow_removed at byte 64: bad length")
+	checkInvalid(t, "something behind the match", new(FlowRemoved).Decode(msg), ErrLength,
+		"decode flow_removed at byte 64: bad length")
 }

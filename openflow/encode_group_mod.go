@@ -7,8 +7,8 @@ import (
 )
 
 // AppendGroupMod appends a group-mod. buckets come from [AppendBucket]; a delete has none. It appends nothing when the
-// buckets are malformed, when a delete has buckets (libOpenflow would leave them out of the length), or when the message
-// would be longer than MaxLen.
+// buckets are malformed, when a delete has buckets (libOpenflow would leave them out of the length), or when the
+// message would be longer than MaxLen.
 func AppendGroupMod(b []byte, xid uint32, command uint16, typ uint8, id uint32, buckets []byte) []byte {
 	if groupModFixed+len(buckets) > MaxLen || command == GroupDelete && len(buckets) > 0 {
 		return b

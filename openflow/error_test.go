@@ -73,7 +73,8 @@ func TestErrorExperimenter(t *testing.T) {
 	if err := m.Decode(golden(t, "error_bundle_bad_xid")); err != nil {
 		t.Fatal(err)
 	}
-	if m.Type != ErrorTypeExperimenter || m.Experimenter != ExperimenterONF || m.Code != BundleErrorMsgBadXid || BundleErrorMsgBadXid != uint16(2309) {
+	if m.Type != ErrorTypeExperimenter || m.Experimenter != ExperimenterONF || m.Code != BundleErrorMsgBadXid ||
+		BundleErrorMsgBadXid != uint16(2309) {
 		t.Errorf("got %+v", m)
 	}
 	if typ, ok := m.RequestType(); !ok || typ != TypeExperimenter {

@@ -24,8 +24,8 @@ const (
 	TableAll uint8 = 0xff // all tables; requests and deletes only
 )
 
-// FlowMod adds, changes or deletes flows (spec 7.3.4.1). Every field is sent as it is, so the zero value is a poor start:
-// see [NewFlowMod].
+// FlowMod adds, changes or deletes flows (spec 7.3.4.1). Every field is sent as it is, so the zero value is a poor
+// start: see [NewFlowMod].
 type FlowMod struct {
 	Cookie       uint64
 	CookieMask   uint64 // modify and delete: only flows whose cookie equals Cookie under this mask

@@ -37,7 +37,9 @@ func FuzzDecode(f *testing.F) {
 }
 
 // fuzzEntries fuzzes a function that decodes one entry of a list. step returns the entry encoded again.
-func fuzzEntries(f *testing.F, golden string, typ uint16, step func(t *testing.T, b []byte) (again, rest []byte, err error)) {
+func fuzzEntries(f *testing.F, golden string, typ uint16,
+	step func(t *testing.T, b []byte) (again, rest []byte, err error),
+) {
 	f.Helper()
 	f.Add(body(f, golden, typ))
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -88,13 +90,14 @@ func FuzzGroupDesc(f *testing.F) {
 }
 
 func FuzzMeterConfig(f *testing.F) {
-	fuzzEntries(f, "multipart_meter_config", MultipartMeterConfig, func(t *testing.T, b []byte) ([]byte, []byte, error) {
-		m, rest, err := DecodeMeterConfig(b)
-		if err == nil && walkBands(m.Bands) != nil {
-			t.Error("a band that was checked fails")
-		}
-		return AppendMeterConfig(nil, &m), rest, err
-	})
+	fuzzEntries(f, "multipart_meter_config", MultipartMeterConfig,
+		func(t *testing.T, b []byte) ([]byte, []byte, error) {
+			m, rest, err := DecodeMeterConfig(b)
+			if err == nil && walkBands(m.Bands) != nil {
+				t.Error("a band that was checked fails")
+			}
+			return AppendMeterConfig(nil, &m), rest, err
+		})
 }
 
 func FuzzPortDesc(f *testing.F) {

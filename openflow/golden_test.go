@@ -342,8 +342,8 @@ func TestGoldensEncodeExactly(t *testing.T) {
 	}
 }
 
-// TestTruncated cuts every golden at every length, once with its header as it is and once with the length put right. The
-// cut copy has no capacity behind it, so a read beyond it panics.
+// TestTruncated cuts every golden at every length, once with its header as it is and once with the length put right.
+// The cut copy has no capacity behind it, so a read beyond it panics.
 func TestTruncated(t *testing.T) {
 	for _, name := range goldenNames(t) {
 		msg := golden(t, name)

@@ -11,11 +11,13 @@ func TestHandshakeDecode(t *testing.T) {
 		Capabilities: CapFlowStats | CapTableStats | CapPortStats | CapGroupStats | CapQueueStats,
 	})
 	checkDecode(t, "ofctl_set_config", &SwitchConfig{Flags: FragDrop})
-	checkEqual(t, "get config reply", AppendGetConfigReply(nil, 1, SwitchConfig{MissSendLen: MissSendLenNoBuffer}), unhex(t, "0408000c 00000001 0000ffff"))
+	checkEqual(t, "get config reply", AppendGetConfigReply(nil, 1, SwitchConfig{MissSendLen: MissSendLenNoBuffer}),
+		unhex(t, "0408000c 00000001 0000ffff"))
 	checkDecode(t, "role_reply", &RoleReply{Role: RoleMaster, GenerationID: 5})
 	checkDecode(t, "echo_reply", &Echo{Reply: true, Data: []byte("ping")})
 	checkDecode(t, "ofctl_echo_request", &Echo{Data: []byte{}})
-	checkDecode(t, "ofctl_nicira_experimenter", &Experimenter{ID: ExperimenterNicira, Subtype: 16, Body: []byte{0, 0, 0, 2}})
+	checkDecode(t, "ofctl_nicira_experimenter",
+		&Experimenter{ID: ExperimenterNicira, Subtype: 16, Body: []byte{0, 0, 0, 2}})
 }
 
 // TestHeaderOnly has the messages that are a header and nothing else, in both directions.

@@ -9,8 +9,8 @@ import (
 	"github.com/contiv/libOpenflow/util"
 )
 
-// The encoders that are written by hand are compared with libOpenflow where that one is right. It is wrong about the out
-// group of a flow-mod, so port and group are the same number here.
+// The encoders that are written by hand are compared with libOpenflow where that one is right. It is wrong about the
+// out group of a flow-mod, so port and group are the same number here.
 
 func marshal(t *testing.T, m util.Message) []byte {
 	t.Helper()

@@ -52,7 +52,10 @@ func DecodeMeterConfig(b []byte) (m MeterConfig, rest []byte, err error) {
 	if e := validateBands(entry[meterConfigFixed:]); e != nil {
 		return m, nil, e.in("meter_config", meterConfigFixed)
 	}
-	return MeterConfig{Flags: be.Uint16(entry[2:]), ID: be.Uint32(entry[4:]), Bands: entry[meterConfigFixed:]}, rest, nil
+	return MeterConfig{
+		Flags: be.Uint16(entry[2:]), ID: be.Uint32(entry[4:]),
+		Bands: entry[meterConfigFixed:],
+	}, rest, nil
 }
 
 // MeterBand is one band of a meter (spec 7.3.4.4).

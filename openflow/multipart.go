@@ -123,8 +123,8 @@ func appendMultipartFixed(b []byte, t Type, n int, xid uint32, typ uint16, more 
 	return append(b, byte(typ>>8), byte(typ), 0, flags, 0, 0, 0, 0)
 }
 
-// AppendMultipartReply appends one part of a multipart reply; xid is that of the request. It appends nothing when body is
-// too long: then it has to be sent in several parts, all but the last with more.
+// AppendMultipartReply appends one part of a multipart reply; xid is that of the request. It appends nothing when body
+// is too long: then it has to be sent in several parts, all but the last with more.
 func AppendMultipartReply(b []byte, xid uint32, typ uint16, more bool, body []byte) []byte {
 	n := multipartFixed + len(body)
 	if n > MaxLen {

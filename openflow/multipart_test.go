@@ -2,6 +2,7 @@ package openflow
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
 	"testing"
 )
@@ -18,14 +19,18 @@ func body(t testing.TB, name string, typ uint16) []byte {
 
 func TestMultipartMore(t *testing.T) {
 	var m Multipart
-	if err := m.Decode(AppendMultipartReply(nil, 1, MultipartFlow, true, []byte{1})); err != nil || !m.More || len(m.Body) != 1 {
+	if err := m.Decode(AppendMultipartReply(nil, 1, MultipartFlow, true, []byte{1})); err != nil || !m.More ||
+		len(m.Body) != 1 {
 		t.Error(m, err)
 	}
 }
 
 func TestSwitchDescDecode(t *testing.T) {
 	b := body(t, "multipart_desc", MultipartDesc)
-	want := SwitchDesc{Manufacturer: "Nicira, Inc.", Hardware: "Open vSwitch", Software: "3.1.0", Serial: "None", Datapath: "golden"}
+	want := SwitchDesc{
+		Manufacturer: "Nicira, Inc.", Hardware: "Open vSwitch", Software: "3.1.0", Serial: "None",
+		Datapath: "golden",
+	}
 	var d SwitchDesc
 	if err := d.Decode(b); err != nil || d != want {
 		t.Errorf("%+v %v", d, err)
@@ -111,11 +116,13 @@ func TestFlowStatsRequest(t *testing.T) {
 // TestRequests compares the requests without arguments, and those with an id, with ovs-ofctl's.
 func TestRequests(t *testing.T) {
 	for name, f := range map[string]func(b []byte, xid uint32) []byte{
-		"ofctl_desc_request":         AppendDescRequest,
-		"ofctl_port_desc_request":    AppendPortDescRequest,
-		"ofctl_group_desc_request":   AppendGroupDescRequest,
-		"ofctl_port_stats_request":   func(b []byte, x uint32) []byte { return AppendPortStatsRequest(b, x, 1) },
-		"ofctl_meter_config_request": func(b []byte, x uint32) []byte { return AppendMeterConfigRequest(b, x, MeterAll) },
+		"ofctl_desc_request":       AppendDescRequest,
+		"ofctl_port_desc_request":  AppendPortDescRequest,
+		"ofctl_group_desc_request": AppendGroupDescRequest,
+		"ofctl_port_stats_request": func(b []byte, x uint32) []byte { return AppendPortStatsRequest(b, x, 1) },
+		"ofctl_meter_config_request": func(b []byte, x uint32) []byte {
+			return AppendMeterConfigRequest(b, x, MeterAll)
+		},
 	} {
 		want := golden(t, name)
 		checkEqual(t, name, f(nil, xid(want)), want)
@@ -129,7 +136,7 @@ func TestGroupDescDecode(t *testing.T) {
 		buckets []Bucket
 	}
 	out := func(port byte) []byte {
-		return unhex(t, "00000010 000000"+string("0123456789"[port/10])+string("0123456789"[port%10])+" ffff0000 00000000")
+		return unhex(t, fmt.Sprintf("00000010 000000%02d ffff0000 00000000", port))
 	}
 	want := map[uint32]group{
 		10: {GroupTypeAll, []Bucket{
@@ -153,7 +160,9 @@ func TestGroupDescDecode(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			checkEqual(t, "bucket", AppendBucket(nil, bucket.Weight, bucket.WatchPort, bucket.WatchGroup, bucket.Actions), k[:len(k)-len(rest)])
+			checkEqual(t, "bucket",
+				AppendBucket(nil, bucket.Weight, bucket.WatchPort, bucket.WatchGroup,
+					bucket.Actions), k[:len(k)-len(rest)])
 			buckets = append(buckets, bucket)
 			k = rest
 		}
@@ -257,7 +266,8 @@ func TestPortStatsDecode(t *testing.T) {
 		b = rest
 	}
 	p := got[6] // received the two packets that packet_in_tunnel6 is one of, 55 bytes each
-	if len(got) != 4 || p.RxPackets != 2 || p.RxBytes != 110 || p.TxPackets != 0 || p.RxDropped != ^uint64(0) || p.DurationSec == 0 {
+	if len(got) != 4 || p.RxPackets != 2 || p.RxBytes != 110 || p.TxPackets != 0 || p.RxDropped != ^uint64(0) ||
+		p.DurationSec == 0 {
 		t.Errorf("%+v", got)
 	}
 	if _, _, err := DecodePortStats(make([]byte, portStatsLen-1)); !errors.Is(err, ErrShort) {

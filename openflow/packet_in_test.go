@@ -49,11 +49,28 @@ func TestPacketInRejects(t *testing.T) {
 		{"match length 3", func(b []byte) { b[27] = 3 }, ErrLength, "decode packet_in: match at byte 26: bad length"},
 		{"match beyond", func(b []byte) { b[26] = 1 }, ErrShort, "decode packet_in: match at byte 26: short"},
 		{"no room for padding", func(b []byte) { b[27] = 97 }, ErrShort, "decode packet_in at byte 128: short"},
-		{"field beyond match", func(b []byte) { b[27] = 39 }, ErrShort, "decode packet_in: match: field 4 at byte 56: short"},
-		{"header beyond match", func(b []byte) { b[27] = 34 }, ErrShort, "decode packet_in: match: field 4 at byte 56: short"},
-		{"in_port length", func(b []byte) { b[31] = 0 }, ErrLength, "decode packet_in: match: field 1 at byte 31: bad length"},
-		{"in_port masked", func(b []byte) { b[30] |= 1 }, ErrLength, "decode packet_in: match: field 1 at byte 31: bad length"},
-		{"experimenter without id", func(b []byte) { b[28], b[29], b[31] = 0xff, 0xff, 0 }, ErrLength, "decode packet_in: match: field 1 at byte 31: bad length"},
+		{
+			"field beyond match", func(b []byte) { b[27] = 39 }, ErrShort,
+			"decode packet_in: match: field 4 at byte 56: short",
+		},
+		{
+			"header beyond match", func(b []byte) { b[27] = 34 }, ErrShort,
+			"decode packet_in: match: field 4 at byte 56: short",
+		},
+		{
+			"in_port length", func(b []byte) { b[31] = 0 }, ErrLength,
+			"decode packet_in: match: field 1 at byte 31: bad length",
+		},
+		{
+			"in_port masked", func(b []byte) { b[30] |= 1 }, ErrLength,
+			"decode packet_in: match: field 1 at byte 31: bad length",
+		},
+		{
+			"experimenter without id", func(b []byte) {
+				b[28], b[29], b[31] = 0xff, 0xff,
+					0
+			}, ErrLength, "decode packet_in: match: field 1 at byte 31: bad length",
+		},
 	} {
 		msg := golden(t, "packet_in_tunnel4")
 		if c.name == "no room for padding" { // one short of a whole match of 97 bytes with its padding
@@ -74,7 +91,8 @@ func TestPacketInRejects(t *testing.T) {
 
 // TestPacketInSkips has fields that a packet-in of Open vSwitch may carry and that nobody here reads.
 func TestPacketInSkips(t *testing.T) {
-	match := unhex(t, "80000004 00000003 80000408 0000000000000001 00018004 12345678 0001d910 aaaaaaaa aaaaaaaa ffffffff ffffffff ffff0008 0000000100000002")
+	match := unhex(t, "80000004 00000003 80000408 0000000000000001 00018004 12345678 "+
+		"0001d910 aaaaaaaa aaaaaaaa ffffffff ffffffff ffff0008 0000000100000002")
 	msg := appendHeader(nil, TypePacketIn, packetInFixed+matchLen(match)+2, 0)
 	msg = append(msg, make([]byte, packetInFixed-HeaderLen)...)
 	msg = append(appendMatch(msg, match), 0xff, 0xff) // padding is not looked at

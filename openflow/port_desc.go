@@ -74,7 +74,8 @@ func cString(b []byte) string {
 	return string(b)
 }
 
-// AppendPortDesc appends one entry of a [MultipartPortDesc] reply. A name of more than 15 bytes is cut, as a switch does.
+// AppendPortDesc appends one entry of a [MultipartPortDesc] reply. A name of more than 15 bytes is cut, as a switch
+// does.
 func AppendPortDesc(b []byte, p *PortDesc) []byte {
 	b = be.AppendUint32(b, uint32(p.No))
 	b = appendZeros(b, 4)

@@ -8,7 +8,10 @@ import (
 
 func TestPortStatusDecode(t *testing.T) {
 	desc := PortDesc{
-		No: 9, HWAddr: [6]byte{0xca, 0xe4, 0x19, 0xf4, 0x5a, 0x05}, Name: "gp0", Config: PortConfigDown, State: PortStateLinkDown,
+		No: 9, HWAddr: [6]byte{
+			0xca, 0xe4, 0x19, 0xf4, 0x5a,
+			0x05,
+		}, Name: "gp0", Config: PortConfigDown, State: PortStateLinkDown,
 		Curr: 0x840, CurrSpeed: 10_000_000,
 	}
 	checkDecode(t, "port_status_add", &PortStatus{Reason: PortAdd, Desc: desc})

@@ -1,7 +1,7 @@
 package openflow
 
-// SwitchDesc says in words what the switch is (spec 7.3.5.1). The texts are as the switch sent them, each up to its first
-// zero byte, and are not checked for printable characters.
+// SwitchDesc says in words what the switch is (spec 7.3.5.1). The texts are as the switch sent them, each up to its
+// first zero byte, and are not checked for printable characters.
 type SwitchDesc struct {
 	Manufacturer string
 	Hardware     string

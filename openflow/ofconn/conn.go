@@ -14,18 +14,15 @@ const (
 
 // Options bound what a connection may use. A zero field has its default.
 type Options struct {
-	// WriteTimeout is how long the peer may take no byte while some wait for
-	// it. Default: 5 s.
+	// WriteTimeout is how long queued bytes may wait without the peer taking any. Default: 5 s.
 	WriteTimeout time.Duration
 	// MaxQueue is how many bytes may wait for the peer. Default: 1 MiB.
 	MaxQueue int
-	// ReadBuffer is how many bytes one read may bring. The buffer starts
-	// small and grows to ReadBuffer plus one message of the greatest length.
-	// Default: 64 KiB.
+	// ReadBuffer is how many bytes one read may bring. The buffer starts small and grows to ReadBuffer plus one message
+	// of the greatest length. Default: 64 KiB.
 	ReadBuffer int
-	// Drained, if set, is called by Run's goroutine each time that the queue
-	// has become empty. Whoever has more to send than MaxQueue sends a part
-	// and goes on from here. No lock of the Conn is held.
+	// Drained, if set, is called by Run's goroutine whenever the queue has become empty, without a lock of the Conn: a
+	// sender with more than MaxQueue continues from here.
 	Drained func()
 }
 
@@ -41,9 +38,8 @@ type Conn struct {
 	reason  error // of the first Close; guarded by closeMu
 }
 
-// New returns a Conn over nc, which belongs to it from then on. It starts no
-// goroutine and does no I/O; somebody has to run Run before the first Write
-// can be relied on to leave.
+// New returns a Conn over nc, which it then owns. It starts no goroutine and does no I/O: what Write queues leaves only
+// while the caller runs Run.
 func New(nc net.Conn, o Options) *Conn {
 	if o.WriteTimeout <= 0 {
 		o.WriteTimeout = 5 * time.Second
@@ -60,10 +56,9 @@ func New(nc net.Conn, o Options) *Conn {
 	return c
 }
 
-// Close ends the connection at once and discards what waits to be written:
-// see Flush. The first reason is kept and is what every call returns from
-// then on; nil stands for ErrClosed. It does not wait for the peer, except that
-// TLS tries for some seconds to say goodbye when its socket is full.
+// Close closes the connection at once and discards what is queued: see Flush. Every call returns the first reason from
+// then on; nil stands for ErrClosed. It does not wait for the peer, except that TLS may take seconds to send its close
+// alert.
 func (c *Conn) Close(reason error) {
 	if reason == nil {
 		reason = ErrClosed
@@ -80,8 +75,7 @@ func (c *Conn) Close(reason error) {
 	}
 	nc := c.nc
 	if tls, ok := nc.(interface{ NetConn() net.Conn }); ok && c.Queued() > 0 {
-		// A TLS connection says goodbye when it is closed, which waits for a
-		// peer that does not read.
+		// Closing a TLS connection sends an alert, which waits for a peer that does not read.
 		nc = tls.NetConn()
 	}
 	_ = nc.Close() // the reason is known already
@@ -103,10 +97,10 @@ func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }
 // LocalAddr is our own address.
 func (c *Conn) LocalAddr() net.Addr { return c.nc.LocalAddr() }
 
-// NetConn is the connection that the Conn was made of, for what only its type
-// knows (a TLS peer's certificate). It must not be read, written or closed.
+// NetConn is the connection that the Conn was made of, for what only its type knows (a TLS peer's certificate). It must
+// not be read, written or closed.
 func (c *Conn) NetConn() net.Conn { return c.nc }
 
-// SetReadDeadline bounds the time that Fill blocks; the zero time removes the
-// bound. It may be called while Fill blocks.
+// SetReadDeadline bounds the time that Fill blocks; the zero time removes the bound. It may be called while Fill
+// blocks.
 func (c *Conn) SetReadDeadline(t time.Time) error { return c.nc.SetReadDeadline(t) }

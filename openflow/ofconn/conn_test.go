@@ -10,14 +10,16 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
-// message returns a well-framed message of n bytes whose xid is seq and whose
-// body can be recognised.
+// message returns a well-framed message of n bytes whose xid is seq and whose body can be recognised.
 func message(seq uint32, n int) []byte {
 	b := make([]byte, n)
 	b[0], b[1] = 4, 2
@@ -263,8 +265,7 @@ func pair(t testing.TB, network string) (ours, theirs net.Conn) {
 	return ours, theirs
 }
 
-// small makes the socket buffers small, yet large enough not to wait for delayed
-// acknowledgements.
+// small makes the socket buffers small, yet large enough not to wait for delayed acknowledgements.
 func small(t *testing.T, conns ...net.Conn) {
 	t.Helper()
 	for _, nc := range conns {
@@ -302,6 +303,7 @@ func TestOrderThroughSlowPeer(t *testing.T) {
 			for i := range sizes {
 				sizes[i] = 8 + rnd.IntN(3000)
 			}
+			var written atomic.Bool
 			read := make(chan error, 1)
 			go func() {
 				peer := New(theirs, Options{})
@@ -319,8 +321,8 @@ func TestOrderThroughSlowPeer(t *testing.T) {
 							read <- errors.New("out of order or damaged")
 							return
 						}
-						if seq++; seq%100 == 0 {
-							time.Sleep(time.Millisecond)
+						for seq++; seq%100 == 0 && c.Queued() == 0 && !written.Load(); {
+							runtime.Gosched() // slower than the writers
 						}
 					}
 				}
@@ -352,6 +354,7 @@ func TestOrderThroughSlowPeer(t *testing.T) {
 				})
 			}
 			wg.Wait()
+			written.Store(true)
 			if err := <-read; err != nil {
 				t.Fatal(err)
 			}
@@ -480,24 +483,26 @@ func TestFlushAndDrained(t *testing.T) {
 }
 
 func TestWriteBufferShrinks(t *testing.T) {
-	ours, theirs := pair(t, "pipe")
-	c := New(ours, Options{})
-	run(t, c)
-	go io.Copy(io.Discard, theirs)
-	if err := c.Write(bytes.Repeat(message(1, 1000), 500)); err != nil {
-		t.Fatal(err)
-	}
-	if err := c.Flush(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if !c.out.large() {
-		t.Fatal("no large buffer after a burst")
-	}
-	for deadline := time.Now().Add(10 * time.Second); c.out.large(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("still large")
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := pair(t, "pipe")
+		c := New(ours, Options{})
+		run(t, c)
+		go io.Copy(io.Discard, theirs)
+		if err := c.Write(bytes.Repeat(message(1, 1000), 500)); err != nil {
+			t.Fatal(err)
 		}
-	}
+		if err := c.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if !c.out.large() {
+			t.Fatal("no large buffer after a burst")
+		}
+		time.Sleep(idleQueue)
+		synctest.Wait()
+		if c.out.large() {
+			t.Errorf("still large after %s", idleQueue)
+		}
+	})
 }
 
 func TestCloseReason(t *testing.T) {
@@ -531,22 +536,31 @@ func TestCloseReason(t *testing.T) {
 	}
 }
 
+// TestCloseDuringWrite closes the connection after the peer has taken some bytes of a stream without end.
 func TestCloseDuringWrite(t *testing.T) {
 	for _, network := range networks {
 		for i := range 20 {
 			ours, theirs := pair(t, network)
 			c := New(ours, Options{})
 			done := run(t, c)
-			go io.Copy(io.Discard, theirs)
-			var wg sync.WaitGroup
-			wg.Go(func() {
-				for c.Write(message(1, 5000)) == nil {
+			ended := make(chan error, 1)
+			go func() {
+				for {
+					if err := c.Write(message(1, 5000)); err != nil {
+						ended <- err
+						return
+					}
 				}
-			})
-			time.Sleep(time.Duration(i) * 100 * time.Microsecond)
+			}()
+			if _, err := io.CopyN(io.Discard, theirs, int64(1+i*1000)); err != nil {
+				t.Fatal(err)
+			}
 			c.Close(nil)
-			wg.Wait()
-			<-done
+			for what, err := range map[string]error{"Write": <-ended, "Run": <-done} {
+				if !errors.Is(err, ErrClosed) && !errors.Is(err, ErrSlowPeer) {
+					t.Errorf("%s: %s: %v", network, what, err)
+				}
+			}
 		}
 	}
 }

@@ -1,12 +1,9 @@
-// Package ofconn moves OpenFlow messages over one connection: it frames what
-// arrives and writes what leaves, without an allocation per message and
-// without ever blocking the one who writes.
+// Package ofconn moves OpenFlow messages over one connection: it frames input and queues output, without an allocation
+// per message and without ever blocking the writer.
 //
-// A Conn serves three callers at the same time, one of each: a reader (Fill
-// and Next), a writer (Write, calls serialised by the caller), and the
-// goroutine that runs Run. Close, Err and Queued may be called by
-// anybody at any time.
+// A Conn serves three callers at the same time, one of each: a reader (Fill and Next), a writer (Write, calls
+// serialized by the caller), and the goroutine that runs Run. Close, Err and Queued may be called at any time.
 //
-// The package knows nothing of a message beyond the four header bytes that
-// carry its version, type and length (OpenFlow 1.3.5 section 7.1.1).
+// The package knows nothing of a message beyond the four header bytes that carry its version, type and length (OpenFlow
+// 1.3.5 section 7.1.1).
 package ofconn

@@ -16,12 +16,12 @@ const (
 // httpHeads are how requests, and answers, of HTTP begin.
 var httpHeads = []string{"GET ", "POST", "HEAD", "PUT ", "DELE", "OPTI", "PATC", "CONN", "TRAC", "PRI ", "HTTP"}
 
-// firstForeign is below the first byte of all of them and above every version
-// of OpenFlow there is (6.3.1: a HELLO may name a later one).
+// firstForeign is below the first byte of all of them and above every version of OpenFlow there is (6.3.1: a HELLO may
+// name a later one).
 const firstForeign = 0x14
 
-// Protocol tells which protocol a connection begins with from its first four
-// bytes or more, "" for OpenFlow and what else is not known.
+// Protocol tells which protocol a connection begins with from its first four bytes or more, "" for OpenFlow and what
+// else is not known.
 func Protocol(b []byte) string {
 	if len(b) < 4 {
 		return ""

@@ -10,16 +10,14 @@ import (
 )
 
 const (
-	// firstBuffer is where a read buffer starts and returns to: a thousand
-	// idle switches take 4 MiB.
+	// firstBuffer is where a read buffer starts and returns to: a thousand idle switches take 4 MiB.
 	firstBuffer = 4 << 10
-	// smallReads is how many reads in a row must have been content with a
-	// quarter of a grown buffer before it shrinks.
+	// smallReads is how many reads in a row must have fit into a quarter of a grown buffer before it shrinks.
 	smallReads = 8
 )
 
-// reader is the inbound half of a Conn; only the goroutine that calls Fill
-// and Next touches it. buf[r:w] has arrived and was not given out.
+// reader is the inbound half of a Conn; only the goroutine that calls Fill and Next touches it. buf[r:w] is what
+// Next has not returned.
 type reader struct {
 	buf   []byte
 	r, w  int
@@ -27,12 +25,9 @@ type reader struct {
 	small int  // reads in a row that needed no more than a quarter of buf
 }
 
-// Next returns the next message that is buffered whole, header included, or
-// ok false if there is none. The bytes are the buffer's own: they are valid
-// until the next Fill and may be changed by the caller. A header whose length
-// is below 8 is where Next stops; the Fill that follows returns the error, so
-// the messages before it are not lost. A message of another version than 1.3
-// is delivered.
+// Next returns the next whole message in the buffer, header included, or ok false if there is none. The bytes are valid
+// until the next Fill and may be changed by the caller. Messages of any version are returned. At a header whose length
+// is below 8 Next stops, and the Fill that follows returns the error.
 func (c *Conn) Next() (msg []byte, ok bool) {
 	in := &c.in
 	if in.w-in.r < headerLen {
@@ -47,15 +42,11 @@ func (c *Conn) Next() (msg []byte, ok bool) {
 	return msg, true
 }
 
-// Fill blocks until at least one whole message is buffered that Next has not
-// given out; if one is already, it returns at once. It invalidates what Next
-// has returned. One call reads as much as has arrived and fits.
+// Fill blocks until at least one whole message is buffered that Next has not returned. It reads as much as has arrived
+// and fits, and invalidates what Next has returned.
 //
-// The errors: LengthError for a header whose length is below 8 (as soon as
-// that length is seen), ForeignError for what begins like a message of another
-// protocol, ErrPeerClosed, ErrTruncated, ErrTimeout, the reason of
-// Close if the connection was closed here, or the connection's own. All but
-// ErrTimeout are final; Fill does not close the connection.
+// Errors are LengthError, ForeignError, ErrPeerClosed, ErrTruncated, ErrTimeout, the reason of Close, or the
+// connection's own. All but ErrTimeout are final; Fill does not close the connection.
 func (c *Conn) Fill() error {
 	in := &c.in
 	for {
@@ -86,8 +77,7 @@ func (c *Conn) Fill() error {
 	}
 }
 
-// next returns how many bytes the message at the front needs in all, 0 if it
-// is there whole.
+// next returns how many bytes the message at the front needs in all, 0 if it is there whole.
 func (in *reader) next() (need int, err error) {
 	have := in.w - in.r
 	if have < 4 {
@@ -109,9 +99,8 @@ func (in *reader) next() (need int, err error) {
 	return 0, nil
 }
 
-// makeRoom moves what is left to the front and gives the buffer a size that
-// the message at the front fits into: larger after a read that filled it,
-// small again after some that did not nearly.
+// makeRoom moves the remaining bytes to the front and resizes the buffer so that the first message fits: larger after a
+// read that filled it, small again after smallReads.
 func (in *reader) makeRoom(need, readBuffer int) {
 	have := in.w - in.r
 	size := max(len(in.buf), firstBuffer)

@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	// writeChunk is how much the writer hands over at once. The deadline is
-	// for each chunk, so a slow path is told from a peer that does not read.
+	// writeChunk is the size of one write. The deadline is per chunk, which tells a slow path from a peer that does not
+	// read.
 	writeChunk = 64 << 10
 	// keepQueue is the capacity that an idle queue keeps.
 	keepQueue = 4 << 10
@@ -27,7 +27,7 @@ type writer struct {
 	pending []byte    // waits for the writer goroutine
 	taken   int       // bytes that the writer goroutine has taken and not written
 	since   time.Time // when the queue was last empty
-	spare   []byte    // the buffer that pending takes turns with
+	spare   []byte    // the buffer that pending alternates with
 	drained chan struct{}
 	direct  *direct // nil: no write can be tried without blocking
 
@@ -37,14 +37,12 @@ type writer struct {
 // queued returns the bytes that wait; mu is held.
 func (out *writer) queued() int { return len(out.pending) + out.taken }
 
-// Write sends b, which holds whole messages, and never blocks: if nothing
-// waits, one write is tried at once in the caller's goroutine (TCP and Unix
-// sockets), and what is left is copied for Run to send. The order of bytes is
-// kept; b may be used again as soon as Write returns. Calls must not overlap.
+// Write sends b, which holds whole messages, and never blocks: if the queue is empty it tries one write in the caller's
+// goroutine (TCP and Unix sockets), and copies the rest into the queue for Run. b may be reused when it returns. Calls
+// must not overlap.
 //
-// If more than Options.MaxQueue bytes would wait, the connection is closed
-// with a SlowPeerError. Write returns the reason of Close once it is closed;
-// an error of the connection itself closes it.
+// If more than Options.MaxQueue bytes would be queued, the connection is closed with a SlowPeerError. An error of the
+// connection itself closes it. On a closed connection Write returns the reason of Close.
 func (c *Conn) Write(b []byte) error {
 	select {
 	case <-c.closed:
@@ -85,7 +83,7 @@ func (c *Conn) send(b []byte) error {
 	out.pending = append(out.pending, b...)
 	select {
 	case out.wake <- struct{}{}:
-	default: // it knows
+	default: // woken already
 	}
 	return nil
 }
@@ -97,9 +95,8 @@ func (c *Conn) Queued() int {
 	return c.out.queued()
 }
 
-// Run sends what Write could not send at once, until the connection is closed
-// or ctx ends, which closes it. It returns the reason. It is the body of the
-// connection's one goroutine, which belongs to the caller.
+// Run sends what Write could not send at once, until the connection is closed or ctx ends, which closes it. It returns
+// the reason. It is the body of the connection's one goroutine, which belongs to the caller.
 func (c *Conn) Run(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() { c.Close(context.Cause(ctx)) })
 	defer stop()
@@ -142,7 +139,7 @@ func (c *Conn) drain() error {
 				return err
 			}
 		}
-		out.giveBack(b)
+		out.recycle(b)
 	}
 }
 
@@ -166,7 +163,7 @@ func (c *Conn) writeChunk(b []byte) (int, error) {
 	return n, nil
 }
 
-// writeError names what a failed write means. A peer that has ended its side is nobody's fault, whether a read or a write finds out.
+// writeError maps the error of a write. A peer that has closed its side gives the same error as on a read.
 func writeError(err error) error {
 	if errors.Is(err, syscall.EPIPE) {
 		return fmt.Errorf("%w: %w", ErrPeerClosed, err)
@@ -198,21 +195,21 @@ func (out *writer) wrote(n int) {
 	out.taken -= n
 }
 
-// giveBack keeps a written buffer for the next turn.
-func (out *writer) giveBack(b []byte) {
+// recycle keeps a written buffer for take.
+func (out *writer) recycle(b []byte) {
 	out.mu.Lock()
 	defer out.mu.Unlock()
 	out.spare = b[:0]
 }
 
-// large reports whether the buffers are worth giving up.
+// large reports whether shrink would free memory.
 func (out *writer) large() bool {
 	out.mu.Lock()
 	defer out.mu.Unlock()
 	return cap(out.pending)+cap(out.spare) > 2*keepQueue
 }
 
-// shrink gives up large buffers that have been idle.
+// shrink frees large buffers that are idle.
 func (out *writer) shrink() {
 	out.mu.Lock()
 	defer out.mu.Unlock()
@@ -224,9 +221,8 @@ func (out *writer) shrink() {
 	}
 }
 
-// Flush blocks until nothing waits to be sent, ctx ends or the connection is
-// closed; it returns ctx's cause or the reason. It needs Run to be running.
-// It is for the last message before a Close.
+// Flush blocks until nothing waits to be sent, ctx ends or the connection is closed; it returns ctx's cause or the
+// reason. It needs Run to be running. It is for the last message before a Close.
 func (c *Conn) Flush(ctx context.Context) error {
 	out := &c.out
 	out.mu.Lock()
@@ -249,9 +245,8 @@ func (c *Conn) Flush(ctx context.Context) error {
 	}
 }
 
-// direct tries a write that does not block. It goes around net.Conn, whose
-// Write would wait, and hands the file descriptor to write(2) itself; Go's
-// sockets are non-blocking, so a full one answers EAGAIN.
+// direct tries a write that does not block. It goes around net.Conn, whose Write would wait, and hands the file
+// descriptor to write(2) itself; Go's sockets are non-blocking, so a full one answers EAGAIN.
 type direct struct {
 	raw  syscall.RawConn
 	call func(fd uintptr) // d.once, bound once: binding allocates
@@ -284,8 +279,7 @@ func newDirect(nc net.Conn) *direct {
 // write returns how many bytes of b the socket took, 0 if it is full.
 func (d *direct) write(b []byte) (int, error) {
 	d.b, d.n, d.err = b, 0, nil
-	// Control and not Write: it takes no lock that a blocked writer holds and
-	// is not bound by the writer's deadline.
+	// Control and not Write: it takes no lock that a blocked writer holds and is not bound by the writer's deadline.
 	err := d.raw.Control(d.call)
 	d.b = nil
 	if err == nil {

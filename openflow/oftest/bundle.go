@@ -13,8 +13,7 @@ type bundle struct {
 	messages []bundled
 }
 
-// bundled is one message of a bundle, with the message that added it: OVS
-// returns that one's start in an error.
+// bundled is one message of a bundle, with the message that added it: OVS returns that one's start in an error.
 type bundled struct{ outer, inner []byte }
 
 func badBundle(code uint16) *refusal { return &refusal{openflow.ErrorTypeExperimenter, code} }
@@ -98,8 +97,8 @@ func (c *Session) openBundle(id uint32, flags uint16) *bundle {
 	return b
 }
 
-// bundleAdd adds a message. As with OVS it opens a bundle that is not open,
-// and a message that is refused leaves the bundle as it was.
+// bundleAdd adds a message. As with OVS it opens a bundle that is not open, and a message that is refused leaves the
+// bundle as it was.
 func (c *Session) bundleAdd(xid uint32, outer []byte, m *openflow.BundleAdd) *refusal {
 	h, err := openflow.DecodeHeader(m.Message)
 	if err != nil {
@@ -126,8 +125,8 @@ func (c *Session) bundleAdd(xid uint32, outer []byte, m *openflow.BundleAdd) *re
 	return nil
 }
 
-// commit does all of a bundle or nothing. The message that fails is answered
-// with its own error, then the commit with msg_failed.
+// commit does all of a bundle or nothing. The message that fails is answered with its own error, then the commit with
+// msg_failed.
 func (s *Switch) commit(c *Session, b *bundle) *refusal {
 	outs := len(s.outs)
 	s.bundling = true

@@ -16,12 +16,10 @@ const (
 	ctTracked     = 0x20
 )
 
-// ctIdle is how long a connection is kept without traffic, as OVS keeps one of
-// ICMP.
+// ctIdle is how long a connection is kept without traffic, as OVS keeps one of ICMP.
 const ctIdle = 30 * time.Second
 
-// connKey is one direction of a connection. For ICMP both ports are the
-// identifier.
+// connKey is one direction of a connection. For ICMP both ports are the identifier.
 type connKey struct {
 	zone         uint16
 	proto        uint8
@@ -34,16 +32,15 @@ func (k connKey) reversed() connKey {
 	return k
 }
 
-// connEntry is one committed connection, found by the key of its first
-// direction.
+// connEntry is one committed connection, found by the key of its first direction.
 type connEntry struct {
 	mark    uint32
 	replied bool
 	used    int64
 }
 
-// connOf returns the packet's key in a zone; opens is false for what cannot
-// open a connection (an echo reply), ok for what is not tracked at all.
+// connOf returns the packet's key in a zone; opens is false for what cannot open a connection (an echo reply), ok for
+// what is not tracked at all.
 func (p *packetState) connOf(zone uint16) (k connKey, opens, ok bool) {
 	h, ok := p.IP()
 	if !ok || len(h.L4) < 8 || !p.checksumsRight() {
@@ -73,8 +70,7 @@ func (p *packetState) connOf(zone uint16) (k connKey, opens, ok bool) {
 	return k, opens, true
 }
 
-// checksumsRight reports whether the IP packet's checksums are right: OVS takes
-// a packet for invalid if they are not.
+// checksumsRight reports whether the IP packet's checksums are right: OVS takes a packet for invalid if they are not.
 func (p *packetState) checksumsRight() bool {
 	h, ok := p.IP()
 	if !ok {
@@ -123,9 +119,8 @@ func sum(b []byte, start uint16) uint16 {
 	return uint16(n)
 }
 
-// track looks the packet's connection up and sets ct_state, ct_zone and
-// ct_mark on the packet; it commits a new connection if asked to. exec are the
-// actions on the connection.
+// track looks the packet's connection up and sets ct_state, ct_zone and ct_mark on the packet; it commits a new
+// connection if asked to. exec are the actions on the connection.
 func (s *Switch) track(p *packetState, zone uint16, commit bool, exec []byte) {
 	p.CTZone, p.CTMark, p.CTState = zone, 0, ctTracked|ctInvalid
 	k, opens, ok := p.connOf(zone)

@@ -11,8 +11,7 @@ import (
 	"github.com/eosin-sdn/eosin/openflow/oftext"
 )
 
-// entry is one flow. It is replaced and not changed, but for its counters, so
-// that a bundle can be taken back.
+// entry is one flow. It is replaced and not changed, but for its counters, so that a bundle can be taken back.
 type entry struct {
 	key          string // priority and canonical match
 	instructions []byte
@@ -55,8 +54,8 @@ func (t *flowTable) sorted() []*entry {
 	return t.order
 }
 
-// lookup returns the flow of highest priority that matches. Two of the same
-// priority are tried in the order of their matches.
+// lookup returns the flow of highest priority that matches. Two of the same priority are tried in the order of their
+// matches.
 func (t *flowTable) lookup(p *packetState) *entry {
 	for _, e := range t.sorted() {
 		if p.matches(e.match()) {
@@ -142,8 +141,7 @@ func (s *Switch) flowMod(m *openflow.FlowMod) *refusal {
 	return nil
 }
 
-// checkTable refuses tables that a flow-mod cannot change. OVS keeps the last
-// one to itself.
+// checkTable refuses tables that a flow-mod cannot change. OVS keeps the last one to itself.
 func (s *Switch) checkTable(id uint8) *refusal {
 	switch {
 	case id == openflow.TableMax:
@@ -247,8 +245,7 @@ func (s *Switch) selectFlows(table uint8, all bool, f *filter) []*entry {
 	return found
 }
 
-// outputsTo reports whether an action of the given type with this port or
-// group is among the instructions.
+// outputsTo reports whether an action of the given type with this port or group is among the instructions.
 func outputsTo(instructions []byte, typ uint16, id uint32) bool {
 	for i := range tlvs(instructions) {
 		if t := be.Uint16(i); t != openflow.InstructionApplyActions && t != openflow.InstructionWriteActions {
@@ -276,8 +273,7 @@ func tlvs(b []byte) func(yield func([]byte) bool) {
 	}
 }
 
-// Expire removes the flows whose idle or hard timeout has passed by the
-// switch's clock, and returns how many.
+// Expire removes the flows whose idle or hard timeout has passed by the switch's clock, and returns how many.
 func (s *Switch) Expire() int {
 	s.lock()
 	defer s.mu.Unlock()
@@ -306,8 +302,7 @@ func (s *Switch) Expire() int {
 	return n
 }
 
-// Flows returns copies of all flows, ordered by table, descending priority
-// and match.
+// Flows returns copies of all flows, ordered by table, descending priority and match.
 func (s *Switch) Flows() []openflow.FlowStats {
 	s.lock()
 	defer s.mu.Unlock()

@@ -146,7 +146,8 @@ func TestTimeoutsAndFlowRemoved(t *testing.T) {
 			f.Cookie = uint64(priority)
 		})
 	}
-	c.ok(timed(4, 10, 0, match(flow.Match{}.InPort(1))), timed(3, 0, 12, nil), timed(2, 10, 0, nil), timed(1, 0, 0, nil))
+	c.ok(timed(4, 10, 0, match(flow.Match{}.InPort(1))), timed(3, 0, 12, nil), timed(2, 10, 0, nil),
+		timed(1, 0, 0, nil))
 	now.add(9 * time.Second)
 	if n := sw.Expire(); n != 0 {
 		t.Errorf("%d expired early", n)
@@ -254,7 +255,8 @@ func TestBundle(t *testing.T) {
 	b := openflow.AppendBundleAdd(nil, 300, 2, flags, add(0, 50, 1, nil, nil))
 	binary.BigEndian.PutUint32(b[28:], 299)
 	b = openflow.AppendBundleControl(b, 301, 3, openflow.BundleDiscardRequest, flags)
-	b = openflow.AppendBundleAdd(b, 302, 4, flags, openflow.AppendMeterMod(nil, 1, openflow.MeterAdd, openflow.MeterPktps, 1, 5, 0))
+	b = openflow.AppendBundleAdd(b, 302, 4, flags,
+		openflow.AppendMeterMod(nil, 1, openflow.MeterAdd, openflow.MeterPktps, 1, 5, 0))
 	c.wantErrors(c.do(b), [2]uint16{openflow.ErrorTypeExperimenter, openflow.BundleErrorMsgBadXid},
 		[2]uint16{openflow.ErrorTypeExperimenter, openflow.BundleErrorBadID},
 		[2]uint16{openflow.ErrorTypeExperimenter, openflow.BundleErrorMsgUnsup})
@@ -269,7 +271,8 @@ func TestLongDump(t *testing.T) {
 	const n = 2500
 	var b []byte
 	for i := range n {
-		b = append(b, add(uint8(i%3), uint16(i), uint64(i), match(flow.Match{}.InPort(1).VLAN(uint16(i))), output(2))...)
+		b = append(b, add(uint8(i%3), uint16(i), uint64(i), match(flow.Match{}.InPort(1).VLAN(uint16(i))),
+			output(2))...)
 	}
 	c.ok(b)
 	dump := func(r openflow.FlowStatsRequest) (flows, parts int) {
@@ -333,7 +336,8 @@ func TestConcurrent(t *testing.T) {
 		wg.Go(func() {
 			for n := range 100 {
 				c.step(add(uint8(i), uint16(n), 1, nil, output(openflow.PortFlood)))
-				c.step(openflow.AppendPacketOut(nil, 1, 1, flow.Actions(nil).Output(openflow.PortTable), frame(macA, macB, -1)))
+				c.step(openflow.AppendPacketOut(nil, 1, 1, flow.Actions(nil).Output(openflow.PortTable),
+					frame(macA, macB, -1)))
 			}
 			c.do()
 		})

@@ -11,8 +11,7 @@ import (
 	"github.com/eosin-sdn/eosin/openflow/packet"
 )
 
-// FuzzFrame puts any frame through a pipeline that looks at and changes what
-// it can.
+// FuzzFrame puts any frame through a pipeline that looks at and changes what it can.
 func FuzzFrame(f *testing.F) {
 	f.Add(frame(macA, macB, 5))
 	f.Add(echo(macB, macA, ipB, ipA, 5, 8, 9))
@@ -24,7 +23,8 @@ func FuzzFrame(f *testing.F) {
 	ip := m.EthType(packet.EtherTypeIPv4)
 	dscp := flow.Actions{0, 25, 0, 16, 0x80, 0, 8 << 1, 1, 46, 0, 0, 0, 0, 0, 0, 0}
 	c.ok(
-		add(0, 9, 1, match(ip.IPProto(packet.ProtoICMP).ICMPType(8)), apply(append(dscp, none.CTCommit(7, 5).CTRecirculate(7, 2)...))),
+		add(0, 9, 1, match(ip.IPProto(packet.ProtoICMP).ICMPType(8)),
+			apply(append(dscp, none.CTCommit(7, 5).CTRecirculate(7, 2)...))),
 		add(0, 8, 1, match(ip.CTState(0, flow.CTTracked)), apply(none.CTRecirculate(7, 2))),
 		add(0, 8, 1, match(m.EthType(packet.EtherTypeIPv6)), apply(append(dscp, none.CTRecirculate(7, 2)...))),
 		add(0, 7, 1, match(m.EthType(packet.EtherTypeARP).ARPOp(1).ARPSender(ipA)), output(2)),
@@ -41,8 +41,7 @@ func FuzzFrame(f *testing.F) {
 	})
 }
 
-// FuzzSession sends anything after the hello; the switch answers an echo or
-// ends the session.
+// FuzzSession sends anything after the hello; the switch answers an echo or ends the session.
 func FuzzSession(f *testing.F) {
 	for _, tc := range likeOVS() {
 		f.Add(bytes.Join(tc.msgs, nil))

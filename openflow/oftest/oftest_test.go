@@ -151,7 +151,10 @@ func echo(dst, src packet.MAC, to, from netip.Addr, vid int, typ uint8, id uint1
 func ports(n int) []Port {
 	var p []Port
 	for i := 1; i <= n; i++ {
-		p = append(p, Port{No: openflow.PortNo(i), Name: "p" + string(rune('0'+i)), MAC: [6]byte{2, 1, 0, 0, 0, byte(i)}})
+		p = append(p, Port{
+			No: openflow.PortNo(i), Name: "p" + string(rune('0'+i)),
+			MAC: [6]byte{2, 1, 0, 0, 0, byte(i)},
+		})
 	}
 	return p
 }
@@ -287,7 +290,8 @@ func TestFaults(t *testing.T) {
 	sw := New(Options{}, ports(1)...)
 	c := connect(t, sw)
 	sw.SetFaults(Faults{Refuse: func(msg []byte) (typ, code uint16, refuse bool) {
-		return openflow.ErrorTypeFlowModFailed, openflow.FlowModFailedTableFull, openflow.Type(msg[1]) == openflow.TypeFlowMod && len(sw.table(0).entries) == 1
+		return openflow.ErrorTypeFlowModFailed, openflow.FlowModFailedTableFull,
+			openflow.Type(msg[1]) == openflow.TypeFlowMod && len(sw.table(0).entries) == 1
 	}})
 	c.wantErrors(c.do(add(0, 1, 1, nil, nil), add(0, 2, 1, nil, nil), add(0, 3, 1, nil, nil)),
 		[2]uint16{openflow.ErrorTypeFlowModFailed, openflow.FlowModFailedTableFull},
@@ -352,7 +356,8 @@ func TestRoles(t *testing.T) {
 		t.Errorf("%+v, %v", r, err)
 	}
 	var told openflow.RoleStatus
-	if got := a.do(); len(got) != 1 || told.Decode(got[0]) != nil || told.Role != openflow.RoleSlave || told.GenerationID != 6 {
+	if got := a.do(); len(got) != 1 || told.Decode(got[0]) != nil || told.Role != openflow.RoleSlave ||
+		told.GenerationID != 6 {
 		t.Errorf("the master that was replaced got %x", got)
 	}
 	a.wantErrors(a.do(add(0, 1, 1, nil, nil)), [2]uint16{openflow.ErrorTypeBadRequest, openflow.BadRequestIsSlave})

@@ -20,9 +20,8 @@ import (
 	"github.com/eosin-sdn/eosin/openflow/packet"
 )
 
-// The golden file says what Open vSwitch 3.1.0 (userspace datapath) answered
-// to the cases below; the fake has to answer the same. It is written again
-// from a bridge with two internal ports, numbers 1 and 2, that are up and silent, by
+// The golden file says what Open vSwitch 3.1.0 (userspace datapath) answered to the cases below; the fake has to answer
+// the same. It is written again from a bridge with two internal ports, numbers 1 and 2, that are up and silent, by
 //
 //	go test ./openflow/oftest -run TestLikeOVS -ovs /run/openvswitch/BRIDGE.mgmt
 var ovs = flag.String("ovs", "", "management socket of a bridge to record testdata/ovs.golden from")
@@ -108,9 +107,12 @@ func likeOVS() []struct {
 			}),
 		}},
 		{"modify keeps the cookie", [][]byte{
-			add(0, 5, 1, match(m.InPort(1)), nil), add(0, 6, 2, match(m.InPort(1).VLAN(1)), nil), add(0, 7, 3, nil, nil),
-			mod(openflow.FlowModify, match(m.InPort(1)), func(f *openflow.FlowMod) { f.Cookie, f.Instructions = 9, output(1) }),
-			mod(openflow.FlowModifyStrict, nil, func(f *openflow.FlowMod) { f.Priority, f.Instructions = 7, output(2) }),
+			add(0, 5, 1, match(m.InPort(1)), nil), add(0, 6, 2, match(m.InPort(1).VLAN(1)), nil), add(0, 7, 3, nil,
+				nil),
+			mod(openflow.FlowModify, match(m.InPort(1)),
+				func(f *openflow.FlowMod) { f.Cookie, f.Instructions = 9, output(1) }),
+			mod(openflow.FlowModifyStrict, nil,
+				func(f *openflow.FlowMod) { f.Priority, f.Instructions = 7, output(2) }),
 			mod(openflow.FlowModify, match(m.InPort(7)), func(f *openflow.FlowMod) { f.Instructions = output(2) }),
 		}},
 		{"deletes", [][]byte{
@@ -147,7 +149,8 @@ func likeOVS() []struct {
 		}},
 		{"bundle fails", [][]byte{
 			add(0, 1, 1, nil, output(1)), groupAdd(3),
-			bundleOf(1, mod(openflow.FlowDelete, nil, nil), groupAdd(4), add(0, 2, 2, nil, apply(none.Group(4))), groupAdd(3)),
+			bundleOf(1, mod(openflow.FlowDelete, nil, nil), groupAdd(4), add(0, 2, 2, nil, apply(none.Group(4))),
+				groupAdd(3)),
 		}},
 		{"bundle succeeds", [][]byte{
 			add(0, 1, 1, nil, output(1)),
@@ -184,20 +187,24 @@ func likeOVS() []struct {
 			table(1, frame(macB, macA, 7<<13)),
 		)},
 		{"walk: packet-out to the controller", pipeline(
-			out(1, ctl, frame(macB, macA, -1)), out(1, none.PushVLAN().SetVLAN(5).Output(openflow.PortController), frame(macB, macA, -1)),
+			out(1, ctl, frame(macB, macA, -1)), out(1, none.PushVLAN().SetVLAN(5).Output(openflow.PortController),
+				frame(macB, macA, -1)),
 			out(1, none.PopVLAN().Output(openflow.PortController), frame(macB, macA, 7)),
 		)},
 		{"walk: group", pipeline(
-			groupAdd(5, bucket(none.PopVLAN().Output(openflow.PortController)), bucket(none.Output(openflow.PortController)),
+			groupAdd(5, bucket(none.PopVLAN().Output(openflow.PortController)),
+				bucket(none.Output(openflow.PortController)),
 				bucket(none.SetVLAN(3).Output(openflow.PortController))),
 			add(0, 1, 7, nil, apply(none.Group(5).Output(openflow.PortController))),
 			table(1, frame(macB, macA, 10)),
 		)},
 		{"walk: masks", pipeline(
 			add(0, 9, 1, match(m.EthDstMasked(packet.MAC{1}, packet.MAC{1})), apply(ctl)),
-			add(0, 8, 2, match(m.EthType(packet.EtherTypeIPv4).IPProto(packet.ProtoICMP).ICMPType(8).IPSrc(ipA)), apply(ctl)),
+			add(0, 8, 2, match(m.EthType(packet.EtherTypeIPv4).IPProto(packet.ProtoICMP).ICMPType(8).IPSrc(ipA)),
+				apply(ctl)),
 			add(0, 7, 3, match(m.EthType(packet.EtherTypeIPv4)), apply(ctl)),
-			table(1, frame(packet.Broadcast, macA, -1)), table(1, ping), table(1, pong), table(1, frame(macB, macA, -1)),
+			table(1, frame(packet.Broadcast, macA, -1)), table(1, ping), table(1, pong), table(1,
+				frame(macB, macA, -1)),
 		)},
 		{"walk: registers", pipeline(
 			add(0, 1, 1, nil, apply(none.SetReg0(5)).Goto(1)), add(1, 2, 2, match(m.Reg0(5)), apply(ctl)),
@@ -205,9 +212,11 @@ func likeOVS() []struct {
 			out(1, none.SetReg0(4).Output(openflow.PortTable), frame(macB, macA, -1)),
 		)},
 		{"walk: colored probe", pipeline(
-			add(0, 9, 1, match(ip.IPProto(packet.ProtoICMP).ICMPType(0).CTState(0, flow.CTTracked)), apply(none.CTRecirculate(77, 2))),
+			add(0, 9, 1, match(ip.IPProto(packet.ProtoICMP).ICMPType(0).CTState(0, flow.CTTracked)),
+				apply(none.CTRecirculate(77, 2))),
 			add(0, 1, 2, nil, apply(ctl)),
-			add(2, 9, 3, match(ip.CTState(flow.CTTracked|flow.CTReply, flow.CTTracked|flow.CTReply).CTMark(0x6f, 0xffffffff)),
+			add(2, 9, 3, match(ip.CTState(flow.CTTracked|flow.CTReply, flow.CTTracked|flow.CTReply).CTMark(0x6f,
+				0xffffffff)),
 				apply(ctl)),
 			add(2, 1, 4, nil, apply(ctl)),
 			table(2, pong), // not asked for
@@ -252,7 +261,8 @@ func record(t *testing.T, c *controller, msgs [][]byte) string {
 				if err := p.Decode(m); err != nil {
 					t.Fatal(err)
 				}
-				fmt.Fprintf(&s, "packet_in in_port=%v table=%d cookie=%#x reason=%v %x\n", p.InPort, p.TableID, p.Cookie,
+				fmt.Fprintf(&s, "packet_in in_port=%v table=%d cookie=%#x reason=%v %x\n", p.InPort, p.TableID,
+					p.Cookie,
 					p.Reason, p.Data)
 			}
 		}
@@ -296,7 +306,8 @@ func dumpOver(t *testing.T, c *controller) string {
 	return oftext.SortFlows(flows) + strings.Join(groups, "")
 }
 
-var patience = flag.Duration("patience", time.Second, "how long to wait for packet-ins after a packet-out when recording")
+var patience = flag.Duration("patience", time.Second,
+	"how long to wait for packet-ins after a packet-out when recording")
 
 // stepBridge is step for a real bridge: it waits for the barrier reply, or without messages until nothing more arrives.
 func (c *controller) stepBridge(b []byte) (got [][]byte) {

@@ -24,8 +24,7 @@ func (p *packetState) clone() *packetState {
 	return &q
 }
 
-// pushVLAN adds a tag with the VID and priority of the one that is there, or
-// 0 (OpenFlow 1.3.5 section 5.12.1).
+// pushVLAN adds a tag with the VID and priority of the one that is there, or 0 (OpenFlow 1.3.5 section 5.12.1).
 func (p *packetState) pushVLAN(tpid uint16) {
 	if len(p.Frame) < 14 {
 		return

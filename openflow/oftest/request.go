@@ -122,8 +122,7 @@ func (s *Switch) modify(t openflow.Type, msg []byte) *refusal {
 	return badRequest(openflow.BadRequestBadType)
 }
 
-// packetOut sends a frame (OpenFlow 1.3.5 section 7.3.7). As with OVS, an in
-// port that does not exist is no error.
+// packetOut sends a frame (OpenFlow 1.3.5 section 7.3.7). As with OVS, an in port that does not exist is no error.
 func (s *Switch) packetOut(msg []byte) *refusal {
 	var m openflow.PacketOut
 	if no := decoded(m.Decode(msg)); no != nil {

@@ -14,13 +14,12 @@ type Options struct {
 	DatapathID openflow.DatapathID
 	// Tables is the number of flow tables. Default: 254.
 	Tables int
-	// Now is the clock of timeouts and of connection tracking. Default: time.Now; the time of the last Step for a switch
-	// that is only stepped.
+	// Now is the clock of timeouts and of connection tracking. Default: time.Now; the time of the last Step for a
+	// switch that is only stepped.
 	Now func() time.Time
 	// Desc answers a description request.
 	Desc openflow.SwitchDesc
-	// WriteQueue is how many bytes may wait for a controller that does not
-	// read. Default: 64 MiB.
+	// WriteQueue is how many bytes may wait for a controller that does not read. Default: 64 MiB.
 	WriteQueue int
 	// FilterFlowMod, if set, is called with every flow-mod, those of a bundle when it is committed. One for which it
 	// returns false is confirmed but not kept: a switch that only counts flows is small and fast enough to be one of
@@ -59,8 +58,7 @@ type portState struct {
 	wire  end // the other end of its wire, if any
 }
 
-// Switch is an OpenFlow 1.3 switch in memory. Its methods may be called at
-// the same time.
+// Switch is an OpenFlow 1.3 switch in memory. Its methods may be called at the same time.
 type Switch struct {
 	o Options
 
@@ -115,8 +113,7 @@ func New(o Options, ports ...Port) *Switch {
 // DatapathID returns the switch's datapath id.
 func (s *Switch) DatapathID() openflow.DatapathID { return s.o.DatapathID }
 
-// SetPort adds a port or changes the one with its number, and tells the
-// controllers.
+// SetPort adds a port or changes the one with its number, and tells the controllers.
 func (s *Switch) SetPort(p Port) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -131,8 +128,7 @@ func (s *Switch) SetPort(p Port) {
 	s.flush()
 }
 
-// DeletePort removes a port, its wire included, and tells the controllers. It
-// does nothing if there is none.
+// DeletePort removes a port, its wire included, and tells the controllers. It does nothing if there is none.
 func (s *Switch) DeletePort(no openflow.PortNo) {
 	Unwire(s, no)
 	s.mu.Lock()
@@ -172,8 +168,8 @@ func (s *Switch) Received(t openflow.Type) uint64 {
 	return s.received[t]
 }
 
-// OnOutput has f called with every frame that leaves by a port without a
-// wire, packet-outs included. No lock is held; f may inject frames.
+// OnOutput has f called with every frame that leaves by a port without a wire, packet-outs included. No lock is held; f
+// may inject frames.
 func (s *Switch) OnOutput(f func(Out)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -216,8 +212,8 @@ func (s *Switch) lock() {
 	}
 }
 
-// Restart empties flows, groups, meters and connection tracking and ends all
-// sessions, as a restart of ovs-vswitchd does.
+// Restart empties flows, groups, meters and connection tracking and ends all sessions, as a restart of ovs-vswitchd
+// does.
 func (s *Switch) Restart() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

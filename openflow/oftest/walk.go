@@ -8,15 +8,13 @@ import (
 	"github.com/eosin-sdn/eosin/openflow/oxm"
 )
 
-// maxDepth bounds how deep, and maxEntries how often, one packet enters tables
-// by resubmit and groups, as OVS does.
+// maxDepth bounds how deep, and maxEntries how often, one packet enters tables by resubmit and groups, as OVS does.
 const (
 	maxDepth   = 64
 	maxEntries = 4096
 )
 
-// enter counts an entry into a table or group; ok is false when a bound is
-// reached.
+// enter counts an entry into a table or group; ok is false when a bound is reached.
 func (s *Switch) enter(depth int) (ok bool) {
 	if depth == 0 {
 		s.entries = 0
@@ -32,8 +30,8 @@ type Out struct {
 	TunnelID uint64 // if the port is a tunnel's
 }
 
-// receive puts a frame through the pipeline as if it had come in by the port.
-// What leaves is added to s.outs; mu is held.
+// receive puts a frame through the pipeline as if it had come in by the port. What leaves is added to s.outs; mu is
+// held.
 func (s *Switch) receive(in openflow.PortNo, tunnelID uint64, frame []byte) {
 	port := s.ports[in]
 	if port == nil || port.Down || port.NoRecv || len(frame) < 14 {
@@ -48,8 +46,7 @@ func (s *Switch) receive(in openflow.PortNo, tunnelID uint64, frame []byte) {
 	s.pipeline(p, 0, 0)
 }
 
-// pipeline runs a packet through the tables from one on (OpenFlow 1.3.5
-// section 5.1.1).
+// pipeline runs a packet through the tables from one on (OpenFlow 1.3.5 section 5.1.1).
 func (s *Switch) pipeline(p *packetState, table uint8, depth int) {
 	if !s.enter(depth) {
 		return
@@ -186,8 +183,7 @@ func (s *Switch) applyNicira(p *packetState, a []byte, depth int) {
 	case nxCTClear:
 		p.CTState, p.CTZone, p.CTMark = 0, 0, 0
 	case nxCT:
-		// The packet itself goes on untracked; what ct found is seen by the
-		// copy that goes to the table.
+		// The packet itself goes on untracked; what ct found is seen by the copy that goes to the table.
 		q := p.clone()
 		zone := be.Uint16(a[16:])
 		if src := be.Uint32(a[12:]); src != 0 {
@@ -281,8 +277,7 @@ func (s *Switch) send(p *packetState, to openflow.PortNo) {
 	s.outs = append(s.outs, out)
 }
 
-// runGroup runs the packet through a group: a copy through every bucket of an
-// all group, the first bucket of any other.
+// runGroup runs the packet through a group: a copy through every bucket of an all group, the first bucket of any other.
 func (s *Switch) runGroup(p *packetState, id uint32, depth int) {
 	g := s.groups[id]
 	if g == nil || !s.enter(depth) {

@@ -123,14 +123,15 @@ func TestPacketIn(t *testing.T) {
 	if in.Cookie != 0xdef || in.Reason != openflow.PacketInNoMatch || in.InPort != 2 || in.TunnelID != 99 {
 		t.Errorf("%+v", in)
 	}
-	in = packetIn(t, c.do(openflow.AppendPacketOut(nil, 1, 1, none.Output(openflow.PortController), frame(macB, macA, -1))))
+	in = packetIn(t, c.do(openflow.AppendPacketOut(nil, 1, 1, none.Output(openflow.PortController),
+		frame(macB, macA, -1))))
 	if in.Cookie != ^uint64(0) || in.Reason != openflow.PacketInAction {
 		t.Errorf("from a packet-out: %+v", in)
 	}
 }
 
-// TestColoredProbe is the way of a probe: a packet-out that commits a mark
-// and enters table 0, and a reply that is known by that mark.
+// TestColoredProbe is the way of a probe: a packet-out that commits a mark and enters table 0, and a reply that is
+// known by that mark.
 func TestColoredProbe(t *testing.T) {
 	const zone, color = 7, 0x6f
 	var none flow.Actions

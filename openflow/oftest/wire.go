@@ -19,8 +19,8 @@ type end struct {
 	port openflow.PortNo
 }
 
-// Wire joins two ports, which have to exist: what leaves by one comes in by
-// the other, with its tunnel id if both are tunnel ports.
+// Wire joins two ports, which have to exist: what leaves by one comes in by the other, with its tunnel id if both are
+// tunnel ports.
 func Wire(a *Switch, aPort openflow.PortNo, b *Switch, bPort openflow.PortNo) error {
 	Unwire(a, aPort)
 	Unwire(b, bPort)
@@ -45,8 +45,7 @@ func (s *Switch) plug(no openflow.PortNo, to end) error {
 	return nil
 }
 
-// Unwire takes the wire off a port, at both ends. It does nothing if there is
-// none.
+// Unwire takes the wire off a port, at both ends. It does nothing if there is none.
 func Unwire(a *Switch, aPort openflow.PortNo) {
 	if to := a.unplug(aPort); to.sw != nil {
 		to.sw.unplug(to.port)
@@ -65,9 +64,8 @@ func (s *Switch) unplug(no openflow.PortNo) end {
 	return to
 }
 
-// Inject puts a frame through the pipeline as if it had come in by port, and
-// returns what leaves this switch. Wires carry it on; Storms says if it went
-// round.
+// Inject puts a frame through the pipeline as if it had come in by port, and returns what leaves this switch. Wires
+// carry it on; Storms says if it went round.
 func (s *Switch) Inject(port openflow.PortNo, frame []byte) []Out {
 	return s.InjectTunnel(port, 0, frame)
 }
@@ -86,8 +84,7 @@ func (s *Switch) Storms() uint64 {
 	return s.storms
 }
 
-// step does f under the lock and returns the frames that it sent. What goes
-// to the controllers is written.
+// step does f under the lock and returns the frames that it sent. What goes to the controllers is written.
 func (s *Switch) step(f func()) []Out {
 	s.lock()
 	defer s.mu.Unlock()

@@ -10,7 +10,8 @@ const (
 
 const arpLen = 28
 
-// arpFixed is the part that every ARP for IPv4 over Ethernet starts with: hardware and protocol type, and their lengths.
+// arpFixed is the part that every ARP for IPv4 over Ethernet starts with: hardware and protocol type, and their
+// lengths.
 var arpFixed = [6]byte{0, 1, 8, 0, 6, 4}
 
 // ARP is a view of an ARP packet for IPv4 over Ethernet (RFC 826).

@@ -71,7 +71,8 @@ func TestGopacketReads(t *testing.T) {
 		}
 		buf := gopacket.NewSerializeBuffer()
 		// Ethernet of gopacket pads short frames to 60 bytes.
-		if err := gopacket.SerializeLayers(buf, gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}, parts...); err != nil {
+		if err := gopacket.SerializeLayers(buf, gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true},
+			parts...); err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
@@ -100,14 +101,16 @@ func TestGopacketAgreesOnFields(t *testing.T) {
 		case EtherTypeARP:
 			a, ok := ParseARP(f.Payload())
 			o := layer[*layers.ARP](t, name, p)
-			if !ok || a.Op() != o.Operation || a.SenderMAC() != MAC(o.SourceHwAddress) || a.TargetMAC() != MAC(o.DstHwAddress) ||
+			if !ok || a.Op() != o.Operation || a.SenderMAC() != MAC(o.SourceHwAddress) ||
+				a.TargetMAC() != MAC(o.DstHwAddress) ||
 				a.SenderIP() != addr(t, o.SourceProtAddress) || a.TargetIP() != addr(t, o.DstProtAddress) {
 				t.Errorf("%s: %x", name, a)
 			}
 		case EtherTypeIPv4:
 			v, ok := ParseIPv4(f.Payload())
 			o := layer[*layers.IPv4](t, name, p)
-			if !ok || !v.ChecksumValid() || v.Src() != addr(t, o.SrcIP) || v.Dst() != addr(t, o.DstIP) || v.TTL() != o.TTL ||
+			if !ok || !v.ChecksumValid() || v.Src() != addr(t, o.SrcIP) || v.Dst() != addr(t, o.DstIP) ||
+				v.TTL() != o.TTL ||
 				v.Proto() != uint8(o.Protocol) || v.DSCP() != o.TOS>>2 || v.ID() != o.Id || len(v) != int(o.Length) {
 				t.Errorf("%s: %x", name, v)
 			}
@@ -133,7 +136,8 @@ func checkUpper(t *testing.T, name string, p gopacket.Packet, proto uint8, src, 
 	case ProtoICMP:
 		m, ok := ParseICMP(b)
 		o := layer[*layers.ICMPv4](t, name, p)
-		if !ok || !m.ChecksumValid() || m.Type() != o.TypeCode.Type() || m.Code() != o.TypeCode.Code() || m.ID() != o.Id ||
+		if !ok || !m.ChecksumValid() || m.Type() != o.TypeCode.Type() || m.Code() != o.TypeCode.Code() ||
+			m.ID() != o.Id ||
 			m.Seq() != o.Seq || string(m.Payload()) != string(o.Payload) {
 			t.Errorf("%s: %x", name, m)
 		}
@@ -162,7 +166,8 @@ func checkUpper(t *testing.T, name string, p gopacket.Packet, proto uint8, src, 
 		s, ok := ParseTCP(b)
 		o := layer[*layers.TCP](t, name, p)
 		if !ok || !s.ChecksumValid(src, dst) || s.SrcPort() != uint16(o.SrcPort) || s.DstPort() != uint16(o.DstPort) ||
-			s.Seq() != o.Seq || s.Ack() != o.Ack || s.Flags()&TCPSyn == 0 != !o.SYN || s.Flags()&TCPAck == 0 != !o.ACK || o.RST {
+			s.Seq() != o.Seq || s.Ack() != o.Ack || s.Flags()&TCPSyn == 0 != !o.SYN ||
+			s.Flags()&TCPAck == 0 != !o.ACK || o.RST {
 			t.Errorf("%s: %x", name, s)
 		}
 	default:

@@ -43,7 +43,8 @@ func TestFrame(t *testing.T) {
 
 func TestARPRejects(t *testing.T) {
 	good := AppendARPRequest(nil, mac1, ip1, ip2)
-	if a, ok := ParseARP(good); !ok || a.Op() != ARPRequest || a.SenderMAC() != mac1 || a.SenderIP() != ip1 || !a.TargetMAC().IsZero() || a.TargetIP() != ip2 {
+	if a, ok := ParseARP(good); !ok || a.Op() != ARPRequest || a.SenderMAC() != mac1 || a.SenderIP() != ip1 ||
+		!a.TargetMAC().IsZero() || a.TargetIP() != ip2 {
 		t.Error(a, ok)
 	}
 	for i := range 6 { // hardware and protocol, and their lengths
@@ -145,7 +146,8 @@ func TestShortHeaders(t *testing.T) {
 
 func TestUDPRejects(t *testing.T) {
 	good := AppendUDP(nil, IP{Src: ip1, Dst: ip2}, 1, 2, []byte("data"))[ipv4Len:]
-	if u, ok := ParseUDP(append(bytes.Clone(good), 9)); !ok || string(u.Payload()) != "data" || !u.ChecksumValid(ip1, ip2) {
+	if u, ok := ParseUDP(append(bytes.Clone(good), 9)); !ok || string(u.Payload()) != "data" ||
+		!u.ChecksumValid(ip1, ip2) {
 		t.Error("padding belongs to the view")
 	}
 	for name, v := range map[string]byte{"below header": 7, "beyond": 13, "zero": 0} {

@@ -4,7 +4,8 @@ import "net/netip"
 
 const ipv6Len = 40
 
-// IPv6 is a view of an IPv6 packet (RFC 8200), without what follows its payload length. Extension headers are not walked.
+// IPv6 is a view of an IPv6 packet (RFC 8200), without what follows its payload length. Extension headers are not
+// walked.
 type IPv6 []byte
 
 // ParseIPv6 checks version and payload length. A jumbogram (payload length 0 with an option) shows an empty payload.

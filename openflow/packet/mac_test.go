@@ -11,7 +11,8 @@ func TestMAC(t *testing.T) {
 		t.Errorf("%x", m.Uint64())
 	}
 	for _, s := range []string{
-		"", "52:54:00:ab:cd", "52:54:00:ab:cd:0", "52:54:00:ab:cd:099", "52-54-00-ab-cd-09", "52:54:00:ab:cd-09", "525400abcd09",
+		"", "52:54:00:ab:cd", "52:54:00:ab:cd:0", "52:54:00:ab:cd:099", "52-54-00-ab-cd-09", "52:54:00:ab:cd-09",
+		"525400abcd09",
 		"5254.00ab.cd09", "52:54:00:ab:cd:0g", " 2:54:00:ab:cd:09", "52:54:00:ab:cd:+9", "52:54:00:ab:cd:09:0a:0b",
 	} {
 		if m, err := ParseMAC(s); err == nil {

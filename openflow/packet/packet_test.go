@@ -56,8 +56,8 @@ func frames() map[string][]byte {
 	}
 }
 
-// touch parses a frame as far as it can and reads every field of every view, so that a missing check shows as a panic. It
-// returns the number of views that parsed.
+// touch parses a frame as far as it can and reads every field of every view, so that a missing check shows as a panic.
+// It returns the number of views that parsed.
 func touch(frame []byte) int {
 	f, ok := Parse(frame)
 	if !ok {
@@ -93,7 +93,8 @@ func touchUpper(proto uint8, src, dst netip.Addr, b []byte) int {
 	switch proto {
 	case ProtoICMP, ProtoICMPv6:
 		if m, ok := ParseICMP(b); ok {
-			_, _, _, _, _, _, _ = m.Type(), m.Code(), m.ID(), m.Seq(), m.Payload(), m.ChecksumValid(), m.ChecksumValid6(src, dst)
+			_, _, _, _, _, _, _ = m.Type(), m.Code(), m.ID(), m.Seq(), m.Payload(), m.ChecksumValid(),
+				m.ChecksumValid6(src, dst)
 			return 1
 		}
 	case ProtoUDP:
@@ -103,7 +104,8 @@ func touchUpper(proto uint8, src, dst netip.Addr, b []byte) int {
 		}
 	case ProtoTCP:
 		if s, ok := ParseTCP(b); ok {
-			_, _, _, _, _, _, _ = s.SrcPort(), s.DstPort(), s.Seq(), s.Ack(), s.Flags(), s.Payload(), s.ChecksumValid(src, dst)
+			_, _, _, _, _, _, _ = s.SrcPort(), s.DstPort(), s.Seq(), s.Ack(), s.Flags(), s.Payload(),
+				s.ChecksumValid(src, dst)
 			return 1
 		}
 	}

@@ -101,7 +101,8 @@ func (fl *fleet) settle() error {
 	return fl.each(func(f *fakeSwitch) error { return fl.deliver(f, f.serverPacketIn()) })
 }
 
-// deliver sends messages and waits until the controller has taken them: its answer to an echo that follows them says so.
+// deliver sends messages and waits until the controller has taken them: its answer to an echo that follows them says
+// so.
 func (fl *fleet) deliver(f *fakeSwitch, msgs []byte) error {
 	before := f.echoes()
 	if err := f.write(openflow.AppendEchoRequest(msgs, 7, nil)); err != nil {

@@ -48,6 +48,7 @@ func (f *fakeSwitch) packetIns(port openflow.PortNo, first, n int) []byte {
 
 // serverPacketIn returns the packet-in of a broadcast by the server that the hosts send to.
 func (f *fakeSwitch) serverPacketIn() []byte {
-	msg, _ := f.packetIn(serverPort, frame([6]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, address(serverPrefix, f.number, 0)))
+	msg, _ := f.packetIn(serverPort,
+		frame([6]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, address(serverPrefix, f.number, 0)))
 	return msg
 }

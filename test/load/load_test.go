@@ -70,8 +70,8 @@ func joined(t *testing.T, p *process, n int, wired bool) *fleet {
 	return fl
 }
 
-// TestPacketIn holds the fake switch against Open vSwitch 3.1: with eosin's flows, this is what it sent for such a frame
-// (ovs-ofctl snoop), but for the frame's own length.
+// TestPacketIn holds the fake switch against Open vSwitch 3.1: with eosin's flows, this is what it sent for such a
+// frame (ovs-ofctl snoop), but for the frame's own length.
 func TestPacketIn(t *testing.T) {
 	f := joined(t, served(t), 1, false).switches[0]
 	msg, explicit := f.template(hostPort)
@@ -79,7 +79,8 @@ func TestPacketIn(t *testing.T) {
 		t.Fatal("no rule sends frames of new hosts to the controller")
 	}
 	want := strings.Join([]string{
-		"040a006a00000000", "ffffffff", "0040", "00", "05", "e054000000000001", // no buffer, 64 bytes, no_match, table, cookie
+		// no buffer, 64 bytes, no_match, table, cookie
+		"040a006a00000000", "ffffffff", "0040", "00", "05", "e054000000000001",
 		"0001000c8000000400000002", "00000000", "0000", // in_port=2
 		"02cd00000000", "02cc00000000", "81000001", "0800", // the network's tag
 	}, "")
@@ -109,7 +110,8 @@ func TestCrowd(t *testing.T) {
 		}
 		for _, f := range fl.switches {
 			if l := f.missing(); len(l) > 0 || f.Received(openflow.TypeError) > 0 {
-				t.Errorf("%s: switch %d: %d hosts without rules, %d errors", step.name, f.number, len(l), f.Received(openflow.TypeError))
+				t.Errorf("%s: switch %d: %d hosts without rules, %d errors", step.name, f.number, len(l),
+					f.Received(openflow.TypeError))
 			}
 		}
 	}
@@ -132,7 +134,10 @@ func TestStub(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- serveStub(l) }() // ends with the listener
 	t.Cleanup(func() { _ = l.Close(); <-ended })
-	p := &process{subject: subject{name: "stub", need: gotSource | gotDestination}, address: l.Addr().String(), log: os.DevNull}
+	p := &process{
+		subject: subject{name: "stub", need: gotSource | gotDestination}, address: l.Addr().String(),
+		log: os.DevNull,
+	}
 	figures, err := latency(p, &options{samples: 50})
 	if err != nil || figures[latencyP50] <= 0 || figures[latencyP99] < figures[latencyP50] {
 		t.Errorf("%v, %v", figures, err)

@@ -1,6 +1,6 @@
 // Command load puts controllers under load with fake switches and compares them: eosin, Debian's ovs-testcontroller, a
-// learning switch on contiv's ofnet (the ancestor), and a stub that answers without thinking. All run in one sitting, each on
-// one core, with the switches on another; figures are medians of several runs.
+// learning switch on contiv's ofnet (the ancestor), and a stub that answers without thinking. All run in one sitting,
+// each on one core, with the switches on another; figures are medians of several runs.
 package main
 
 import (
@@ -182,7 +182,9 @@ func listed(list, name string) bool {
 }
 
 // once runs a workload on a subject that is started for it and ended after it.
-func once(s subject, o *options, dir string, workload func(*process, *options) (map[string]float64, error)) (map[string]float64, error) {
+func once(s subject, o *options, dir string,
+	workload func(*process, *options) (map[string]float64, error),
+) (map[string]float64, error) {
 	p, err := s.launch(o, dir, 1)
 	if err != nil {
 		return nil, err

@@ -11,9 +11,9 @@ import (
 	"github.com/eosin-sdn/eosin/openflow/packet"
 )
 
-// serveStub is the batching stub: a controller that answers every packet-in with the two flow-mods that eosin would send, but
-// remembers nothing and decides nothing. All that one read brought is answered with one write. It is what the language, the
-// kernel and the amount of bytes allow, and no controller can be faster here.
+// serveStub is the batching stub: a controller that answers every packet-in with the two flow-mods that eosin would
+// send, but remembers nothing and decides nothing. All that one read brought is answered with one write. It is what the
+// language, the kernel and the amount of bytes allow, and no controller can be faster here.
 func serveStub(l net.Listener) error {
 	for {
 		nc, err := l.Accept()
@@ -65,14 +65,20 @@ func stubSession(nc net.Conn) {
 func stubAnswer() (answer []byte, at [2]int) {
 	mark := packet.MAC{1, 2, 3, 4, 5, 6}
 	for i, r := range []flow.Rule{
-		{Table: 6, Match: flow.Match{}.VLAN(1).EthDst(mark), Instructions: flow.Instructions(nil).Apply(flow.Actions(nil).PopVLAN().Output(hostPort))},
-		{Table: 5, Match: flow.Match{}.InPort(hostPort).VLAN(1).EthSrc(mark), IdleTimeout: 300, Flags: openflow.FlagSendFlowRem, Instructions: flow.Instructions(nil).Goto(6)},
+		{
+			Table: 6, Match: flow.Match{}.VLAN(1).EthDst(mark),
+			Instructions: flow.Instructions(nil).Apply(flow.Actions(nil).PopVLAN().Output(hostPort)),
+		},
+		{
+			Table: 5, Match: flow.Match{}.InPort(hostPort).VLAN(1).EthSrc(mark), IdleTimeout: 300,
+			Flags: openflow.FlagSendFlowRem, Instructions: flow.Instructions(nil).Goto(6),
+		},
 	} {
 		n := len(answer)
-		answer = openflow.AppendFlowMod(answer, 0, openflow.FlowAdd, &openflow.FlowMod{
-			TableID: r.Table, Priority: 10, IdleTimeout: r.IdleTimeout, Flags: r.Flags, BufferID: openflow.BufferNone,
-			OutPort: openflow.PortAny, OutGroup: openflow.GroupAny, Match: r.Match.Bytes(), Instructions: r.Instructions,
-		})
+		m := openflow.NewFlowMod()
+		m.TableID, m.Priority, m.IdleTimeout, m.Flags = r.Table, 10, r.IdleTimeout, r.Flags
+		m.Match, m.Instructions = r.Match.Bytes(), r.Instructions
+		answer = openflow.AppendFlowMod(answer, 0, openflow.FlowAdd, &m)
 		for j := n; j < len(answer)-6; j++ {
 			if packet.MAC(answer[j:j+6]) == mark {
 				at[i] = j

@@ -32,21 +32,26 @@ func subjects(o *options, dir string) []subject {
 			name: "eosin", need: gotSource | gotDestination, rules: true, fabric: true,
 			command: func(port int) ([]string, error) {
 				file := filepath.Join(dir, "eosin.yaml")
-				text := fmt.Sprintf("openflow: {listen: [\"tcp:127.0.0.1:%d\"]}\nhttp: {listen: \"127.0.0.1:%d\"}\n", port, port+1)
+				text := fmt.Sprintf("openflow: {listen: [\"tcp:127.0.0.1:%d\"]}\nhttp: {listen: \"127.0.0.1:%d\"}\n",
+					port, port+1)
 				if o.limits {
-					text += "limits: {hosts_per_port: 60000, hosts_per_switch: 60000, packet_ins_per_second: 10000000, moves: 1000, probes_per_second: 1000}\n"
+					text += "limits: {hosts_per_port: 60000, hosts_per_switch: 60000, packet_ins_per_second: 10000000, " +
+						"moves: 1000, probes_per_second: 1000}\n"
 				} else {
-					text += "limits: {hosts_per_port: 0, hosts_per_switch: 0, packet_ins_per_second: 0, moves: 0, probes_per_second: 0}\n"
+					text += "limits: {hosts_per_port: 0, hosts_per_switch: 0, packet_ins_per_second: 0, " +
+						"moves: 0, probes_per_second: 0}\n"
 				}
 				return []string{o.eosin, "serve", "-c", file}, os.WriteFile(file, []byte(text), 0o600)
 			},
 		},
 		{
 			name: "testcontroller", need: gotSource, rules: true, most: 16,
-			hint: " (Debian: apt-get install openvswitch-testcontroller; it starts a service of its own, which is not needed)",
+			hint: " (Debian: apt-get install openvswitch-testcontroller; it starts a service of its own, " +
+				"which is not needed)",
 			command: func(port int) ([]string, error) {
 				return []string{
-					o.testcontroller, "-O", "OpenFlow13", "--log-file=/dev/null", "--unixctl=" + filepath.Join(dir, "tc.ctl"),
+					o.testcontroller, "-O", "OpenFlow13", "--log-file=/dev/null", "--unixctl=" + filepath.Join(dir,
+						"tc.ctl"),
 					fmt.Sprintf("ptcp:%d:127.0.0.1", port),
 				}, nil
 			},
@@ -198,7 +203,8 @@ func (p *process) memory() (peak, now float64) {
 	return peak, now
 }
 
-// cpu returns how much processor time the process has used. On a machine that others use as well it tells what wall time hides.
+// cpu returns how much processor time the process has used. On a machine that others use as well it tells what wall
+// time hides.
 func (p *process) cpu() time.Duration {
 	if p.cmd == nil {
 		return 0 // it runs in this process

@@ -172,7 +172,8 @@ func (f *fakeSwitch) step(b []byte) error {
 	return err
 }
 
-// output takes a frame that leaves by a port. Wires carry discovery frames only: the hosts' frames end at the packet-in.
+// output takes a frame that leaves by a port. Wires carry discovery frames only: the hosts' frames end at the
+// packet-in.
 func (f *fakeSwitch) output(o oftest.Out) {
 	to, wired := f.wires[o.Port]
 	if v, ok := packet.Parse(o.Frame); wired && ok && v.EtherType() == packet.EtherTypeLLDP {
@@ -200,7 +201,8 @@ func (f *fakeSwitch) packetIn(port openflow.PortNo, frame []byte) (msg []byte, e
 	defer f.stepping.Unlock()
 	if f.session == nil || !slices.ContainsFunc(f.Flows(), func(e openflow.FlowStats) bool { return e.TableID == 0 }) {
 		return openflow.AppendPacketIn(nil, 0, &openflow.PacketIn{
-			BufferID: openflow.BufferNone, TotalLen: uint16(len(frame)), Reason: openflow.PacketInNoMatch, Cookie: ^uint64(0), InPort: port, Data: frame,
+			BufferID: openflow.BufferNone, TotalLen: uint16(len(frame)), Reason: openflow.PacketInNoMatch,
+			Cookie: ^uint64(0), InPort: port, Data: frame,
 		}), false
 	}
 	if waiting, err := f.session.Step(time.Now(), nil); err != nil || len(waiting) > 0 && f.write(waiting) != nil {

@@ -7,8 +7,8 @@ import (
 	"text/tabwriter"
 )
 
-// table prints the medians, and how eosin compares with each of the others: times as much where more is better, and times as
-// fast where less is.
+// table prints the medians, and how eosin compares with each of the others: times as much where more is better, and
+// times as fast where less is.
 func (r *report) table(w io.Writer, measured []subject) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	head := []string{"WORKLOAD", "UNIT"}

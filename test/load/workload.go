@@ -82,8 +82,8 @@ func crowd(p *process, o *options) (map[string]float64, error) {
 	return figures, timed(moves, func() (int, time.Duration, error) { return fl.all(movedPort, o) })
 }
 
-// all has every host send one frame at a port, and returns how many hosts that are and how long it took to give all of them
-// their rules. Where a controller has dropped frames, the hosts send again, as guests do.
+// all has every host send one frame at a port, and returns how many hosts that are and how long it took to give all of
+// them their rules. Where a controller has dropped frames, the hosts send again, as guests do.
 func (fl *fleet) all(port openflow.PortNo, o *options) (n int, took time.Duration, err error) {
 	load := make([][]byte, len(fl.switches))
 	for i, f := range fl.switches {
@@ -133,7 +133,8 @@ func (fl *fleet) finish(f *fakeSwitch, load []byte, hosts int) error {
 	return nil
 }
 
-// known has the hosts send again and again, and returns how many packet-ins that were and how long they took. Not more than two rounds of a switch are under way at a time.
+// known has the hosts send again and again, and returns how many packet-ins that were and how long they took. Not more
+// than two rounds of a switch are under way at a time.
 func (fl *fleet) known(o *options) (n int, took time.Duration, err error) {
 	rounds := make([]int, len(fl.switches))
 	load := make([][]byte, len(fl.switches))
@@ -195,11 +196,14 @@ func latency(p *process, o *options) (map[string]float64, error) {
 	}
 	took = took[len(took)/10:] // the first warm up
 	slices.Sort(took)
-	return map[string]float64{latencyP50: quantile(took, 0.5).Seconds(), latencyP99: quantile(took, 0.99).Seconds()}, nil
+	return map[string]float64{
+		latencyP50: quantile(took, 0.5).Seconds(),
+		latencyP99: quantile(took, 0.99).Seconds(),
+	}, nil
 }
 
-// connectStorm has many switches connect at once. A switch is ready when it has its rules, has answered the barrier or commit,
-// and its first host was given its own.
+// connectStorm has many switches connect at once. A switch is ready when it has its rules, has answered the barrier or
+// commit, and its first host was given its own.
 func connectStorm(p *process, o *options) (map[string]float64, error) {
 	if p.most > 0 && o.storm > p.most {
 		return map[string]float64{}, nil
@@ -260,7 +264,8 @@ func fabric(p *process, o *options) (map[string]float64, error) {
 				break
 			}
 			if i > 0 || time.Now().After(limit) {
-				return nil, fmt.Errorf("fabric: host %d is known on %d of %d switches: %w", host, fl.remote.Load()+1, len(fl.switches), errors.Join(errPatience))
+				return nil, fmt.Errorf("fabric: host %d is known on %d of %d switches: %w", host, fl.remote.Load()+1,
+					len(fl.switches), errors.Join(errPatience))
 			}
 			// Not all links are known yet: the same host moves back and forth until it is seen everywhere.
 			time.Sleep(wait)

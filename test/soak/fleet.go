@@ -78,7 +78,10 @@ func newFleet(n int, address string, seed uint64) (*fleet, error) {
 }
 
 func (f *fake) port(no openflow.PortNo) oftest.Port {
-	return oftest.Port{No: no, Name: fmt.Sprintf("p%d", no), MAC: [6]byte{0x0e, 0xfa, byte(f.number >> 8), byte(f.number), 0, byte(no)}}
+	return oftest.Port{
+		No: no, Name: fmt.Sprintf("p%d", no),
+		MAC: [6]byte{0x0e, 0xfa, byte(f.number >> 8), byte(f.number), 0, byte(no)},
+	}
 }
 
 // hosts is how many are known when the fleet is settled.
@@ -113,7 +116,8 @@ func (fl *fleet) settle() {
 	})
 }
 
-// sendAway has all visitors leave: a port that goes down takes its hosts with it, if the controller is there to be told.
+// sendAway has all visitors leave: a port that goes down takes its hosts with it, if the controller is there to be
+// told.
 func (fl *fleet) sendAway() {
 	fl.each(func(f *fake) {
 		down := f.port(visitorsPort)
@@ -230,7 +234,8 @@ func (f *fake) offline() {
 func (f *fake) frame(host int) []byte {
 	mac := []byte{0x02, 0xfa, byte(f.number >> 8), byte(f.number), byte(host >> 8), byte(host)}
 	ip := []byte{10, 9, byte(host >> 8), byte(host)}
-	b := slices.Concat([]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, mac, []byte{8, 6, 0, 1, 8, 0, 6, 4, 0, 1}, mac, ip, make([]byte, 6), ip)
+	b := slices.Concat([]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, mac, []byte{8, 6, 0, 1, 8, 0, 6, 4, 0, 1}, mac, ip,
+		make([]byte, 6), ip)
 	return append(b, make([]byte, 60-len(b))...)
 }
 

@@ -1,5 +1,6 @@
-// Command ancestor is a learning switch on contiv's ofnet/ofctrl, the way its users write one. The load harness measures
-// eosin against it. It is a module of its own: ofctrl cannot be linked beside the libOpenflow and logrus of today.
+// Command ancestor is a learning switch on contiv's ofnet/ofctrl, the way its users write one. The load harness
+// measures eosin against it. It is a module of its own: ofctrl cannot be linked beside the libOpenflow and logrus of
+// today.
 package main
 
 import (
