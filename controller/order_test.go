@@ -84,7 +84,7 @@ func TestForgottenSwitchTakesNoStep(t *testing.T) {
 	s := newSwitch(c, 1)
 	c.switches[1] = s
 	_ = s.step(func(now time.Time, m *datapath.Machine) error {
-		m.Attach(now, openflow.FeaturesReply{DatapathID: 1})
+		m.Attach(now)
 		return m.Receive(now, openflow.AppendPortStatus(nil, 0, &openflow.PortStatus{
 			Reason: openflow.PortAdd, Desc: openflow.PortDesc{No: 1, Name: "p1", State: openflow.PortStateLive},
 		}))

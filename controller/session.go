@@ -186,7 +186,7 @@ func (c *Controller) attach(ctx context.Context, f openflow.FeaturesReply, conn 
 	}
 	now := time.Now()
 	s.conn, s.peer = conn, peer
-	s.machine.Attach(now, f)
+	s.machine.Attach(now)
 	s.finish(now)
 	c.sink.Emit(event.Event{
 		Type: event.SwitchConnected, Switch: s.machine.Name(),

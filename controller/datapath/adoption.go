@@ -10,13 +10,13 @@ import (
 // Times of an adoption.
 const (
 	adoptTime  = 1500 * time.Millisecond // for links to be found again
-	retainTime = 30 * time.Second        // links are kept that are not found: Open vSwitch waits up to 8 s before it reconnects
+	retainTime = 30 * time.Second        // for those that are not: Open vSwitch waits up to 8 s before it reconnects
 )
 
 type adoptionState uint8
 
 const (
-	adoptionPending adoptionState = iota // the controller has just started: what the switch has is read before anything is stated
+	adoptionPending adoptionState = iota // the controller has just started: the switch's flows are read first
 	adoptionDone                         // what the switch had has been taken over
 	adoptionStale                        // another controller has been the master since: what is known is old
 )
@@ -29,7 +29,8 @@ type adoption struct {
 	retainUntil time.Time // until when links of before are kept that were not found again, zero for no more
 }
 
-// attach begins a session. dump is set if the flows have to be read first, reset if what the apps know must be forgotten.
+// attach begins a session. dump is set if the flows have to be read first, reset if what the apps know must be
+// forgotten.
 func (a *adoption) attach() (dump, reset bool) {
 	reset = a.state == adoptionStale
 	if reset {
@@ -65,7 +66,8 @@ func (m *Machine) restored(now time.Time) {
 	m.portsDirty = true
 }
 
-// beginAdoption lets the flows that are there forward by themselves, until the links that explain some of them are found again.
+// beginAdoption lets the flows that are there forward by themselves, until the links that explain some of them are
+// found again.
 func (m *Machine) beginAdoption(now time.Time) {
 	m.adoption.begin(now)
 	m.emit(now, event.SwitchAdopted, fmt.Sprintf(" has %d flows of ours from before: they stay", m.adoption.flows))

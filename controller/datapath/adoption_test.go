@@ -2,7 +2,8 @@ package datapath
 
 import "testing"
 
-// Flows are read before anything is stated until an audit has taken them over, and again after another controller's time.
+// Flows are read before anything is stated until an audit has taken them over, and again after another controller's
+// time.
 func TestAdoptionStates(t *testing.T) {
 	t.Parallel()
 	var a adoption

@@ -38,8 +38,8 @@ type audit struct {
 	backoff  time.Duration
 	baseline baseline
 	drift    flow.Drift
-	// hostsSeparate says that rules of single hosts were rejected: they are left out of bundles and sent after them, one by one,
-	// so that nothing else is rejected with them.
+	// hostsSeparate says that rules of single hosts were rejected: they are left out of bundles and sent after them,
+	// one by one, so that nothing else is rejected with them.
 	hostsSeparate bool
 }
 
@@ -146,7 +146,8 @@ func (m *Machine) endAudit(now time.Time) {
 	}
 }
 
-// becomeReady ends an audit whose difference the switch has applied. Rules that were left out follow, message by message.
+// becomeReady ends an audit whose difference the switch has applied. Rules that were left out follow, message by
+// message.
 func (m *Machine) becomeReady(now time.Time) {
 	m.audit.ready(now, m.intent.AuditEvery)
 	if m.audit.hostsSeparate {

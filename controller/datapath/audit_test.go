@@ -53,11 +53,27 @@ func TestAuditSchedule(t *testing.T) {
 		{"sign of drift", func(a *audit) { a.ready(epoch, 30*time.Second); a.soon(epoch) }, after(soonAfter)},
 		{"sign of drift without interval", func(a *audit) { a.ready(epoch, 0); a.soon(epoch) }, after(soonAfter)},
 		{"many signs", func(a *audit) { a.soon(epoch); a.soon(after(time.Millisecond)) }, after(soonAfter)},
-		{"a sign just before the interval ends", func(a *audit) { a.ready(epoch, time.Second); a.soon(after(900 * time.Millisecond)) }, after(time.Second)},
+		{
+			"a sign just before the interval ends",
+			func(a *audit) { a.ready(epoch, time.Second); a.soon(after(900 * time.Millisecond)) },
+			after(time.Second),
+		},
 		{"rejected", func(a *audit) { a.ready(epoch, 30*time.Second); a.repair(epoch) }, after(retryFirst)},
-		{"rejected again before the repair", func(a *audit) { a.repair(epoch); a.repair(after(time.Millisecond)) }, after(retryFirst)},
-		{"more strays than one audit removes", func(a *audit) { a.drift.Stray = maxStrays; a.ready(epoch, 30*time.Second) }, after(soonAfter)},
-		{"hosts by themselves", func(a *audit) { a.hostsSeparate = true; a.ready(epoch, 30*time.Second) }, after(recheckAfter)},
+		{
+			"rejected again before the repair",
+			func(a *audit) { a.repair(epoch); a.repair(after(time.Millisecond)) },
+			after(retryFirst),
+		},
+		{
+			"more strays than one audit removes",
+			func(a *audit) { a.drift.Stray = maxStrays; a.ready(epoch, 30*time.Second) },
+			after(soonAfter),
+		},
+		{
+			"hosts by themselves",
+			func(a *audit) { a.hostsSeparate = true; a.ready(epoch, 30*time.Second) },
+			after(recheckAfter),
+		},
 		{"standby", func(a *audit) { a.repair(epoch); a.cancel() }, time.Time{}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -66,14 +82,19 @@ func TestAuditSchedule(t *testing.T) {
 			if !a.nextAt.Equal(c.want) {
 				t.Errorf("after %s, want %s", a.nextAt.Sub(epoch), c.want.Sub(epoch))
 			}
-			if !c.want.IsZero() && (a.due(c.want.Add(-1)) || !a.due(c.want)) || c.want.IsZero() && a.due(after(time.Hour)) {
+			if c.want.IsZero() {
+				c.want = after(time.Hour)
+				a.soon(c.want.Add(-soonAfter)) // nothing was due before
+			}
+			if a.due(c.want.Add(-1)) || !a.due(c.want) {
 				t.Error("due at another time")
 			}
 		})
 	}
 }
 
-// Each repair that fails has the next one come later, up to a bound; when the switch has taken all, the pause is short again.
+// Each repair that fails has the next one come later, up to a bound; when the switch has taken all, the pause is short
+// again.
 func TestAuditBackoff(t *testing.T) {
 	t.Parallel()
 	a, now := audit{backoff: retryFirst}, epoch

@@ -7,8 +7,8 @@ import (
 	"github.com/eosin-sdn/eosin/openflow"
 )
 
-// Flow control: a barrier follows every barrierEvery bytes, and no more than window bytes are in flight, so that a switch is
-// never sent more than it can take while the connection's own queue is bounded.
+// Flow control: a barrier follows every barrierEvery bytes, and no more than window bytes are in flight, so that a
+// switch is never sent more than it can take while the connection's own queue is bounded.
 const (
 	barrierEvery = 64 << 10
 	window       = 512 << 10

@@ -40,13 +40,14 @@ func newHotWith(t testing.TB, ports openflow.PortNo) *hot {
 	h := &hot{TB: t, now: time.Unix(1_700_000_000, 0), ports: ports}
 	key := probe.NewKey()
 	in := Intent{
-		Name: "s1", Networks: []apps.Network{{Name: "blue", VLAN: 10}}, Settings: apps.Settings{HostTimeout: 300 * time.Second, Moves: 5},
+		Name: "s1", Networks: []apps.Network{{Name: "blue", VLAN: 10}},
+		Settings: apps.Settings{HostTimeout: 300 * time.Second, Moves: 5},
 		Port: func(string, openflow.PortNo) intent.Port {
 			return intent.Port{Mode: intent.Access, VLANs: []uint16{10}, Native: 10}
 		},
 	}
 	h.m = New(1, Keys{Hellos: discovery.NewSigner(h.now), Probes: &key}, in, topology.NewGraph().Snapshot())
-	h.m.Attach(h.now, openflow.FeaturesReply{DatapathID: 1, NTables: 254})
+	h.m.Attach(h.now)
 	for range 20 {
 		h.flush()
 	}
@@ -58,10 +59,12 @@ func newHotWith(t testing.TB, ports openflow.PortNo) *hot {
 	if h.m.Phase() != Ready {
 		t.Fatalf("phase %s", h.m.Phase())
 	}
-	frame := append(packet.AppendEthernetVLAN(nil, packet.MAC{2}, packet.MAC{0x52, 0x54}, 10, 0x88b5), make([]byte, 46)...)
+	frame := append(packet.AppendEthernetVLAN(nil, packet.MAC{2}, packet.MAC{0x52, 0x54}, 10, 0x88b5),
+		make([]byte, 46)...)
 	h.msg = openflow.AppendPacketIn(nil, 0, &openflow.PacketIn{
-		BufferID: openflow.BufferNone, TotalLen: uint16(len(frame)), Reason: openflow.PacketInAction, TableID: apps.TableLearn,
-		Cookie: flow.Cookie(apps.OwnerL2, 1), InPort: 1, Data: frame,
+		BufferID: openflow.BufferNone, TotalLen: uint16(len(frame)), Reason: openflow.PacketInAction,
+		TableID: apps.TableLearn,
+		Cookie:  flow.Cookie(apps.OwnerL2, 1), InPort: 1, Data: frame,
 	})
 	return h
 }
@@ -121,8 +124,8 @@ func (h *hot) host(n uint32) {
 	binary.BigEndian.PutUint32(h.msg[36:], 1+n%uint32(h.ports))
 }
 
-// TestHotPath holds the way of a packet-in through the machine to its goals: no allocation for a known host, at most one for a
-// new one.
+// TestHotPath holds the way of a packet-in through the machine to its goals: no allocation for a known host, at most
+// one for a new one.
 func TestHotPath(t *testing.T) {
 	h := newHot(t)
 	h.host(0)
@@ -229,8 +232,8 @@ func (h *hot) status(no openflow.PortNo, up bool) {
 	h.flush()
 }
 
-// TestPortsOneByOne: ports that come up one after the other, each in a step of its own, do not each have the whole flood group
-// sent, and yet all are in it soon after the last.
+// TestPortsOneByOne: ports that come up one after the other, each in a step of its own, do not each have the whole
+// flood group sent, and yet all are in it soon after the last.
 func TestPortsOneByOne(t *testing.T) {
 	const ports, apart = 200, 5 * time.Millisecond
 	h := newHotWith(t, ports)
@@ -255,7 +258,8 @@ func TestPortsOneByOne(t *testing.T) {
 	}
 }
 
-// TestFramesAreConfirmed: the switch is asked to confirm very many hellos, so that they do not pile up before one that is slow.
+// TestFramesAreConfirmed: the switch is asked to confirm very many hellos, so that they do not pile up before one that
+// is slow.
 func TestFramesAreConfirmed(t *testing.T) {
 	h := newHotWith(t, 1000)
 	if n := h.mods[openflow.TypePacketOut]; n < 1000 || h.mods[openflow.TypeBarrierRequest] < n*100/barrierEvery {

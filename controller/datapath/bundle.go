@@ -37,8 +37,8 @@ func (b *bundle) add(wire, msg []byte) []byte {
 	return openflow.AppendBundleAdd(wire, binary.BigEndian.Uint32(msg[4:]), b.id, bundleAtomicOrdered, msg)
 }
 
-// commit is sent once the switch has answered for every message: Open vSwitch would commit the rest of a bundle of which it has
-// rejected a part.
+// commit is sent once the switch has answered for every message: Open vSwitch would commit the rest of a bundle of
+// which it has rejected a part.
 func (b *bundle) commit(now time.Time, out *apps.Output) {
 	b.state, b.deadline = bundleCommitting, now.Add(replyWithin)
 	b.control(openflow.BundleCommitRequest, out)

@@ -25,7 +25,8 @@ func TestBundle(t *testing.T) {
 	}
 	for id := uint32(1); id <= 2; id++ { // each bundle has an id of its own
 		b.open(&out)
-		if c := sent(); c.Type != openflow.BundleOpenRequest || c.ID != id || c.Flags != bundleAtomicOrdered || b.state != bundleOpen {
+		if c := sent(); c.Type != openflow.BundleOpenRequest || c.ID != id || c.Flags != bundleAtomicOrdered ||
+			b.state != bundleOpen {
 			t.Errorf("opened with %+v", c)
 		}
 		if b.committed(commitReply(id)) || !b.deadline.IsZero() {
@@ -37,7 +38,8 @@ func TestBundle(t *testing.T) {
 			t.Errorf("added %+v, %v", add, err)
 		}
 		b.commit(epoch, &out)
-		if c := sent(); c.Type != openflow.BundleCommitRequest || c.ID != id || !b.deadline.Equal(epoch.Add(replyWithin)) {
+		if c := sent(); c.Type != openflow.BundleCommitRequest || c.ID != id ||
+			!b.deadline.Equal(epoch.Add(replyWithin)) {
 			t.Errorf("committed with %+v, deadline %s", c, b.deadline.Sub(epoch))
 		}
 		for _, other := range []*openflow.BundleControl{
@@ -56,7 +58,8 @@ func TestBundle(t *testing.T) {
 	b.commit(epoch.Add(time.Second), &out)
 	out.Wire = nil
 	b.discard(&out)
-	if c := sent(); c.Type != openflow.BundleDiscardRequest || c.ID != 3 || b.state != bundleNone || !b.deadline.IsZero() || b.committed(commitReply(3)) {
+	if c := sent(); c.Type != openflow.BundleDiscardRequest || c.ID != 3 || b.state != bundleNone ||
+		!b.deadline.IsZero() || b.committed(commitReply(3)) {
 		t.Errorf("discarded with %+v, %+v", c, b)
 	}
 }

@@ -38,10 +38,11 @@ func (m *Machine) handleError(now time.Time, e *openflow.Error) {
 	}
 }
 
-// changeRejected handles an error for a change of the switch's state. The state is audited again, after a while that grows with
-// each failure. A bundle with an error is discarded, since Open vSwitch would commit the rest of it. If the error was for a rule
-// of a single host, such rules are left out of the bundles that follow and sent after them: a table with room for too few hosts
-// is no reason to go without ports and floods, and hosts without rules are flooded to.
+// changeRejected handles an error for a change of the switch's state. The state is audited again, after a while that
+// grows with each failure. A bundle with an error is discarded, since Open vSwitch would commit the rest of it. If the
+// error was for a rule of a single host, such rules are left out of the bundles that follow and sent after them: a
+// table with room for too few hosts is no reason to go without ports and floods, and hosts without rules are flooded
+// to.
 func (m *Machine) changeRejected(now time.Time, e *openflow.Error, meter bool) {
 	rule := rejectedFlowOf(e)
 	m.reportError(now, fmt.Errorf("%w%s", e, rule.text))
@@ -79,14 +80,15 @@ func (m *Machine) requestRejected(now time.Time, e *openflow.Error) {
 	m.replied(now, kind)
 }
 
-// repeatsLastError reports whether a host's rule was rejected for the reason that the status already shows, while a repair is
-// planned in any case.
+// repeatsLastError reports whether a host's rule was rejected for the reason that the status already shows, while a
+// repair is planned in any case.
 func (m *Machine) repeatsLastError(e *openflow.Error) bool {
 	if m.phase != Ready || m.audit.repairAt.IsZero() || rejectedFlowOf(e).owner != apps.OwnerHosts {
 		return false
 	}
 	var last *openflow.Error
-	return errors.As(m.lastErr.err, &last) && last.Type == e.Type && last.Code == e.Code && last.Experimenter == e.Experimenter
+	return errors.As(m.lastErr.err, &last) &&
+		last.Type == e.Type && last.Code == e.Code && last.Experimenter == e.Experimenter
 }
 
 // reportError records what the switch rejected, for its status, the log and the metrics.
@@ -115,10 +117,11 @@ func consequence(err error) string {
 	return ""
 }
 
-// unsupported reports whether an error says that the switch does not know what a rule asks of it. Other reasons, as a full
-// table, may pass.
+// unsupported reports whether an error says that the switch does not know what a rule asks of it. Other reasons, as a
+// full table, may pass.
 func unsupported(e *openflow.Error) bool {
-	return e.Type == openflow.ErrorTypeBadAction || e.Type == openflow.ErrorTypeBadInstruction || e.Type == openflow.ErrorTypeBadMatch
+	return e.Type == openflow.ErrorTypeBadAction || e.Type == openflow.ErrorTypeBadInstruction ||
+		e.Type == openflow.ErrorTypeBadMatch
 }
 
 // rejectedFlow is the rule that an error is about, as far as the switch says.

@@ -9,18 +9,22 @@ import (
 )
 
 // emit tells the operator of an event. The text goes on after "switch NAME".
-func (m *Machine) emit(now time.Time, t *event.Type, text string) {
-	m.Out.Emit(now, event.Event{Type: t, Switch: m.sw.Name, Message: "switch " + m.sw.Name + text})
+func (m *Machine) emit(now time.Time, t *event.Type, text string) { m.emitPort(now, t, "", text) }
+
+// emitPort is emit for what concerns a port.
+func (m *Machine) emitPort(now time.Time, t *event.Type, port, text string) {
+	m.Out.Emit(now, event.Event{Type: t, Switch: m.sw.Name, Port: port, Message: "switch " + m.sw.Name + text})
 }
 
 // emitLimited is emit for what a switch can cause at will. port is the port's name, "" if it is not about one.
 func (m *Machine) emitLimited(now time.Time, t *event.Type, port, text string) {
 	if suffix, ok := m.eventLimit.allow(now); ok {
-		m.Out.Emit(now, event.Event{Type: t, Switch: m.sw.Name, Port: port, Message: "switch " + m.sw.Name + text + suffix})
+		m.emitPort(now, t, port, text+suffix)
 	}
 }
 
-// eventLimiter limits events: a thousand at once, then twenty a second. The next one that passes says how many were suppressed.
+// eventLimiter limits events: a thousand at once, then twenty a second. The next one that passes says how many were
+// suppressed.
 type eventLimiter struct {
 	bucket     ratelimit.Bucket
 	suppressed int

@@ -20,7 +20,8 @@ func TestEventLimiter(t *testing.T) {
 	if passed != 1000 {
 		t.Errorf("%d events passed at once", passed)
 	}
-	if suffix, ok := l.allow(epoch.Add(50 * time.Millisecond)); !ok || suffix != " (500 reports before this one were left out)" {
+	if suffix, ok := l.allow(epoch.Add(50 * time.Millisecond)); !ok ||
+		suffix != " (500 reports before this one were left out)" {
 		t.Errorf("the next: %v %q", ok, suffix)
 	}
 	if suffix, ok := l.allow(epoch.Add(100 * time.Millisecond)); !ok || suffix != "" {

@@ -10,13 +10,13 @@ import (
 	"github.com/eosin-sdn/eosin/openflow/flow"
 )
 
-// FuzzMachine gives a machine whatever a switch may send, in a session that has just begun and in one that is ready. It must
-// neither panic nor send what is no message, and the next session must come to its end.
+// FuzzMachine gives a machine whatever a switch may send, in a session that has just begun and in one that is ready. It
+// must neither panic nor send what is no message, and the next session must come to its end.
 func FuzzMachine(f *testing.F) {
 	// The valid answers to the first session, in order.
 	first := newPeer(&testing.T{})
 	var answers []byte
-	first.m.Attach(first.now, openflow.FeaturesReply{DatapathID: dpid, NTables: 254})
+	first.m.Attach(first.now)
 	for range 10 {
 		first.m.Flush(first.now)
 		for wire := bytes.Clone(first.m.TakeWire()); len(wire) > 0; {
@@ -31,17 +31,23 @@ func FuzzMachine(f *testing.F) {
 	f.Add(false, answers)
 	m := flow.Match{}.InPort(1).VLAN(10).EthSrc(macA)
 	stats := openflow.AppendFlowStats(nil, &openflow.FlowStats{
-		TableID: 5, Priority: 10, IdleTimeout: 300, Flags: openflow.FlagSendFlowRem, Cookie: flow.Cookie(5, 1), Match: m.Bytes(),
+		TableID: 5, Priority: 10, IdleTimeout: 300, Flags: openflow.FlagSendFlowRem,
+		Cookie: flow.Cookie(5, 1), Match: m.Bytes(),
 		Instructions: flow.Instructions(nil).Goto(6),
 	})
 	one := port(1)
 	list := openflow.AppendMultipartReply(nil, 5, openflow.MultipartPortDesc, false, openflow.AppendPortDesc(nil, &one))
 	f.Add(false, append(list, openflow.AppendMultipartReply(nil, 7, openflow.MultipartFlow, false, stats)...))
 	f.Add(true, bytes.Join([][]byte{
-		packetIn(learnCookie, 1, macA), packetIn(learnCookie, 2, macA), portStatus(openflow.PortDelete, port(1)), portStatus(openflow.PortAdd, port(3)),
-		openflow.AppendFlowRemoved(nil, 0, &openflow.FlowRemoved{Cookie: flow.Cookie(5, 1), TableID: 5, Priority: 10, Match: m.Bytes()}),
-		openflow.AppendError(nil, 9, openflow.ErrorTypeFlowModFailed, openflow.FlowModFailedTableFull, openflow.AppendFlowMod(nil, 9, openflow.FlowAdd, &openflow.FlowMod{Cookie: learnCookie})[:48]),
-		openflow.AppendEchoRequest(nil, 1, []byte("x")), openflow.AppendBarrierReply(nil, 9), openflow.AppendRoleReply(nil, 3, openflow.RoleSlave, 0), slaveStatus(),
+		packetIn(learnCookie, 1, macA), packetIn(learnCookie, 2, macA),
+		portStatus(openflow.PortDelete, port(1)), portStatus(openflow.PortAdd, port(3)),
+		openflow.AppendFlowRemoved(nil, 0, &openflow.FlowRemoved{
+			Cookie: flow.Cookie(5, 1), TableID: 5, Priority: 10, Match: m.Bytes(),
+		}),
+		openflow.AppendError(nil, 9, openflow.ErrorTypeFlowModFailed, openflow.FlowModFailedTableFull,
+			openflow.AppendFlowMod(nil, 9, openflow.FlowAdd, &openflow.FlowMod{Cookie: learnCookie})[:48]),
+		openflow.AppendEchoRequest(nil, 1, []byte("x")), openflow.AppendBarrierReply(nil, 9),
+		openflow.AppendRoleReply(nil, 3, openflow.RoleSlave, 0), slaveStatus(),
 	}, nil))
 
 	f.Fuzz(func(t *testing.T, ready bool, in []byte) {
@@ -49,7 +55,7 @@ func FuzzMachine(f *testing.F) {
 		if ready {
 			p.ready()
 		} else {
-			p.m.Attach(p.now, openflow.FeaturesReply{DatapathID: dpid, NTables: 254})
+			p.m.Attach(p.now)
 		}
 		check := func() {
 			p.m.Flush(p.now)

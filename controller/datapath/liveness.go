@@ -16,8 +16,9 @@ const (
 	echoWithin = 5 * time.Second  // an echo is answered; the silence before it may be the controller's own
 )
 
-// liveness finds out whether the switch still answers. linked says that the switch has links to others: such a one is also asked
-// after each round of discovery frames, since only while it answers does their absence say that a link is gone.
+// liveness finds out whether the switch still answers. linked says that the switch has links to others: such a one is
+// also asked after each round of discovery frames, since only while it answers does their absence say that a link is
+// gone.
 type liveness struct {
 	heardAt time.Time // when the switch last sent anything
 	sentAt  time.Time // of the last echo request
@@ -75,8 +76,8 @@ func (l *liveness) check(now time.Time, linked bool) (echoDue bool, err error) {
 	return false, fmt.Errorf("nothing heard for %s", deadAfter)
 }
 
-// echoReply takes the answer to an echo request. That of a switch with links is a fact: all that was sent before the request has
-// been received, and what was reported until then has come.
+// echoReply takes the answer to an echo request. That of a switch with links is a fact: all that was sent before the
+// request has been received, and what was reported until then has come.
 func (m *Machine) echoReply(now time.Time, xid uint32) {
 	if m.live.reply(xid) && !m.Alone() {
 		sentAt := m.live.sentAt

@@ -31,7 +31,10 @@ func TestLiveness(t *testing.T) {
 		{"anything heard will do", false, echoAfter, 6 * time.Second, 9 * time.Second, ""},
 		{"and begins a silence", false, echoAfter, 6 * time.Second, 11 * time.Second, "echo"},
 		{"heard on a link, but not answered", true, echoAfter, 7 * time.Second, echoAfter + echoWithin - 1, ""},
-		{"for too long", true, echoAfter, 7 * time.Second, echoAfter + echoWithin, "heard, and has answered nothing for 5s"},
+		{
+			"for too long", true, echoAfter, 7 * time.Second, echoAfter + echoWithin,
+			"heard, and has answered nothing for 5s",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			l, out := liveness{heardAt: epoch}, apps.Output{}

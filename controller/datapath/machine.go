@@ -1,5 +1,7 @@
-// Package datapath is the machine of one switch: it takes messages and the time, and appends what is to be sent. It has no
-// socket, no clock and no goroutine. phase.go has the state machine of a session on one screen.
+// Package datapath is the machine of one switch: it takes messages and the time, and appends what is to be sent. It has
+// no socket, no clock and no goroutine.
+//
+// phase.go has the state machine of a session on one screen. Each part of a session has a file and a test of its own.
 package datapath
 
 import (
@@ -29,11 +31,12 @@ type Intent struct {
 	Claim      bool          // ask to be the switch's master; else whatever role it gives is good enough
 }
 
-// Machine is everything that is known of one switch and decided for it. It outlives its connections. It is used by one
-// goroutine at a time: the caller holds the switch's lock.
+// Machine is all that is known and decided about one switch. It outlives its connections. It is not safe for concurrent
+// use: the caller holds the switch's lock for the whole of a step.
 //
-// A step is: any number of calls to Receive, Tick, Deliver…, Configure, and then one Flush. What is to be written stands in
-// Out.Wire, what matters beyond the switch in Out.Facts; the caller takes both.
+// A step is any number of calls to Attach, Receive, Tick, Configure, Deliver…, Barrier and the like, then one Flush. After
+// it the caller, still under the lock, writes TakeWire to the connection, passes TakeFacts and PortsChanged on, and sets a
+// timer for Out.TakeWake, on which it calls Tick. Detach ends a session without a Flush.
 type Machine struct {
 	Out apps.Output
 
@@ -43,16 +46,16 @@ type Machine struct {
 	l2        *l2.App
 	probe     *probe.App
 	byOwner   [flow.MaxOwners]apps.App
-	// order is in which apps state their flows: from the last table to the first, so that no rule leads to one that is not
-	// there yet.
+	// order is in which apps state their flows: from the last table to the first, so that no rule leads to one that is
+	// not there yet.
 	order []apps.App
 
 	session
 	adoption   adoption
-	refreshDue bool                                   // ports, settings or the graph have changed since the last Refresh
-	portsDirty bool                                   // ports have changed since PortsChanged was called
-	settledAt  time.Time                              // when a port has settled last
-	stats      map[openflow.PortNo]openflow.PortStats // the last that were requested
+	refreshDue bool                                   // ports, settings or the graph have changed since refresh
+	portsDirty bool                                   // ports have changed since PortsChanged
+	settledAt  time.Time                              // when a port last settled
+	stats      map[openflow.PortNo]openflow.PortStats // as last requested
 	lastErr    lastError
 	eventLimit eventLimiter
 	Counters
@@ -69,14 +72,14 @@ type Counters struct {
 	PacketInsDropped [NumClasses]uint64 // over their class's rate
 	UnknownOwner     uint64
 	Malformed        uint64
-	Unsolicited      uint64
+	Unsolicited      uint64 // messages that nobody asked for, and ports beyond the limit
 	Errors           uint64
 	Drifts           uint64
 	Audits           uint64
-	AuditTook        time.Duration // the last one, from its requests to the comparison's end
+	AuditTook        time.Duration // duration of the last audit
 }
 
-// Keys are what all machines of a controller share, so that each knows what another has sent.
+// Keys are shared by all machines of a controller, so that each recognizes what another has sent.
 type Keys struct {
 	Hellos *discovery.Signer
 	Probes *probe.Key
@@ -131,10 +134,10 @@ func (m *Machine) DeliverGraph(g *topology.Snapshot) {
 	}
 	m.sw.Graph = g
 	if was.Version() == g.Version() {
-		return // only latencies are new
+		return // only latencies differ
 	}
-	// A switch without links, before and after, has nothing to restate: a thousand switches that come in one after another
-	// would else restate everything a thousand times.
+	// A switch without links, before and after, has nothing to restate. Otherwise a thousand switches that connect one
+	// after another would each restate everything a thousand times.
 	linked := false
 	for _, no := range m.sw.Order {
 		p := m.sw.Ports[no]
@@ -145,38 +148,38 @@ func (m *Machine) DeliverGraph(g *topology.Snapshot) {
 	m.refreshDue = m.refreshDue || linked
 	switch alone := g.Standalone(m.sw.ID); {
 	case was.Standalone(m.sw.ID) && !alone:
-		m.live.waive() // until now it need not have answered
+		m.live.waive() // without links it did not have to answer
 		m.l2.Announce(&m.Out)
 	case alone && !was.Standalone(m.sw.ID):
 		m.l2.DropRemote(&m.Out)
 	}
 }
 
-// DeliverHost tells the machine where a host of its component is; at is 0 when nobody knows any more, and the switch itself
-// when an earlier sighting of its own, at port, holds again.
+// DeliverHost says where a host of the switch's component is: at another switch, nowhere any more (at is 0), or at this
+// switch's port again, as it reported earlier.
 func (m *Machine) DeliverHost(now time.Time, k topology.HostKey, at openflow.DatapathID, port openflow.PortNo) {
 	m.l2.HostAt(now, k, at, port, &m.Out)
 }
 
-// DeliverFreeze keeps a host from being learned for a while: it moved too often between switches.
+// DeliverFreeze stops learning a host for a while: it moved between switches too often.
 func (m *Machine) DeliverFreeze(now time.Time, k topology.HostKey) { m.l2.Freeze(now, k, &m.Out) }
 
-// Alone reports whether the switch has no link to another: then its hosts concern nobody else.
+// Alone reports whether the switch has no link to another, so that its hosts concern no other switch.
 func (m *Machine) Alone() bool { return m.sw.Graph.Standalone(m.sw.ID) }
 
-// Flush ends a step: apps restate what a change concerns, and what is due is appended to Out.Wire.
+// Flush ends a step: the apps restate what has changed, and what is due is appended to Out.Wire.
 func (m *Machine) Flush(now time.Time) {
 	if m.phase == Adopting {
-		m.drain(now) // what hosts do is followed at once: one that moved meanwhile must not be sent for where it was
+		m.drain(now) // hosts are followed at once: frames for one that has moved must not go to its old port
 	}
 	if m.phase >= Adopting && m.refresh(now) && m.phase == Adopting {
-		m.Out.Store.Discard() // not yet: the audit that follows compares all of it
+		m.Out.Store.Discard() // the audit that follows sends it
 	}
 	if m.phase == Ready || m.phase == Committing {
 		m.drain(now)
 	}
 	if m.Out.Unconfirmed-m.barriers.frames >= barrierEvery {
-		m.barriers.send(nil, &m.Out) // very many frames
+		m.barriers.send(nil, &m.Out) // so that packet-outs are confirmed, too
 	}
 	if m.phase == Ready && m.Out.Store.Pending() == 0 {
 		m.barriers.sendWaiters(&m.Out)
@@ -184,7 +187,7 @@ func (m *Machine) Flush(now time.Time) {
 	m.schedule(now)
 }
 
-// TakeWire returns what is to be written and counts it. The bytes are valid until the next step.
+// TakeWire returns what is to be written, and counts it. It is valid until the next step.
 func (m *Machine) TakeWire() []byte {
 	w := m.Out.Wire
 	m.Out.Wire = w[:0]

@@ -7,15 +7,15 @@ import (
 	"github.com/eosin-sdn/eosin/openflow"
 )
 
-// needsMegaflowWorkaround reports whether the switch is an Open vSwitch whose userspace datapath changes the wrong one of two
-// megaflows that overlap, see [apps.Switch.PinMegaflow]. Open vSwitch does not say which datapath it has, but the bridge's own
-// port has a speed only with the one in userspace, where it is a tap device.
+// needsMegaflowWorkaround reports whether the switch is an Open vSwitch whose userspace datapath changes the wrong one
+// of two megaflows that overlap, see [apps.Switch.PinMegaflow]. Open vSwitch does not say which datapath it has, but
+// the bridge's own port has a speed only with the one in userspace, where it is a tap device.
 func needsMegaflowWorkaround(desc *openflow.SwitchDesc, localHasSpeed bool) bool {
 	return desc.Hardware == "Open vSwitch" && localHasSpeed && affectedVersion(desc.Software)
 }
 
-// affectedVersion reports whether a version of Open vSwitch is older than the commit "dpif-netdev: Fix dpif_netdev_flow_put".
-// What is no version is taken to be newer.
+// affectedVersion reports whether a version of Open vSwitch is older than the commit "dpif-netdev: Fix
+// dpif_netdev_flow_put". What is no version is taken to be newer.
 func affectedVersion(version string) bool {
 	var v [3]int // major, minor, patch
 	for i, part := range strings.SplitN(version, ".", 3) {

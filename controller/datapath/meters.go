@@ -10,10 +10,12 @@ import (
 	"github.com/eosin-sdn/eosin/openflow/flow"
 )
 
-// Meters limit in the switch what it copies to the controller. All that concerns them is in this file. The session calls:
+// Meters limit in the switch what it copies to the controller. All that concerns them is in this file. The session
+// calls:
 //
 //   - startMeters when it begins, before metersPart takes what the switch lists;
-//   - sendMeters before flows that name meters are sent: in phases Describing (at its end) and Ready, and when an audit begins;
+//   - sendMeters before flows that name meters are sent: at the end of phase Describing, in phase Ready, when an audit
+//     begins;
 //   - requestMeters when an audit of a ready session begins, and repairMeters when it ends;
 //   - metersUnlisted when the switch cannot list them, metersRejected when it rejects one.
 //
@@ -26,6 +28,8 @@ type meters struct {
 
 var errNoMeters = errors.New(
 	"the switch refuses meters: what it copies to the controller is limited by the controller alone")
+
+const meterFlags = openflow.MeterPktps | openflow.MeterBurst
 
 // unlimited stands for no limit in a meter, which has no such value.
 const unlimited = 10_000_000
@@ -42,7 +46,8 @@ func desiredMeters(s apps.Settings) []flow.Meter {
 	meter := func(id, r uint32) flow.Meter { return flow.Meter{ID: id, Rate: r, Burst: r} }
 	return []flow.Meter{
 		meter(apps.MeterLearn, meterRate(s.PacketIns)), meter(apps.MeterARP, meterRate((s.PacketIns+3)/4)),
-		meter(apps.MeterDiscovery, edgeHellos), meter(apps.MeterTransit, linkHellos), meter(apps.MeterProbe, meterRate(2*s.Probes)),
+		meter(apps.MeterDiscovery, edgeHellos), meter(apps.MeterTransit, linkHellos),
+		meter(apps.MeterProbe, meterRate(2*s.Probes)),
 	}
 }
 
@@ -75,7 +80,7 @@ func (m *Machine) metersPart(body []byte) error {
 func meterOf(c *openflow.MeterConfig) flow.Meter {
 	meter := flow.Meter{ID: c.ID}
 	band, rest, err := openflow.DecodeMeterBand(c.Bands)
-	if err == nil && len(rest) == 0 && band.Type == openflow.MeterBandDrop && c.Flags == openflow.MeterPktps|openflow.MeterBurst {
+	if err == nil && len(rest) == 0 && band.Type == openflow.MeterBandDrop && c.Flags == meterFlags {
 		meter.Rate, meter.Burst = band.Rate, band.Burst
 	}
 	return meter
@@ -97,14 +102,15 @@ func (m *Machine) sendMeters() (sent int) {
 			command = openflow.MeterModify
 		}
 		m.Out.Wire = openflow.AppendMeterMod(
-			m.Out.Wire, nextXid(&m.Out), command, openflow.MeterPktps|openflow.MeterBurst, want.ID, want.Rate, want.Burst)
+			m.Out.Wire, nextXid(&m.Out), command, meterFlags, want.ID, want.Rate, want.Burst)
 		m.meters.actual[want.ID] = want
 		sent++
 	}
 	return sent
 }
 
-// repairMeters sends the meters that differ at the end of an audit and returns how many of them somebody else has changed.
+// repairMeters sends the meters that differ at the end of an audit and returns how many of them somebody else has
+// changed.
 func (m *Machine) repairMeters() (drifted int) {
 	reconfigured := m.meters.stale // the config has changed during the audit
 	if sent := m.sendMeters(); !reconfigured {

@@ -14,9 +14,17 @@ func TestDesiredMeters(t *testing.T) {
 		settings apps.Settings
 		want     map[uint32]uint32
 	}{
-		{apps.Settings{PacketIns: 400, Probes: 100}, map[uint32]uint32{apps.MeterLearn: 400, apps.MeterARP: 100, apps.MeterProbe: 200}},
-		{apps.Settings{PacketIns: 1, Probes: 1}, map[uint32]uint32{apps.MeterLearn: 1, apps.MeterARP: 1, apps.MeterProbe: 2}},
-		{apps.Settings{}, map[uint32]uint32{apps.MeterLearn: unlimited, apps.MeterARP: unlimited, apps.MeterProbe: unlimited}},
+		{
+			apps.Settings{PacketIns: 400, Probes: 100},
+			map[uint32]uint32{apps.MeterLearn: 400, apps.MeterARP: 100, apps.MeterProbe: 200},
+		},
+		{
+			apps.Settings{PacketIns: 1, Probes: 1},
+			map[uint32]uint32{apps.MeterLearn: 1, apps.MeterARP: 1, apps.MeterProbe: 2},
+		},
+		{apps.Settings{}, map[uint32]uint32{
+			apps.MeterLearn: unlimited, apps.MeterARP: unlimited, apps.MeterProbe: unlimited,
+		}},
 	} {
 		got := map[uint32]uint32{}
 		for _, m := range desiredMeters(c.settings) {
@@ -50,7 +58,11 @@ func TestMeterOf(t *testing.T) {
 	}{
 		{"ours", openflow.MeterConfig{ID: 5, Flags: flags, Bands: band}, flow.Meter{ID: 5, Rate: 100, Burst: 200}},
 		{"in kilobits", openflow.MeterConfig{ID: 5, Flags: openflow.MeterBurst, Bands: band}, flow.Meter{ID: 5}},
-		{"two bands", openflow.MeterConfig{ID: 5, Flags: flags, Bands: append(band[:len(band):len(band)], band...)}, flow.Meter{ID: 5}},
+		{
+			"two bands",
+			openflow.MeterConfig{ID: 5, Flags: flags, Bands: append(band[:len(band):len(band)], band...)},
+			flow.Meter{ID: 5},
+		},
 		{"no band", openflow.MeterConfig{ID: 5, Flags: flags}, flow.Meter{ID: 5}},
 		{"another band", openflow.MeterConfig{ID: 5, Flags: flags, Bands: remark}, flow.Meter{ID: 5}},
 	} {

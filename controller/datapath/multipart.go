@@ -10,13 +10,15 @@ import (
 	"github.com/eosin-sdn/eosin/openflow/flow"
 )
 
-// Bounds of a multipart reply. The dump of 100,000 flows takes 9.2 MiB. A switch with more than about 87,000 hosts goes beyond.
+// Bounds of a multipart reply. The dump of 100,000 flows takes 9.2 MiB. A switch with more than about 87,000 hosts goes
+// beyond.
 const (
 	maxReplyBytes = 16 << 20
 	maxReplyParts = 10_000
 )
 
-// replyWithin is how long a switch may take for a whole multipart reply, and for the reply to any other request but an echo.
+// replyWithin is how long a switch may take for a whole multipart reply, and for the reply to any other request but an
+// echo.
 const replyWithin = 30 * time.Second
 
 // errReplyTooLong says that a switch would not come to the end of a reply.
@@ -37,8 +39,9 @@ const (
 // multipartType is the type of the request and its reply.
 func (k requestKind) multipartType() uint16 {
 	return [...]uint16{
-		requestDesc: openflow.MultipartDesc, requestPorts: openflow.MultipartPortDesc, requestMeters: openflow.MultipartMeterConfig,
-		requestRestore: openflow.MultipartFlow, requestFlows: openflow.MultipartFlow, requestGroups: openflow.MultipartGroupDesc,
+		requestDesc: openflow.MultipartDesc, requestPorts: openflow.MultipartPortDesc,
+		requestMeters: openflow.MultipartMeterConfig, requestRestore: openflow.MultipartFlow,
+		requestFlows: openflow.MultipartFlow, requestGroups: openflow.MultipartGroupDesc,
 		requestPortStats: openflow.MultipartPortStats,
 	}[k]
 }
@@ -70,7 +73,8 @@ func (mp *multipart) send(now time.Time, kind requestKind, out *apps.Output) {
 	case requestRestore, requestFlows:
 		cookie, mask := flow.CookieMask()
 		b = openflow.AppendFlowStatsRequest(b, xid, openflow.FlowStatsRequest{
-			TableID: openflow.TableAll, OutPort: openflow.PortAny, OutGroup: openflow.GroupAny, Cookie: cookie, CookieMask: mask,
+			TableID: openflow.TableAll, OutPort: openflow.PortAny, OutGroup: openflow.GroupAny,
+			Cookie: cookie, CookieMask: mask,
 		})
 	case requestGroups:
 		b = openflow.AppendGroupDescRequest(b, xid)

@@ -36,7 +36,8 @@ func TestMultipartRequests(t *testing.T) {
 	if _, known, err := mp.receive(2, flows(false), 100); known || err != nil {
 		t.Errorf("the same again: %v %v", known, err)
 	}
-	if _, known, err := mp.receive(3, flows(false), 100); !known || err == nil || !strings.Contains(err.Error(), "flow in reply to a request for port_desc") {
+	if _, known, err := mp.receive(3, flows(false), 100); !known || err == nil ||
+		!strings.Contains(err.Error(), "flow in reply to a request for port_desc") {
 		t.Errorf("another type: %v %v", known, err)
 	}
 	if got := mp.deadline(); !got.Equal(epoch.Add(replyWithin)) {

@@ -53,8 +53,8 @@ func newBudgets(s apps.Settings) budgets {
 
 // packetIn hands a frame to the app that owns the rule which sent it.
 //
-//  1. The owner stands in the cookie. A frame that no rule of ours sent (a plain generator, a switch without our flows) is
-//     one to learn from, in the network of its in port.
+//  1. The owner stands in the cookie. A frame that no rule of ours sent (a plain generator, a switch without our
+//     flows) is one to learn from, in the network of its in port.
 //  2. Each class of frames has its budget.
 //  3. The frame carries its VLAN's tag, but for hellos, which are taken before that, and for those of no rule.
 func (m *Machine) packetIn(now time.Time, msg []byte) error {

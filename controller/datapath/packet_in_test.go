@@ -14,7 +14,8 @@ import (
 // foreign is a frame that no rule of ours sent, as a plain generator sends it.
 func foreign(in openflow.PortNo, frame []byte) []byte {
 	return openflow.AppendPacketIn(nil, 0, &openflow.PacketIn{
-		BufferID: openflow.BufferNone, TotalLen: uint16(len(frame)), Reason: openflow.PacketInNoMatch, Cookie: ^uint64(0), InPort: in, Data: frame,
+		BufferID: openflow.BufferNone, TotalLen: uint16(len(frame)), Reason: openflow.PacketInNoMatch,
+		Cookie: ^uint64(0), InPort: in, Data: frame,
 	})
 }
 
@@ -22,8 +23,10 @@ func TestPacketInWithoutCookie(t *testing.T) {
 	untagged := append(packet.AppendEthernet(nil, macB, macA, 0x88b5), make([]byte, 46)...)
 	tagged := append(packet.AppendEthernetVLAN(nil, macB, macA, 11, 0x88b5), make([]byte, 46)...)
 	learned := []string{
-		"add cookie=0xe05552540000000a, table=6, priority=10,dl_vlan=10,dl_dst=52:54:00:00:00:0a actions=pop_vlan,output:1",
-		"add cookie=0xe05552540000000a, table=5, idle_timeout=300, send_flow_rem priority=10,in_port=1,dl_vlan=10,dl_src=52:54:00:00:00:0a actions=goto_table:6",
+		"add cookie=0xe05552540000000a, table=6, " +
+			"priority=10,dl_vlan=10,dl_dst=52:54:00:00:00:0a actions=pop_vlan,output:1",
+		"add cookie=0xe05552540000000a, table=5, idle_timeout=300, send_flow_rem " +
+			"priority=10,in_port=1,dl_vlan=10,dl_src=52:54:00:00:00:0a actions=goto_table:6",
 	}
 	for _, c := range []struct {
 		name      string
@@ -36,7 +39,8 @@ func TestPacketInWithoutCookie(t *testing.T) {
 		{"unknown port", foreign(99, untagged), nil, 1},
 		{"no port", foreign(0, untagged), nil, 1},
 		{"reserved port", foreign(openflow.PortController, untagged), nil, 1},
-		{"multicast source", foreign(1, append(packet.AppendEthernet(nil, macB, packet.MAC{1, 0, 0x5e}, 0x88b5), make([]byte, 46)...)), nil, 0},
+		{"multicast source", foreign(1, append(packet.AppendEthernet(nil, macB, packet.MAC{1, 0, 0x5e}, 0x88b5),
+			make([]byte, 46)...)), nil, 0},
 		{"cut frame", foreign(1, untagged[:9]), nil, 1},
 		{"no frame", foreign(1, nil), nil, 1},
 	} {
@@ -70,7 +74,8 @@ func TestPacketInBudgets(t *testing.T) {
 	in := inNetwork()
 	in.Settings.PacketIns, in.Settings.Probes = rate, rate/2
 	cookies := [NumClasses]uint64{
-		ClassLearning: learnCookie, ClassDiscovery: flow.Cookie(apps.OwnerDiscovery, 0), ClassProbe: flow.Cookie(apps.OwnerProbe, 2),
+		ClassLearning:  learnCookie,
+		ClassDiscovery: flow.Cookie(apps.OwnerDiscovery, 0), ClassProbe: flow.Cookie(apps.OwnerProbe, 2),
 	}
 	budget := [NumClasses]uint64{ClassLearning: rate, ClassDiscovery: edgeHellos + linkHellos, ClassProbe: rate}
 	for flooded := range NumClasses {

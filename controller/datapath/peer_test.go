@@ -21,8 +21,8 @@ import (
 	"github.com/eosin-sdn/eosin/topology"
 )
 
-// peer is a machine with the switch at its other end, in virtual time. The switch does what the machine sends and answers at
-// once, but where a test has it do otherwise.
+// peer is a machine with the switch at its other end, in virtual time. The switch does what the machine sends and
+// answers at once, but where a test has it do otherwise.
 type peer struct {
 	t   *testing.T
 	m   *Machine
@@ -59,7 +59,10 @@ func inNetwork() Intent {
 	return Intent{
 		Name:     "br0",
 		Networks: []apps.Network{{Name: "blue", VLAN: 10, VNI: 5010}, {Name: "red", VLAN: 11, VNI: 5011}},
-		Settings: apps.Settings{HostTimeout: 300 * time.Second, HostsPerPort: 1024, HostsPerSwitch: 8192, PacketIns: 20_000, Moves: 5, Probes: 1000},
+		Settings: apps.Settings{
+			HostTimeout: 300 * time.Second, HostsPerPort: 1024, HostsPerSwitch: 8192,
+			PacketIns: 20_000, Moves: 5, Probes: 1000,
+		},
 		Port: func(string, openflow.PortNo) intent.Port {
 			return intent.Port{Mode: intent.Access, VLANs: []uint16{10}, Native: 10, Source: "default"}
 		},
@@ -95,12 +98,15 @@ func newPeer(t *testing.T) *peer {
 
 // port describes a port that is up.
 func port(no openflow.PortNo) openflow.PortDesc {
-	return openflow.PortDesc{No: no, Name: fmt.Sprintf("p%d", no), HWAddr: [6]byte{2, 1, 0, 0, byte(no >> 8), byte(no)}, State: openflow.PortStateLive}
+	return openflow.PortDesc{
+		No: no, Name: fmt.Sprintf("p%d", no), HWAddr: [6]byte{2, 1, 0, 0, byte(no >> 8), byte(no)},
+		State: openflow.PortStateLive,
+	}
 }
 
 // attach begins a session and lets it run until the machine has nothing more to say.
 func (p *peer) attach() {
-	p.m.Attach(p.now, openflow.FeaturesReply{DatapathID: dpid, NTables: 254})
+	p.m.Attach(p.now)
 	p.run()
 }
 
@@ -243,17 +249,22 @@ func (p *peer) describe(msg []byte) string {
 		var m openflow.FlowMod
 		must(m.Decode(msg))
 		f := statsOf(&m)
-		return map[uint8]string{openflow.FlowAdd: "add ", openflow.FlowDeleteStrict: "delete "}[m.Command] + oftext.Flow(&f)
+		return map[uint8]string{
+			openflow.FlowAdd: "add ", openflow.FlowDeleteStrict: "delete ",
+		}[m.Command] + oftext.Flow(&f)
 	case openflow.TypeGroupMod:
 		var m openflow.GroupMod
 		must(m.Decode(msg))
 		g := openflow.GroupDesc{Type: m.Type, ID: m.ID, Buckets: m.Buckets}
-		return map[uint16]string{openflow.GroupAdd: "add ", openflow.GroupModify: "modify ", openflow.GroupDelete: "delete "}[m.Command] + oftext.Group(&g)
+		return map[uint16]string{
+			openflow.GroupAdd: "add ", openflow.GroupModify: "modify ", openflow.GroupDelete: "delete ",
+		}[m.Command] + oftext.Group(&g)
 	case openflow.TypeMeterMod:
 		var m openflow.MeterMod
 		must(m.Decode(msg))
 		got := meterOf(&openflow.MeterConfig{Flags: m.Flags, ID: m.ID, Bands: m.Bands})
-		return fmt.Sprintf("%s meter %#x rate %d", map[uint16]string{openflow.MeterAdd: "add", openflow.MeterModify: "modify"}[m.Command], got.ID, got.Rate)
+		return fmt.Sprintf("%s meter %#x rate %d",
+			map[uint16]string{openflow.MeterAdd: "add", openflow.MeterModify: "modify"}[m.Command], got.ID, got.Rate)
 	default:
 		return t.String()
 	}
@@ -261,7 +272,8 @@ func (p *peer) describe(msg []byte) string {
 
 func statsOf(m *openflow.FlowMod) openflow.FlowStats {
 	return openflow.FlowStats{
-		TableID: m.TableID, Priority: m.Priority, IdleTimeout: m.IdleTimeout, HardTimeout: m.HardTimeout, Flags: m.Flags, Cookie: m.Cookie,
+		TableID: m.TableID, Priority: m.Priority, IdleTimeout: m.IdleTimeout, HardTimeout: m.HardTimeout,
+		Flags: m.Flags, Cookie: m.Cookie,
 		Match: bytes.Clone(m.Match), Instructions: bytes.Clone(m.Instructions),
 	}
 }
@@ -327,8 +339,10 @@ func (p *peer) parts(xid uint32, typ uint16) [][]byte {
 		}
 	case openflow.MultipartMeterConfig:
 		for _, m := range p.meters {
-			bands := openflow.AppendMeterMod(nil, 0, openflow.MeterAdd, openflow.MeterPktps|openflow.MeterBurst, m.ID, m.Rate, m.Burst)[16:]
-			entries = append(entries, openflow.AppendMeterConfig(nil, &openflow.MeterConfig{Flags: openflow.MeterPktps | openflow.MeterBurst, ID: m.ID, Bands: bands}))
+			bands := openflow.AppendMeterMod(nil, 0, openflow.MeterAdd, openflow.MeterPktps|openflow.MeterBurst,
+				m.ID, m.Rate, m.Burst)[16:]
+			entries = append(entries, openflow.AppendMeterConfig(nil,
+				&openflow.MeterConfig{Flags: openflow.MeterPktps | openflow.MeterBurst, ID: m.ID, Bands: bands}))
 		}
 	}
 	size := cmp.Or(p.partLen, len(entries))
@@ -421,8 +435,9 @@ var learnCookie = flow.Cookie(apps.OwnerL2, 1)
 func packetIn(cookie uint64, in openflow.PortNo, src packet.MAC) []byte {
 	frame := append(packet.AppendEthernetVLAN(nil, macB, src, 10, 0x88b5), make([]byte, 46)...)
 	return openflow.AppendPacketIn(nil, 0, &openflow.PacketIn{
-		BufferID: openflow.BufferNone, TotalLen: uint16(len(frame)), Reason: openflow.PacketInAction, TableID: apps.TableLearn,
-		Cookie: cookie, InPort: in, Data: frame,
+		BufferID: openflow.BufferNone, TotalLen: uint16(len(frame)), Reason: openflow.PacketInAction,
+		TableID: apps.TableLearn,
+		Cookie:  cookie, InPort: in, Data: frame,
 	})
 }
 

@@ -11,9 +11,9 @@ type Phase uint8
 // The phases. From Adopting on, the apps run and the switch is ours to write to.
 const (
 	Offline    Phase = iota // no session
-	Describing              // role, description, ports and meters are requested; after a restart of the controller also the flows
+	Describing              // role, ports and meters are requested; after the controller's start also the flows
 	Standby                 // another controller is the switch's master: nothing is written
-	Adopting                // flows of an earlier run forward; links are found again before anything but hosts is changed
+	Adopting                // flows of an earlier run forward; links are found again, and only hosts are changed
 	Auditing                // flows and groups are dumped and compared with what is desired
 	Committing              // the difference is on its way in a bundle
 	Ready                   // changes are sent as they come
@@ -48,8 +48,8 @@ const (
 // String returns the event in words.
 func (e sessionEvent) String() string {
 	return [...]string{
-		"attached", "claim due", "described", "described, flows found", "adoption over", "audit due", "in sync", "out of sync",
-		"bundle accepted", "bundle committed", "bundle rejected", "became slave", "detached", "",
+		"attached", "claim due", "described", "described, flows found", "adoption over", "audit due", "in sync",
+		"out of sync", "bundle accepted", "bundle committed", "bundle rejected", "became slave", "detached", "",
 	}[e]
 }
 
@@ -60,11 +60,12 @@ type transitionRow struct {
 	sends []string
 }
 
-// transitions are all changes of phase. Before the first, Handshake has exchanged HELLO and FEATURES. sends is what goes out at
-// once, in order; what stands in brackets goes out only if needed. docs/architecture.md has the same table.
+// transitions are all changes of phase. Before the first, Handshake has exchanged HELLO and FEATURES. sends is what
+// goes out at once, in order; what stands in brackets goes out only if needed. docs/architecture.md has the same table.
 var transitions = []transitionRow{
 	{[]Phase{Offline}, attached, Describing, []string{
-		"set_config", "set_async", "role_request", "multipart desc", "multipart port_desc", "multipart meter_config", "[multipart flow]",
+		"set_config", "set_async", "role_request", "multipart desc", "multipart port_desc", "multipart meter_config",
+		"[multipart flow]",
 	}},
 	{[]Phase{Describing}, claimDue, Describing, []string{"role_request"}},
 	{[]Phase{Describing}, described, Auditing, []string{"[meter_mod]", "multipart flow", "multipart group_desc"}},
@@ -92,8 +93,8 @@ func nextPhase(from Phase, ev sessionEvent) (to Phase, ok bool) {
 	return from, false
 }
 
-// transition is the only place where the phase changes. An event without a row for the current phase changes nothing, and false
-// is returned.
+// transition is the only place where the phase changes. An event without a row for the current phase changes nothing,
+// and false is returned.
 func (m *Machine) transition(now time.Time, ev sessionEvent) bool {
 	from := m.phase
 	to, ok := nextPhase(from, ev)

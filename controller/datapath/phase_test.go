@@ -29,7 +29,8 @@ func kind(msg []byte) string {
 		return "bundle add"
 	case control.Decode(msg) == nil:
 		return "bundle " + map[uint16]string{
-			openflow.BundleOpenRequest: "open", openflow.BundleCommitRequest: "commit", openflow.BundleDiscardRequest: "discard",
+			openflow.BundleOpenRequest: "open", openflow.BundleCommitRequest: "commit",
+			openflow.BundleDiscardRequest: "discard",
 		}[control.Type]
 	}
 	return openflow.Type(msg[1]).String()
@@ -160,7 +161,7 @@ func tick(after time.Duration) func(*peer) {
 	}
 }
 
-func attach(p *peer)  { p.m.Attach(p.now, openflow.FeaturesReply{DatapathID: dpid}) }
+func attach(p *peer)  { p.m.Attach(p.now) }
 func detach(p *peer)  { p.m.Detach(p.now) }
 func answer(p *peer)  { p.release() }
 func enslave(p *peer) { p.receive(slaveStatus()) }
@@ -203,7 +204,10 @@ var walks = []struct {
 	{described, Describing, describing, answer, []string{"meter_mod"}},
 	{described, Describing, then(ready, detach, describing), answer, nil},
 	{describedFlows, Describing, then(earlierRun, describing), answer, nil},
-	{describedFlows, Describing, then(earlierRun, func(p *peer) { clear(p.meters) }, describing), answer, []string{"meter_mod"}},
+	{
+		describedFlows, Describing, then(earlierRun, func(p *peer) { clear(p.meters) }, describing), answer,
+		[]string{"meter_mod"},
+	},
 	{adoptionOver, Adopting, adopting, tick(adoptTime), nil},
 	{adoptionOver, Adopting, adopting, then(reconfigure, tick(adoptTime)), []string{"meter_mod"}},
 	{auditDue, Ready, ready, tick(31 * time.Second), []string{"multipart meter_config"}},
@@ -248,8 +252,8 @@ var walks = []struct {
 	{detached, Ready, ready, detach, nil},
 }
 
-// TestTransitions walks every arrow: where it leads, and what is sent on the way. None may be left out, and nothing of what the
-// table has in brackets.
+// TestTransitions walks every arrow: where it leads, and what is sent on the way. None may be left out, and nothing of
+// what the table has in brackets.
 func TestTransitions(t *testing.T) {
 	t.Parallel()
 	missing := map[string]bool{}
@@ -310,14 +314,16 @@ func TestNoTransition(t *testing.T) {
 				continue
 			}
 			before := p.m.session
-			if p.m.transition(p.now, ev) || !reflect.DeepEqual(p.m.session, before) || p.m.phase != from || len(p.m.Out.Wire) > 0 {
+			if p.m.transition(p.now, ev) || !reflect.DeepEqual(p.m.session, before) || p.m.phase != from ||
+				len(p.m.Out.Wire) > 0 {
 				t.Errorf("%s in phase %s: phase %s, %d bytes sent", ev, from, p.m.phase, len(p.m.Out.Wire))
 			}
 		}
 	}
 }
 
-// TestTransitionsAreUnambiguous: a phase and an event lead to one phase, and each phase and each event has a name of its own.
+// TestTransitionsAreUnambiguous: a phase and an event lead to one phase, and each phase and each event has a name of
+// its own.
 func TestTransitionsAreUnambiguous(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}

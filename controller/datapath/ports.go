@@ -106,7 +106,8 @@ func (m *Machine) setPort(now time.Time, d *openflow.PortDesc) {
 		p = m.addPort(d.No)
 	}
 	was := *p
-	// A device that was moved into another namespace has neither address nor link for the switch, yet frames pass: it is up.
+	// A device that was moved into another namespace has neither address nor link for the switch, yet frames pass: it
+	// is up.
 	p.Name, p.MAC = name, packet.MAC(d.HWAddr)
 	p.Observable = p.MAC != packet.MAC{} || d.Up()
 	p.Up = d.Up() || !p.Observable
@@ -154,8 +155,8 @@ func (m *Machine) removePort(no openflow.PortNo) {
 	m.refreshDue, m.portsDirty = true, true
 }
 
-// findTransit finds out whether a port is the end of a link. One that was before a restart of the controller is, until it has
-// been found again.
+// findTransit finds out whether a port is the end of a link. One that was before a restart of the controller is, until
+// it has been found again.
 func (m *Machine) findTransit(p *apps.Port) {
 	p.Transit = m.sw.Graph.Transit(m.sw.Ref(p.No))
 	if p.Retained && (p.Transit || !p.Up) {
@@ -164,8 +165,8 @@ func (m *Machine) findTransit(p *apps.Port) {
 	p.Transit = p.Transit || p.Retained
 }
 
-// settle lets ports flood that have been up long enough for discovery to have found a link. Those that follow soon wait for each
-// other: the whole flood group is sent each time.
+// settle lets ports flood that have been up long enough for discovery to have found a link. Those that follow soon wait
+// for each other: the whole flood group is sent each time.
 func (m *Machine) settle(now time.Time) {
 	settled := false
 	for _, no := range m.sw.Order {
@@ -192,7 +193,9 @@ func (m *Machine) PortsChanged(f func(openflow.PortNo, topology.PortInfo)) bool 
 	m.portsDirty = false
 	for _, no := range m.sw.Order {
 		p := m.sw.Ports[no]
-		f(no, topology.PortInfo{Up: p.Up, Mesh: p.Mode == intent.Tunnel, Retained: p.Retained, VLANs: topology.NewVLANs(p.VLANs...)})
+		f(no, topology.PortInfo{
+			Up: p.Up, Mesh: p.Mode == intent.Tunnel, Retained: p.Retained, VLANs: topology.NewVLANs(p.VLANs...),
+		})
 	}
 	return true
 }

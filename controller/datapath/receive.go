@@ -10,8 +10,8 @@ import (
 
 // Receive takes one message of the session. An error closes the connection.
 //
-// Each type of message goes one way: to the method that decodes it, from there to the part that it concerns, and if that is the
-// end of a phase, to transition.
+// Each type of message goes one way: to the method that decodes it, from there to the part that it concerns, and if
+// that is the end of a phase, to transition.
 func (m *Machine) Receive(now time.Time, msg []byte) error {
 	head, err := openflow.DecodeHeader(msg)
 	if err != nil {

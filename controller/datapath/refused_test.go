@@ -28,8 +28,8 @@ func refuseAdds(table uint8, typ, code uint16) func([]byte) (uint16, uint16) {
 	}
 }
 
-// An error in a bundle: nothing of it is committed, whoever asks is told which rule it was, and it is tried again later and
-// later.
+// An error in a bundle: nothing of it is committed, whoever asks is told which rule it was, and it is tried again later
+// and later.
 func TestBundleRefused(t *testing.T) {
 	p := newPeer(t)
 	p.refuse = refuseAdds(apps.TableLearn, openflow.ErrorTypeBadMatch, 6)
@@ -78,7 +78,8 @@ func TestBundleRefused(t *testing.T) {
 	}
 }
 
-// Open vSwitch answers a commit that fails twice: for the rule and for the commit. The rule's reason is the one to tell.
+// Open vSwitch answers a commit that fails twice: for the rule and for the commit. The rule's reason is the one to
+// tell.
 func TestCommitRefused(t *testing.T) {
 	p := newPeer(t)
 	var rule []byte
@@ -106,7 +107,8 @@ func TestCommitRefused(t *testing.T) {
 		bundleError(openflow.BundleErrorMsgFailed, openflow.BundleCommitRequest),
 	)
 	p.recv(bundleError(openflow.BundleErrorBadID, openflow.BundleDiscardRequest))
-	if err := p.m.Status().Err; err == nil || !strings.Contains(err.Error(), "table_full") || !strings.Contains(err.Error(), "table admit") {
+	if err := p.m.Status().Err; err == nil || !strings.Contains(err.Error(), "table_full") ||
+		!strings.Contains(err.Error(), "table admit") {
 		t.Errorf("status says %v", err)
 	}
 	if len(p.notices) != 1 {
@@ -160,7 +162,8 @@ func TestRefusedWhenReady(t *testing.T) {
 	p.wantSent()
 	p.pass(2 * time.Millisecond)
 	got := p.sent()
-	if !strings.HasPrefix(got, "ask meter_config\nask flow\nask group_desc\nbundle open") || strings.Count(got, "bundled add") != 2 || !strings.HasSuffix(got, "bundle commit") {
+	if !strings.HasPrefix(got, "ask meter_config\nask flow\nask group_desc\nbundle open") ||
+		strings.Count(got, "bundled add") != 2 || !strings.HasSuffix(got, "bundle commit") {
 		t.Errorf("sent:\n%s", got)
 	}
 	if err := p.m.Status().Err; err != nil {
@@ -168,8 +171,9 @@ func TestRefusedWhenReady(t *testing.T) {
 	}
 }
 
-// A table without room for all hosts: the bundle is discarded whole, and then all but the hosts' rules are in place; those are tried by
-// themselves, later and later, and told of once. When there is room, all is well again without anybody's help.
+// A table without room for all hosts: the bundle is discarded whole, and then all but the hosts' rules are in place;
+// those are tried by themselves, later and later, and told of once. When there is room, all is well again without
+// anybody's help.
 func TestTableFullOfHosts(t *testing.T) {
 	p := newPeer(t)
 	p.ready()
@@ -208,7 +212,8 @@ func TestTableFullOfHosts(t *testing.T) {
 	if p.m.Phase() != Ready || p.dump() != without {
 		t.Errorf("phase %s, flows:\n%s\nwant:\n%s", p.m.Phase(), p.dump(), without)
 	}
-	if err := p.m.Status().Err; err == nil || !strings.Contains(err.Error(), "table_full") || !strings.Contains(err.Error(), fmt.Sprintf("%d more", hosts-1)) {
+	if err := p.m.Status().Err; err == nil || !strings.Contains(err.Error(), "table_full") ||
+		!strings.Contains(err.Error(), fmt.Sprintf("%d more", hosts-1)) {
 		t.Errorf("status says %v", err)
 	}
 
@@ -221,7 +226,9 @@ func TestTableFullOfHosts(t *testing.T) {
 			tries = append(tries, p.now.Sub(began).Round(time.Second))
 		}
 	}
-	if want := []time.Duration{2 * time.Second, 6 * time.Second, 14 * time.Second, 30 * time.Second, 60 * time.Second}; !slices.Equal(tries, want) {
+	if want := []time.Duration{
+		2 * time.Second, 6 * time.Second, 14 * time.Second, 30 * time.Second, 60 * time.Second,
+	}; !slices.Equal(tries, want) {
 		t.Errorf("tried at %v, want %v", tries, want)
 	}
 	if len(p.notices) != len(tries) {
@@ -239,7 +246,8 @@ func TestTableFullOfHosts(t *testing.T) {
 	p.refuse = nil
 	p.pass(retryMost + 2*time.Second)
 	if p.dump() != all || p.m.Status().Err != nil || p.m.audit.backoff != retryFirst || p.m.audit.hostsSeparate {
-		t.Errorf("with room again: %v, pause %s, flows:\n%s\nwant:\n%s", p.m.Status().Err, p.m.audit.backoff, p.dump(), all)
+		t.Errorf("with room again: %v, pause %s, flows:\n%s\nwant:\n%s",
+			p.m.Status().Err, p.m.audit.backoff, p.dump(), all)
 	}
 }
 
@@ -259,7 +267,8 @@ func TestMetersRefused(t *testing.T) {
 		t.Errorf("notices %q", p.notices)
 	}
 	p.pass(2 * time.Second)
-	if got := p.dump(); p.m.Phase() != Ready || strings.Contains(got, "meter_id") || !strings.Contains(got, "CONTROLLER:65535") {
+	if got := p.dump(); p.m.Phase() != Ready || strings.Contains(got, "meter_id") ||
+		!strings.Contains(got, "CONTROLLER:65535") {
 		t.Errorf("phase %s, flows:\n%s", p.m.Phase(), got)
 	}
 	if err := p.m.Status().Err; err == nil || !strings.Contains(err.Error(), "meters") {
@@ -346,7 +355,10 @@ func TestConntrackRefused(t *testing.T) {
 		}
 		p.pass(5 * time.Second)
 		app, out := p.m.Probe()
-		app.AddTrap(probe.Trap{VLAN: 10, Type: probe.ICMP, EthDst: macA, Src: netip.MustParseAddr("10.0.3.2"), Dst: netip.MustParseAddr("10.0.3.1")}, out)
+		app.AddTrap(probe.Trap{
+			VLAN: 10, Type: probe.ICMP, EthDst: macA,
+			Src: netip.MustParseAddr("10.0.3.2"), Dst: netip.MustParseAddr("10.0.3.1"),
+		}, out)
 		p.run()
 		if got := p.dump(); strings.Contains(got, "ct(") == c.want || strings.Contains(got, "nw_tos") != c.want {
 			t.Errorf("trap %d, flows:\n%s", c.trap, got)

@@ -10,8 +10,8 @@ import (
 	"github.com/eosin-sdn/eosin/openflow"
 )
 
-// A port that goes and comes back within one read is a port that has just come up: its hosts are gone, and discovery has its chance
-// before it floods.
+// A port that goes and comes back within one read is a port that has just come up: its hosts are gone, and discovery
+// has its chance before it floods.
 func TestPortReplacedWithinOneStep(t *testing.T) {
 	renamed, down := port(1), port(1)
 	renamed.Name, down.State = "q1", openflow.PortStateLinkDown
@@ -19,8 +19,14 @@ func TestPortReplacedWithinOneStep(t *testing.T) {
 		name string
 		msgs [][]byte
 	}{
-		{"deleted and added", [][]byte{portStatus(openflow.PortDelete, port(1)), portStatus(openflow.PortAdd, port(1))}},
-		{"deleted and another added", [][]byte{portStatus(openflow.PortDelete, port(1)), portStatus(openflow.PortAdd, renamed)}},
+		{"deleted and added", [][]byte{
+			portStatus(openflow.PortDelete, port(1)),
+			portStatus(openflow.PortAdd, port(1)),
+		}},
+		{"deleted and another added", [][]byte{
+			portStatus(openflow.PortDelete, port(1)),
+			portStatus(openflow.PortAdd, renamed),
+		}},
 		{"another by modification", [][]byte{portStatus(openflow.PortModify, renamed)}},
 		{"down and up", [][]byte{portStatus(openflow.PortModify, down), portStatus(openflow.PortModify, port(1))}},
 	} {
@@ -93,7 +99,8 @@ func TestRefusedDuringAuditIsNoDrift(t *testing.T) {
 			if p.m.Phase() != Auditing {
 				t.Errorf("phase %s", p.m.Phase())
 			}
-			p.receive(openflow.AppendError(nil, 1, openflow.ErrorTypeFlowModFailed, openflow.FlowModFailedTableFull, refused[:64]))
+			p.receive(openflow.AppendError(nil, 1, openflow.ErrorTypeFlowModFailed, openflow.FlowModFailedTableFull,
+				refused[:64]))
 			refused = nil
 		}
 		return 0, 0
@@ -127,8 +134,8 @@ func TestSmallestLimitHoldsForARP(t *testing.T) {
 	}
 }
 
-// What a switch lost while it was away (it was restarted, hosts timed out) is brought about again, and nobody is accused of
-// having changed it.
+// What a switch lost while it was away (it was restarted, hosts timed out) is brought about again, and nobody is
+// accused of having changed it.
 func TestReconnectIsNoDrift(t *testing.T) {
 	p := newPeer(t)
 	p.ready()

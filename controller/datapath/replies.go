@@ -44,7 +44,9 @@ func (m *Machine) readPart(now time.Time, kind requestKind, body []byte) error {
 	case requestFlows:
 		return eachEntry(body, openflow.DecodeFlowStats, func(f *openflow.FlowStats) { m.auditFlow(now, f) })
 	case requestGroups:
-		return eachEntry(body, openflow.DecodeGroupDesc, func(g *openflow.GroupDesc) { m.Out.Store.DumpedGroup(g, &m.audit.drift) })
+		return eachEntry(body, openflow.DecodeGroupDesc, func(g *openflow.GroupDesc) {
+			m.Out.Store.DumpedGroup(g, &m.audit.drift)
+		})
 	case requestPortStats:
 		return eachEntry(body, openflow.DecodePortStats, m.portStats)
 	}

@@ -47,7 +47,8 @@ func TestMultipartInParts(t *testing.T) {
 		p.attach()
 		p.pass(5 * time.Second)
 	}
-	if a, b := whole.m.Status(), parts.m.Status(); a.Ports != 22 || a.Hosts != 30 || a.Ports != b.Ports || a.Hosts != b.Hosts || a.Flows != b.Flows {
+	if a, b := whole.m.Status(), parts.m.Status(); a.Ports != 22 || a.Hosts != 30 || a.Ports != b.Ports ||
+		a.Hosts != b.Hosts || a.Flows != b.Flows {
 		t.Errorf("in one part %+v, in many %+v", a, b)
 	}
 	if got := parts.sent(); strings.Contains(got, "bundle") {
@@ -69,9 +70,10 @@ func TestMultipartMixed(t *testing.T) {
 		return true
 	}
 	p.pass(31 * time.Second)
-	flows, groups := p.parts(xids[openflow.MultipartFlow], openflow.MultipartFlow)[0], p.parts(xids[openflow.MultipartGroupDesc], openflow.MultipartGroupDesc)[0]
+	reply := func(typ uint16) []byte { return p.parts(xids[typ], typ)[0] }
 	first := openflow.AppendMultipartReply(nil, xids[openflow.MultipartFlow], openflow.MultipartFlow, true, nil)
-	p.recv(first, groups, flows, p.parts(xids[openflow.MultipartMeterConfig], openflow.MultipartMeterConfig)[0])
+	p.recv(first, reply(openflow.MultipartGroupDesc), reply(openflow.MultipartFlow),
+		reply(openflow.MultipartMeterConfig))
 	if p.err != nil || p.m.Phase() != Ready || p.m.Drifts != 0 {
 		t.Errorf("%v, phase %s, %d drifts", p.err, p.m.Phase(), p.m.Drifts)
 	}
@@ -83,7 +85,8 @@ func TestMultipartUnsolicited(t *testing.T) {
 	before := p.m.Status()
 	desc := port(99)
 	for _, m := range [][]byte{
-		openflow.AppendMultipartReply(nil, 4711, openflow.MultipartPortDesc, false, openflow.AppendPortDesc(nil, &desc)),
+		openflow.AppendMultipartReply(nil, 4711, openflow.MultipartPortDesc, false,
+			openflow.AppendPortDesc(nil, &desc)),
 		openflow.AppendMultipartReply(nil, 4711, openflow.MultipartFlow, true, nil),
 		openflow.AppendMultipartReply(nil, 4711, openflow.MultipartExperimenter, false, make([]byte, 64)),
 	} {
@@ -112,7 +115,8 @@ func TestMultipartOfAnotherType(t *testing.T) {
 	}
 }
 
-// TestDumpFits: the dump of 100,000 flows of hosts, each on a tunnel (which takes the most), is well within what a reply may have.
+// TestDumpFits: the dump of 100,000 flows of hosts, each on a tunnel (which takes the most), is well within what a
+// reply may have.
 func TestDumpFits(t *testing.T) {
 	in := inNetwork()
 	in.Port = func(string, openflow.PortNo) intent.Port {
@@ -201,7 +205,8 @@ func TestMultipartRefused(t *testing.T) {
 
 func TestMultipartMalformed(t *testing.T) {
 	for _, typ := range []uint16{
-		openflow.MultipartDesc, openflow.MultipartPortDesc, openflow.MultipartMeterConfig, openflow.MultipartFlow, openflow.MultipartGroupDesc,
+		openflow.MultipartDesc, openflow.MultipartPortDesc, openflow.MultipartMeterConfig, openflow.MultipartFlow,
+		openflow.MultipartGroupDesc,
 	} {
 		t.Run(openflow.MultipartName(typ), func(t *testing.T) {
 			p := newPeer(t)
@@ -231,7 +236,8 @@ func TestWindow(t *testing.T) {
 	}
 	const hosts = 5000
 	p.recv(manyHosts(hosts)...)
-	if p.m.Out.Store.Pending() == 0 || p.m.barriers.inflight < window || p.m.barriers.inflight > window+barrierEvery+512 {
+	if p.m.Out.Store.Pending() == 0 || p.m.barriers.inflight < window ||
+		p.m.barriers.inflight > window+barrierEvery+512 {
 		t.Fatalf("%d bytes under way, %d messages pending", p.m.barriers.inflight, p.m.Out.Store.Pending())
 	}
 	if n := len(barriers); n < window/barrierEvery-1 || n > window/barrierEvery+1 {
@@ -246,7 +252,8 @@ func TestWindow(t *testing.T) {
 		}
 	}
 	if p.m.Out.Store.Pending() != 0 || p.m.barriers.inflight != 0 || p.m.Unsolicited != 0 {
-		t.Errorf("%d messages pending, %d bytes under way, %d unsolicited", p.m.Out.Store.Pending(), p.m.barriers.inflight, p.m.Unsolicited)
+		t.Errorf("%d messages pending, %d bytes under way, %d unsolicited", p.m.Out.Store.Pending(),
+			p.m.barriers.inflight, p.m.Unsolicited)
 	}
 	if n := strings.Count(p.sent(), "idle_timeout"); n != hosts {
 		t.Errorf("%d hosts installed", n)
@@ -334,8 +341,13 @@ func TestUnexpected(t *testing.T) {
 		{"barrier reply", openflow.AppendBarrierReply(nil, 4711), ""},
 		{"bundle reply", openflow.AppendBundleControl(nil, 4711, 1, openflow.BundleCommitReply, 0), ""},
 		{"experimenter", []byte{4, 4, 0, 16, 0, 0, 0, 1, 0, 0, 0x23, 0x20, 0, 0, 0, 1}, ""},
-		{"error for nothing of ours", openflow.AppendError(nil, 4711, openflow.ErrorTypeBadRequest, openflow.BadRequestBadType, nil), ""},
-		{"flow removed", openflow.AppendFlowRemoved(nil, 0, &openflow.FlowRemoved{Cookie: learnCookie, TableID: 5}), ""},
+		{"error for nothing of ours", openflow.AppendError(nil, 4711, openflow.ErrorTypeBadRequest,
+			openflow.BadRequestBadType, nil), ""},
+		{
+			"flow removed",
+			openflow.AppendFlowRemoved(nil, 0, &openflow.FlowRemoved{Cookie: learnCookie, TableID: 5}),
+			"",
+		},
 		{"foreign flow removed", openflow.AppendFlowRemoved(nil, 0, &openflow.FlowRemoved{Cookie: 7}), ""},
 		{"version 1", version(1, openflow.AppendEchoRequest(nil, 1, nil)), "wire version 1"},
 		{"version 6", version(6, packetIn(learnCookie, 1, macA)), "wire version 6"},

@@ -11,15 +11,16 @@ import (
 	"github.com/eosin-sdn/eosin/openflow"
 )
 
-// A controller claims to be the master of each of its switches (spec 6.3.6). Of two that do, the later one is obeyed, and the
-// switch rejects what the earlier one still writes: two controllers with different ideas of a network never mix their flows.
-// The generation id says which of two claims is the newer one, so that one that was held up somewhere does not win.
+// A controller claims to be the master of each of its switches (spec 6.3.6). Of two that do, the later one is obeyed,
+// and the switch rejects what the earlier one still writes: two controllers with different ideas of a network never mix
+// their flows. The generation id says which of two claims is the newer one, so that one that was held up somewhere does
+// not win.
 
 // noGeneration is what a switch reports that has not seen a claim yet.
 const noGeneration = math.MaxUint64
 
-// nextGeneration returns the generation of a claim that follows one with the generation seen. Generations are compared by
-// their signed difference, so that they may wrap around. The first one is the time, in milliseconds.
+// nextGeneration returns the generation of a claim that follows one with the generation seen. Generations are compared
+// by their signed difference, so that they may wrap around. The first one is the time, in milliseconds.
 func nextGeneration(seen uint64, now time.Time) uint64 {
 	if seen == noGeneration {
 		return uint64(now.UnixMilli())
@@ -86,7 +87,8 @@ func (m *Machine) roleReply(now time.Time, xid uint32, reply *openflow.RoleReply
 	m.maybeDescribed(now)
 }
 
-// roleRejected goes on without a role at a switch that has none to give, and stands by when another controller was faster.
+// roleRejected goes on without a role at a switch that has none to give, and stands by when another controller was
+// faster.
 func (m *Machine) roleRejected(now time.Time, e *openflow.Error) {
 	was := m.role.answered(e.Xid)
 	switch {
@@ -107,8 +109,8 @@ func (m *Machine) roleRejected(now time.Time, e *openflow.Error) {
 	m.maybeDescribed(now)
 }
 
-// roleStatus takes the switch's word that our role has changed. One that comes back begins with a session of its own: what the
-// switch holds by then has to be compared from the start.
+// roleStatus takes the switch's word that our role has changed. One that comes back begins with a session of its own:
+// what the switch holds by then has to be compared from the start.
 func (m *Machine) roleStatus(now time.Time, s *openflow.RoleStatus) error {
 	switch {
 	case s.Role == openflow.RoleSlave:
@@ -122,9 +124,11 @@ func (m *Machine) roleStatus(now time.Time, s *openflow.RoleStatus) error {
 }
 
 // errStandby is what the switch's status shows while another controller is its master.
-var errStandby = errors.New("another controller is the switch's master: Eosin writes nothing to it until it connects anew")
+var errStandby = errors.New(
+	"another controller is the switch's master: Eosin writes nothing to it until it connects anew")
 
-// becomeSlave stops all writing: the switch obeys another controller. The session stays, to hear of ports and to be seen.
+// becomeSlave stops all writing: the switch obeys another controller. The session stays, to hear of ports and to be
+// seen.
 func (m *Machine) becomeSlave(now time.Time, why string) {
 	m.role.current = openflow.RoleSlave
 	if m.transition(now, becameSlave) {

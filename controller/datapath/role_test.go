@@ -31,7 +31,8 @@ func TestRoleRequests(t *testing.T) {
 		t.Error("answered before any request")
 	}
 	r.query(epoch, &out)
-	if r.answered(2) != roleKnown || r.answered(1) != roleQuerying || r.answered(1) != roleKnown || !r.deadline.IsZero() {
+	if r.answered(2) != roleKnown || r.answered(1) != roleQuerying || r.answered(1) != roleKnown ||
+		!r.deadline.IsZero() {
 		t.Errorf("the query: %+v", r)
 	}
 	out.Wire, r.generation = nil, 41
@@ -74,7 +75,8 @@ func (p *peer) writes() (list []string) {
 }
 
 func slaveStatus() []byte {
-	return openflow.AppendRoleStatus(nil, 0, openflow.RoleStatus{Role: openflow.RoleSlave, Reason: openflow.RoleMasterRequest, GenerationID: 99})
+	return openflow.AppendRoleStatus(nil, 0,
+		openflow.RoleStatus{Role: openflow.RoleSlave, Reason: openflow.RoleMasterRequest, GenerationID: 99})
 }
 
 // The claim follows the generation that the switch has seen, and nothing is written before it is granted.
@@ -110,16 +112,21 @@ func TestRoleReply(t *testing.T) {
 	p := newPeer(t)
 	p.ready()
 	p.wantRole(openflow.RoleEqual, Ready)
-	p.recv(openflow.AppendRoleReply(nil, 4711, openflow.RoleSlave, 9), openflow.AppendRoleReply(nil, 0, openflow.RoleSlave, 9))
+	p.recv(openflow.AppendRoleReply(nil, 4711, openflow.RoleSlave, 9),
+		openflow.AppendRoleReply(nil, 0, openflow.RoleSlave, 9))
 	p.wantRole(openflow.RoleEqual, Ready)
 	if p.m.Unsolicited != 2 {
 		t.Errorf("%d unsolicited", p.m.Unsolicited)
 	}
 }
 
-// A switch that knows no roles, or gives none, is served as before; so is one that would not say which generation it has seen.
+// A switch that knows no roles, or gives none, is served as before; so is one that would not say which generation it
+// has seen.
 func TestRoleRefused(t *testing.T) {
-	for name, refused := range map[string]uint32{"no roles at all": openflow.RoleNoChange, "no masters": openflow.RoleMaster} {
+	for name, refused := range map[string]uint32{
+		"no roles at all": openflow.RoleNoChange,
+		"no masters":      openflow.RoleMaster,
+	} {
 		t.Run(name, func(t *testing.T) {
 			p := claimer(t)
 			p.refuse = func(msg []byte) (uint16, uint16) {
@@ -250,8 +257,8 @@ func TestStaleClaim(t *testing.T) {
 	}
 }
 
-// When the switch connects anew, it is claimed again, and what the other controller has left is taken over: its hosts, where
-// they are now, and not those that were known before.
+// When the switch connects anew, it is claimed again, and what the other controller has left is taken over: its hosts,
+// where they are now, and not those that were known before.
 func TestClaimAgain(t *testing.T) {
 	p := claimer(t)
 	p.ready()
@@ -287,7 +294,8 @@ func TestClaimAgain(t *testing.T) {
 		t.Errorf("%d hosts, error %v", s.Hosts, s.Err)
 	}
 	dump := p.dump()
-	if !strings.Contains(dump, "in_port=2") || strings.Contains(dump, macB.String()) || strings.Count(dump, macA.String()) != 2 {
+	if !strings.Contains(dump, "in_port=2") || strings.Contains(dump, macB.String()) ||
+		strings.Count(dump, macA.String()) != 2 {
 		t.Errorf("flows:\n%s", dump)
 	}
 }
@@ -297,7 +305,8 @@ func TestRoleBack(t *testing.T) {
 	p := claimer(t)
 	p.ready()
 	p.recv(slaveStatus())
-	p.recv(openflow.AppendRoleStatus(nil, 0, openflow.RoleStatus{Role: openflow.RoleMaster, Reason: openflow.RoleConfig, GenerationID: 5}))
+	p.recv(openflow.AppendRoleStatus(nil, 0,
+		openflow.RoleStatus{Role: openflow.RoleMaster, Reason: openflow.RoleConfig, GenerationID: 5}))
 	if p.err == nil || !strings.Contains(p.err.Error(), "master again") {
 		t.Errorf("ended with %v", p.err)
 	}

@@ -13,7 +13,6 @@ import (
 type session struct {
 	phase    Phase // changed by transition only
 	since    time.Time
-	features openflow.FeaturesReply
 	desc     openflow.SwitchDesc
 	ports    portList
 	live     liveness
@@ -32,14 +31,17 @@ func nextXid(out *apps.Output) uint32 {
 	return out.Xid
 }
 
-// asyncConfig is what a switch is to send unasked: all to its master, and port changes to a slave.
-var asyncConfig = openflow.AsyncConfig{PacketInMaster: 7, PortStatusMaster: 7, PortStatusSlave: 7, FlowRemovedMaster: 15}
+// asyncConfig has a switch send everything to its master, and port changes to a slave, too.
+var asyncConfig = openflow.AsyncConfig{
+	PacketInMaster: 7, PortStatusMaster: 7, PortStatusSlave: 7, FlowRemovedMaster: 15,
+}
 
-// Attach begins a session after the handshake. The connection of an earlier one must have been ended with Detach.
-func (m *Machine) Attach(now time.Time, f openflow.FeaturesReply) {
+// Attach begins a session after the handshake. An earlier session must have been ended with Detach.
+func (m *Machine) Attach(now time.Time) {
 	m.Sessions++
 	m.session = session{
-		since: now, features: f, live: liveness{heardAt: now}, audit: audit{backoff: retryFirst}, budgets: newBudgets(m.sw.Settings),
+		since: now, live: liveness{heardAt: now}, audit: audit{backoff: retryFirst},
+		budgets: newBudgets(m.sw.Settings),
 	}
 	if errors.Is(m.lastErr.err, errStandby) {
 		m.lastErr.clear()
@@ -59,14 +61,14 @@ func (m *Machine) requestDescription(now time.Time) {
 	out := &m.Out
 	out.Wire, out.Unconfirmed = out.Wire[:0], 0
 	out.Wire = openflow.AppendSetConfig(out.Wire, nextXid(out), 0, 0xffff)
-	// A bridge's own management socket sends nothing unasked unless it is told to.
+	// The management socket of a bridge sends nothing unasked by default.
 	out.Wire = openflow.AppendSetAsync(out.Wire, nextXid(out), asyncConfig)
 	m.role.query(now, out)
 	for _, kind := range []requestKind{requestDesc, requestPorts, requestMeters} {
 		m.requests.send(now, kind, out)
 	}
 	dump, reset := m.adoption.attach()
-	if reset { // what the other controller has made of the switch is true now
+	if reset { // the switch now has what the other controller left
 		m.l2.Reset(now, out)
 	}
 	if dump {
@@ -84,7 +86,7 @@ func (m *Machine) startApps(now time.Time) {
 	}
 }
 
-// endSession drops what is under way. Status still shows the rest.
+// endSession drops what is under way. The rest stays for Status.
 func (m *Machine) endSession(now time.Time) {
 	m.requests, m.ports.list = multipart{}, nil
 	m.Out.Wire = m.Out.Wire[:0]
@@ -168,12 +170,12 @@ func (m *Machine) wakeAt(t time.Time) {
 	}
 }
 
-// Barrier sends a barrier now and closes done when the switch has answered it, or the session has ended: it has then processed
-// all that was sent before.
+// Barrier sends a barrier and closes done when the switch has answered it, and so processed all that was sent before it,
+// or when the session has ended.
 func (m *Machine) Barrier(done chan<- struct{}) { m.barriers.send(done, &m.Out) }
 
-// NotifyInstalled closes done when the switch has confirmed all that is desired at present, or the session has ended. That may
-// take an audit and its bundle.
+// NotifyInstalled closes done when the switch has confirmed all that is desired now, which may take an audit and its
+// bundle, or when the session has ended.
 func (m *Machine) NotifyInstalled(done chan<- struct{}) {
 	m.barriers.waiters = append(m.barriers.waiters, done)
 }

@@ -35,7 +35,8 @@ func TestFirstSession(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got != string(want) {
-		t.Errorf("sent:\n%s\nwant, as in %s (if this is how it should be now, run with -update):\n%s", got, firstSession, want)
+		t.Errorf("sent:\n%s\nwant, as in %s (if this is how it should be now, run with -update):\n%s", got,
+			firstSession, want)
 	}
 	if p.m.Phase() != Ready {
 		t.Fatalf("phase %s", p.m.Phase())
@@ -49,10 +50,13 @@ func TestFirstSession(t *testing.T) {
 
 	p.recv(packetIn(learnCookie, 1, macA))
 	p.wantSent(
-		"add cookie=0xe05552540000000a, table=6, priority=10,dl_vlan=10,dl_dst=52:54:00:00:00:0a actions=pop_vlan,output:1",
-		"add cookie=0xe05552540000000a, table=5, idle_timeout=300, send_flow_rem priority=10,in_port=1,dl_vlan=10,dl_src=52:54:00:00:00:0a actions=goto_table:6",
+		"add cookie=0xe05552540000000a, table=6, "+
+			"priority=10,dl_vlan=10,dl_dst=52:54:00:00:00:0a actions=pop_vlan,output:1",
+		"add cookie=0xe05552540000000a, table=5, idle_timeout=300, send_flow_rem "+
+			"priority=10,in_port=1,dl_vlan=10,dl_src=52:54:00:00:00:0a actions=goto_table:6",
 	)
-	if s := p.m.Status(); s.Name != "br0" || s.ID != dpid || s.Phase != Ready || s.Ports != 2 || s.Hosts != 1 || s.Flows != len(p.flows) || s.Err != nil {
+	if s := p.m.Status(); s.Name != "br0" || s.ID != dpid || s.Phase != Ready || s.Ports != 2 || s.Hosts != 1 ||
+		s.Flows != len(p.flows) || s.Err != nil {
 		t.Errorf("status %+v with %d flows", s, len(p.flows))
 	}
 }
@@ -70,7 +74,8 @@ func TestReconnectSendsNothing(t *testing.T) {
 	p.pass(time.Minute)
 	p.log = nil
 	p.attach()
-	p.wantSent("set_config", "set_async", "role_request", "ask desc", "ask port_desc", "ask meter_config", "ask flow", "ask group_desc")
+	p.wantSent("set_config", "set_async", "role_request", "ask desc", "ask port_desc", "ask meter_config", "ask flow",
+		"ask group_desc")
 	if p.m.Phase() != Ready || p.dump() != before {
 		t.Errorf("phase %s, flows:\n%s\nwant:\n%s", p.m.Phase(), p.dump(), before)
 	}
@@ -91,7 +96,8 @@ func TestReconnectAfterSwitchRestart(t *testing.T) {
 	clear(p.meters)
 	p.log = nil
 	p.attach()
-	if got := p.sent(); strings.Count(got, "bundle open") != 1 || strings.Count(got, "add meter") != 5 || strings.Contains(got, "\nadd cookie") {
+	if got := p.sent(); strings.Count(got, "bundle open") != 1 || strings.Count(got, "add meter") != 5 ||
+		strings.Contains(got, "\nadd cookie") {
 		t.Errorf("sent:\n%s", got)
 	}
 	if p.dump() != before {
@@ -109,7 +115,8 @@ func TestChangesWhileOffline(t *testing.T) {
 	p.attach()
 	got := p.sent()
 	for _, want := range []string{
-		"bundled add cookie=0xe052000000000001, table=1, priority=20,in_port=1,dl_vlan=0 actions=set_field:4107->vlan_vid,goto_table:2",
+		"bundled add cookie=0xe052000000000001, table=1, " +
+			"priority=20,in_port=1,dl_vlan=0 actions=set_field:4107->vlan_vid,goto_table:2",
 		"bundled modify group_id=3763339424", "bundled add group_id=3763339440",
 	} {
 		if !strings.Contains(got, want) {
@@ -120,14 +127,11 @@ func TestChangesWhileOffline(t *testing.T) {
 		t.Errorf("the other port is touched:\n%s", got)
 	}
 	p.pass(5 * time.Second)
-	if got := p.sent(); got != "modify group_id=3763339440,type=all,bucket=actions=pop_vlan,output:1\nmodify group_id=3763339424,type=all,bucket=actions=pop_vlan,output:2" &&
-		strings.Contains(got, "add ") {
-		t.Errorf("sent again:\n%s", got)
-	}
+	p.wantSent("echo_request") // nothing is sent twice
 }
 
-// After a restart of the controller the flows of its earlier life go on, and nothing is changed before the links had time to
-// be found.
+// After a restart of the controller the flows of its earlier life go on, and nothing is changed before the links had
+// time to be found.
 func TestAdoption(t *testing.T) {
 	p := newPeer(t)
 	p.ready()
@@ -150,7 +154,8 @@ func TestAdoption(t *testing.T) {
 		t.Errorf("sent while adopting:\n%s", got)
 	}
 	p.pass(2 * time.Second)
-	if got := p.sent(); strings.Contains(got, "bundle") || strings.Contains(got, "add") || strings.Contains(got, "delete") {
+	if got := p.sent(); strings.Contains(got, "bundle") || strings.Contains(got, "add") ||
+		strings.Contains(got, "delete") {
 		t.Errorf("sent after adopting:\n%s", got)
 	}
 	if p.m.Phase() != Ready || p.dump() != before {
@@ -161,7 +166,8 @@ func TestAdoption(t *testing.T) {
 	p.wantSent()
 }
 
-// A host that has moved while the controller was away is followed by its first frame, also while nothing else is changed.
+// A host that has moved while the controller was away is followed by its first frame, also while nothing else is
+// changed.
 func TestAdoptionFollowsHosts(t *testing.T) {
 	p := newPeer(t)
 	p.ready()
@@ -177,7 +183,8 @@ func TestAdoptionFollowsHosts(t *testing.T) {
 		t.Fatalf("phase %s", p.m.Phase())
 	}
 	got := p.sent()
-	if strings.Count(got, "\n") != 2 || !strings.Contains(got, "actions=pop_vlan,output:2") || !strings.Contains(got, "delete ") {
+	if strings.Count(got, "\n") != 2 || !strings.Contains(got, "actions=pop_vlan,output:2") ||
+		!strings.Contains(got, "delete ") {
 		t.Errorf("sent:\n%s", got)
 	}
 	p.recv(packetIn(learnCookie, 2, macB))
@@ -190,8 +197,8 @@ func TestAdoptionFollowsHosts(t *testing.T) {
 	}
 }
 
-// Links of before a restart are believed in until they are found, their port goes down, or it takes too long; until then the rules of
-// their ports stay.
+// Links of before a restart are believed in until they are found, their port goes down, or it takes too long; until
+// then the rules of their ports stay.
 func TestAdoptionHoldsLinks(t *testing.T) {
 	g := topology.NewGraph()
 	here, there := topology.PortRef{Switch: dpid, Port: 1}, topology.PortRef{Switch: dpid + 1, Port: 1}
@@ -252,14 +259,20 @@ func TestAdoptionPrunes(t *testing.T) {
 	p := newPeer(t)
 	p.ready()
 	m := flow.Match{}.InPort(77)
-	p.flows = append(p.flows, openflow.FlowStats{TableID: apps.TableClassify, Priority: 1, Cookie: flow.Cookie(apps.OwnerVLAN, 77), Match: m.Bytes()})
+	p.flows = append(p.flows, openflow.FlowStats{
+		TableID: apps.TableClassify, Priority: 1,
+		Cookie: flow.Cookie(apps.OwnerVLAN, 77), Match: m.Bytes(),
+	})
 	p.groups[flow.GroupID(99<<4)] = nil
 	p.m = newMachine(inNetwork())
 	p.log = nil
 	p.attach()
 	p.pass(5 * time.Second)
 	got := p.sent()
-	for _, want := range []string{"bundled delete cookie=0xe05200000000004d, table=1, priority=1,in_port=77 actions=drop", "bundled delete group_id=3763340848"} {
+	for _, want := range []string{
+		"bundled delete cookie=0xe05200000000004d, table=1, priority=1,in_port=77 actions=drop",
+		"bundled delete group_id=3763340848",
+	} {
 		if strings.Count(got, want) != 1 {
 			t.Errorf("no %q in:\n%s", want, got)
 		}
@@ -281,11 +294,17 @@ func TestDrift(t *testing.T) {
 		{"altered", func(p *peer) { p.flows[3].Instructions = nil }, "1 altered"},
 		{"timeout altered", func(p *peer) { p.flows[3].IdleTimeout = 7 }, "1 altered"},
 		{"stray", func(p *peer) {
-			p.flows = append(p.flows, openflow.FlowStats{TableID: apps.TableAdmit, Priority: 5, Cookie: flow.Cookie(apps.OwnerVLAN, 1), Match: in.Bytes()})
+			p.flows = append(p.flows, openflow.FlowStats{
+				TableID: apps.TableAdmit, Priority: 5,
+				Cookie: flow.Cookie(apps.OwnerVLAN, 1), Match: in.Bytes(),
+			})
 		}, "1 stray"},
 		{"group deleted", func(p *peer) { clear(p.groups) }, "1 groups"},
 		{"meter deleted", func(p *peer) { delete(p.meters, apps.MeterARP) }, "1 meters"},
-		{"meter altered", func(p *peer) { p.meters[apps.MeterARP] = flow.Meter{ID: apps.MeterARP, Rate: 1} }, "1 meters"},
+		{
+			"meter altered", func(p *peer) { p.meters[apps.MeterARP] = flow.Meter{ID: apps.MeterARP, Rate: 1} },
+			"1 meters",
+		},
 		{"group altered", func(p *peer) { p.groups[3763339424] = nil }, "1 groups"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -303,7 +322,8 @@ func TestDrift(t *testing.T) {
 			}
 			p.log, p.notices = nil, nil
 			p.pass(31 * time.Second)
-			if got := strings.ReplaceAll(p.sent(), "echo_request\n", ""); got != "ask meter_config\nask flow\nask group_desc" {
+			if got := strings.ReplaceAll(p.sent(), "echo_request\n",
+				""); got != "ask meter_config\nask flow\nask group_desc" {
 				t.Errorf("sent again:\n%s", got)
 			}
 			if len(p.notices) > 0 {
@@ -320,7 +340,8 @@ func TestDriftSuspected(t *testing.T) {
 	gone := p.flows[0]
 	p.flows = p.flows[1:]
 	p.recv(openflow.AppendFlowRemoved(nil, 0, &openflow.FlowRemoved{
-		Cookie: gone.Cookie, Priority: gone.Priority, TableID: gone.TableID, Reason: openflow.FlowRemovedDelete, Match: gone.Match,
+		Cookie: gone.Cookie, Priority: gone.Priority, TableID: gone.TableID, Reason: openflow.FlowRemovedDelete,
+		Match: gone.Match,
 	}))
 	p.pass(time.Second)
 	p.wantNotice("drift", "1 missing")
@@ -355,7 +376,10 @@ func TestConfigureSendsTheDifference(t *testing.T) {
 	if strings.Contains(got, "in_port=2") || strings.Contains(got, "meter") || strings.Contains(got, "table=0") {
 		t.Errorf("more than the difference:\n%s", got)
 	}
-	for _, want := range []string{"in_port=1,dl_vlan=0 actions=set_field:4107", "add group_id=3763339440,type=all,bucket=actions=pop_vlan,output:1"} {
+	for _, want := range []string{
+		"in_port=1,dl_vlan=0 actions=set_field:4107",
+		"add group_id=3763339440,type=all,bucket=actions=pop_vlan,output:1",
+	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in:\n%s", want, got)
 		}
@@ -382,14 +406,16 @@ func TestMeters(t *testing.T) {
 	in.Settings.PacketIns, in.Settings.Probes = 0, 0
 	p.m.Configure(in)
 	p.run()
-	p.wantSent("modify meter 0xe0501 rate 10000000", "modify meter 0xe0502 rate 10000000", "modify meter 0xe0505 rate 10000000")
+	p.wantSent("modify meter 0xe0501 rate 10000000", "modify meter 0xe0502 rate 10000000",
+		"modify meter 0xe0505 rate 10000000")
 
 	// A meter that somebody has changed is put right by the next session.
 	p.m.Detach(p.now)
 	p.meters[apps.MeterProbe] = flow.Meter{ID: apps.MeterProbe, Rate: 1, Burst: 1}
 	p.log = nil
 	p.attach()
-	if got := p.sent(); strings.Count(got, "meter 0x") != 1 || !strings.Contains(got, "modify meter 0xe0505 rate 10000000") {
+	if got := p.sent(); strings.Count(got, "meter 0x") != 1 ||
+		!strings.Contains(got, "modify meter 0xe0505 rate 10000000") {
 		t.Errorf("sent:\n%s", got)
 	}
 }
@@ -454,7 +480,8 @@ func (p *peer) linked() {
 	p.run()
 }
 
-// A switch with links that is heard and answers nothing is at the end of a connection that is whole in one direction only.
+// A switch with links that is heard and answers nothing is at the end of a connection that is whole in one direction
+// only.
 func TestEchoOneWay(t *testing.T) {
 	p := newPeer(t)
 	p.ready()
@@ -505,7 +532,8 @@ func TestEchoAnswered(t *testing.T) {
 	p.log = nil
 	p.receive(openflow.AppendEchoRequest(nil, 0xabcd, []byte("payload")))
 	p.m.Flush(p.now)
-	if got, want := string(p.m.TakeWire()), string(openflow.AppendEchoReply(nil, 0xabcd, []byte("payload"))); got != want {
+	if got, want := string(p.m.TakeWire()), string(openflow.AppendEchoReply(nil, 0xabcd,
+		[]byte("payload"))); got != want {
 		t.Errorf("answered %x, want %x", got, want)
 	}
 }
@@ -520,8 +548,9 @@ func TestDumpBomb(t *testing.T) {
 	for i := range uint64(flows) {
 		m := flow.Match{}.InPort(1).VLAN(10).EthSrc(packet.MACFromUint64(0x5254_2000_0000 + i))
 		p.flows = append(p.flows, openflow.FlowStats{
-			TableID: apps.TableLearn, Priority: 10, IdleTimeout: 300, Flags: openflow.FlagSendFlowRem, Cookie: flow.Cookie(apps.OwnerHosts, i),
-			Match: m.Bytes(), Instructions: flow.Instructions(nil).Goto(apps.TableForward),
+			TableID: apps.TableLearn, Priority: 10, IdleTimeout: 300, Flags: openflow.FlagSendFlowRem,
+			Cookie: flow.Cookie(apps.OwnerHosts, i),
+			Match:  m.Bytes(), Instructions: flow.Instructions(nil).Goto(apps.TableForward),
 		})
 	}
 	p.partLen = 500
@@ -551,8 +580,8 @@ func TestDumpBomb(t *testing.T) {
 	}
 }
 
-// After discovery frames on a link the switch is asked for an answer, one question at a time, and the answer is told: it is as true
-// as when the question was sent.
+// After discovery frames on a link the switch is asked for an answer, one question at a time, and the answer is told:
+// it is as true as when the question was sent.
 func TestAnswered(t *testing.T) {
 	p := newPeer(t)
 	p.ready()
@@ -605,10 +634,12 @@ func TestAnswered(t *testing.T) {
 	}
 	p.silent = nil
 	p.recv(openflow.AppendEchoReply(nil, binary.BigEndian.Uint32(question[4:]), nil))
-	if late := p.facts[len(p.facts)-1]; late.Latency < time.Second || !late.At.Add(late.Latency).Equal(p.now.Add(-time.Microsecond)) && !late.At.Add(late.Latency).Equal(p.now) {
+	if late := p.facts[len(p.facts)-1]; late.Latency < time.Second ||
+		!late.At.Add(late.Latency).Equal(p.now.Add(-time.Microsecond)) && !late.At.Add(late.Latency).Equal(p.now) {
 		t.Errorf("at %v: %+v", p.now, late)
 	}
-	if _, answered := told(); len(answered) != 1 || answered[0].Before(asked) || !answered[0].Before(asked.Add(time.Second)) {
+	if _, answered := told(); len(answered) != 1 || answered[0].Before(asked) ||
+		!answered[0].Before(asked.Add(time.Second)) {
 		t.Errorf("answered late: %v, asked at %v", answered, asked)
 	}
 }

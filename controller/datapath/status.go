@@ -13,17 +13,16 @@ import (
 
 // Status is how a switch is, for reading.
 type Status struct {
-	ID       openflow.DatapathID
-	Name     string
-	Phase    Phase
-	Since    time.Time
-	Role     uint32
-	Desc     openflow.SwitchDesc
-	Features openflow.FeaturesReply
-	Ports    int
-	Flows    int
-	Hosts    int
-	Err      error
+	ID    openflow.DatapathID
+	Name  string
+	Phase Phase
+	Since time.Time
+	Role  uint32
+	Desc  openflow.SwitchDesc
+	Ports int
+	Flows int
+	Hosts int
+	Err   error
 }
 
 // Status returns how the switch is.
@@ -33,16 +32,13 @@ func (m *Machine) Status() Status {
 		err = errNoMeters
 	}
 	return Status{
-		ID: m.sw.ID, Name: m.sw.Name, Phase: m.phase, Since: m.since, Role: m.role.current, Desc: m.desc, Features: m.features,
+		ID: m.sw.ID, Name: m.sw.Name, Phase: m.phase, Since: m.since, Role: m.role.current, Desc: m.desc,
 		Ports: len(m.sw.Ports), Flows: m.Out.Store.Len(), Hosts: m.l2.Len(), Err: err,
 	}
 }
 
 // Phase returns how far the session has come.
 func (m *Machine) Phase() Phase { return m.phase }
-
-// ID returns the switch's datapath id.
-func (m *Machine) ID() openflow.DatapathID { return m.sw.ID }
 
 // Name returns the switch's name.
 func (m *Machine) Name() string { return m.sw.Name }

@@ -13,8 +13,8 @@ type Bucket struct {
 	last     int64 // when level was last updated, in Unix nanoseconds
 }
 
-// New returns a full bucket that grows by rate tokens a second and holds what grows in burst, one token at least. A rate of zero
-// or less is unlimited.
+// New returns a full bucket that grows by rate tokens a second and holds what grows in burst, one token at least. A
+// rate of zero or less is unlimited.
 func New(rate int, burst time.Duration) Bucket {
 	if rate <= 0 {
 		return Bucket{}
