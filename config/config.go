@@ -1,7 +1,5 @@
-// Package config reads and checks Eosin's YAML file and answers what a port of a switch should be.
-//
-// The package is pure: Load reads one file, everything else works on bytes and values. Every error names file and line.
-// A Config is immutable once it has been handed out; a reload makes a new one, and the two are compared with Equal.
+// Package config reads and checks the YAML file, and resolves the mode of a port. Only Load touches the file system. Every error has
+// file and line. A Config is immutable once returned; a reload makes a new one.
 package config
 
 import (
@@ -50,10 +48,10 @@ type OpenFlow struct {
 // Role is a role at a switch (OpenFlow 1.3, section 6.3.6).
 type Role string
 
-// The roles.
+// Roles.
 const (
-	RoleMaster Role = "master" // the one controller that writes; who claims a switch later takes it over
-	RoleEqual  Role = "equal"  // whatever the switch gives: another controller may write, too
+	RoleMaster Role = "master" // the only controller that writes; the last one to claim a switch wins
+	RoleEqual  Role = "equal"  // other controllers may write, too
 )
 
 // TLS names the PEM files of one side. Relative names have been resolved against the folder of the config file. With a CA,
@@ -111,7 +109,7 @@ type Probing struct {
 	Trap intent.Trap
 }
 
-// Equal reports whether both ask for the same. Name of the file, warnings and where files are named do not count.
+// Equal compares two configs without their file names, warnings and positions.
 func (c *Config) Equal(other *Config) bool {
 	a, b := *c, *other
 	a.File, b.File = "", ""
@@ -120,8 +118,8 @@ func (c *Config) Equal(other *Config) bool {
 	return reflect.DeepEqual(a, b)
 }
 
-// Default returns what is used with no file at all: OpenFlow on tcp:0.0.0.0:6653, HTTP on 127.0.0.1:9653, and one
-// implicit network that every port belongs to, untagged, as VLAN 1.
+// Default is the config without a file: OpenFlow on tcp:0.0.0.0:6653, HTTP on 127.0.0.1:9653, and one implicit network, VLAN 1, to
+// which every port belongs untagged.
 func Default() *Config {
 	return &Config{
 		OpenFlow: OpenFlow{Listen: []Endpoint{{Kind: TCP, Address: "0.0.0.0:6653"}}, Role: RoleMaster},

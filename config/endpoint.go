@@ -18,13 +18,13 @@ const (
 	Unix EndpointKind = "unix"
 )
 
-// Endpoint is a place to listen on or to connect to. Address is host:port for TCP and SSL, a file name for Unix.
+// Endpoint is an address to listen on or to connect to: host:port for TCP and SSL, a file name for Unix.
 type Endpoint struct {
 	Kind    EndpointKind
 	Address string
 }
 
-// String is the form that the file uses.
+// String is the form of the config file.
 func (e Endpoint) String() string { return string(e.Kind) + ":" + e.Address }
 
 // Network is the first argument of net.Listen and net.Dial; the second is Address.
@@ -35,13 +35,13 @@ func (e Endpoint) Network() string {
 	return "tcp"
 }
 
-// unixPathSize is the space in sockaddr_un without the final zero.
+// unixPathSize is sizeof(sockaddr_un.sun_path) without the terminating zero.
 const unixPathSize = 107
 
 // ParseListen reads tcp:HOST:PORT, ssl:HOST:PORT or unix:PATH. Port 0 lets the system choose.
 func ParseListen(s string) (Endpoint, error) { return parseEndpoint(s, 0) }
 
-// ParseConnect reads the same as ParseListen; host and port must be said.
+// ParseConnect reads the same as ParseListen, but requires host and port.
 func ParseConnect(s string) (Endpoint, error) {
 	e, err := parseEndpoint(s, 1)
 	if err != nil || e.Kind == Unix {
@@ -91,8 +91,7 @@ func checkHostPort(s string, minPort uint64) error {
 	return nil
 }
 
-// isHostname accepts the letters, digits, hyphens and dots of RFC 1123, and the empty name. What consists of digits and
-// dots only is a mistyped IP address.
+// isHostname accepts names of RFC 1123 and the empty name. Digits and dots only are a mistyped IP address.
 func isHostname(s string) bool {
 	if s == "" {
 		return true
@@ -114,7 +113,7 @@ func isHostname(s string) bool {
 	return true
 }
 
-// isLoopback reports that HOST:PORT can be reached from this machine only.
+// isLoopback reports whether HOST:PORT can be reached from this machine only.
 func isLoopback(hostPort string) bool {
 	host, _, err := net.SplitHostPort(hostPort)
 	if err != nil {

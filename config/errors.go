@@ -49,10 +49,9 @@ func (e Errors) Unwrap() []error {
 	return list
 }
 
-// shownSize bounds what a message repeats of the file.
+// shownSize is how many bytes of a value a message repeats.
 const shownSize = 64
 
-// shorten cuts long text, so that a message stays a line.
 func shorten(s string) string { return shortenTo(s, shownSize) }
 
 // shortenTo cuts at a rune.
@@ -67,10 +66,10 @@ func shortenTo(s string, size int) string {
 	return s[:cut] + "…"
 }
 
-// quote puts text of the file into a message: short, on one line, unprintable characters escaped.
+// quote shortens a value for a message and escapes unprintable characters.
 func quote(s string) string { return strconv.Quote(shorten(s)) }
 
-// oneLine escapes what would break a message into lines or make a terminal show something else than what is there.
+// oneLine escapes line breaks and control sequences of terminals.
 func oneLine(s string) string {
 	if spelling.IsPrintable(s) {
 		return s
@@ -86,7 +85,7 @@ func oneLine(s string) string {
 	return b.String()
 }
 
-// list joins names for a message, leaving out what is too much.
+// list joins up to listSize names for a message.
 func list(names []string) string {
 	shown := make([]string, 0, listSize+1)
 	for i, name := range names {

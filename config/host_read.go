@@ -90,10 +90,9 @@ func (r *reader) mac(v value) packet.MAC {
 
 // hostNetwork finds the network of a host and checks its addresses against the subnet.
 //
-//  1. What the file says counts. Of a network without a subnet of the address's family nothing is checked.
-//  2. Else the network whose subnet has the address. Subnets of different networks may overlap; then the file must say.
-//  3. An address in no subnet is wrong when every network has a subnet of that family. Else the host may be in one of the
-//     networks without: it is learned where, with a warning.
+//  1. The network that the file names. Nothing is checked if it has no subnet of the address's family.
+//  2. Else the network whose subnet contains the address. If subnets overlap, the file must name the network.
+//  3. An address in no subnet is an error if every network has a subnet of that family. Else the network is learned, with a warning.
 func (r *reader) hostNetwork(c *Config, h *Host, said value, at map[netip.Addr]value) {
 	if n, ok := r.network(c, said); ok { // 1
 		h.Network = n.Name
@@ -110,7 +109,7 @@ func (r *reader) hostNetwork(c *Config, h *Host, said value, at map[netip.Addr]v
 	}
 	for _, ip := range h.IPs {
 		var in Networks
-		open, family := false, false // is there a network without a subnet of this family, and one with it
+		open, family := false, false // a network without, and one with a subnet of this family
 		for _, n := range c.Networks {
 			switch {
 			case !n.hasSubnetFor(ip):

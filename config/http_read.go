@@ -30,7 +30,7 @@ func (r *reader) http(c *Config, v value) {
 	}
 }
 
-// check refuses an API that anybody on the network could use.
+// check refuses an API without authentication beyond loopback.
 func (h HTTP) check() error {
 	if isLoopback(h.Listen) || h.TokenFile != "" || h.TLS.CA != "" || h.Insecure {
 		return nil
@@ -38,7 +38,7 @@ func (h HTTP) check() error {
 	return fmt.Errorf("%s is reachable from other machines; add http.token_file, or http.tls with a ca that clients' certificates come from, or say http.insecure: true, or listen on 127.0.0.1", quote(h.Listen))
 }
 
-// warning is about a token that whoever listens on the network can read and use. Who says insecure knows.
+// warning is about a token that crosses the network in the clear, unless that is accepted with insecure.
 func (h HTTP) warning() string {
 	if isLoopback(h.Listen) || h.TokenFile == "" || !h.TLS.IsZero() || h.Insecure {
 		return ""

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// maxIdle is what the idle_timeout of a flow holds (OpenFlow 1.3, section 7.3.4.1: 16 bits of seconds).
+// maxIdle is the largest idle_timeout of a flow (OpenFlow 1.3, section 7.3.4.1: 16 bits of seconds).
 const maxIdle = math.MaxUint16 * time.Second
 
 func (r *reader) learning(c *Config, v value) {

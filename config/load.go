@@ -14,7 +14,7 @@ func Load(path string) (*Config, error) {
 		return nil, fmt.Errorf("read config: %w", err)
 	}
 	defer f.Close()
-	// One byte more than allowed is enough for Parse to refuse the rest, however large it is.
+	// One byte too many is enough for Parse to refuse the file.
 	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {
 		return nil, fmt.Errorf("read config: %w", err)
@@ -22,20 +22,17 @@ func Load(path string) (*Config, error) {
 	return Parse(path, data)
 }
 
-// Parse checks the content of a file. The name is used in errors, and relative file names inside are taken from its folder.
-// The error is an Errors with everything that is wrong, sorted by line. Empty content gives Default.
-//
-//  1. The text is bounded and turned into a tree by the YAML library; what is wrong here is the only thing reported.
-//  2. Sections are read in the order in which they need each other: networks first, then what names them.
-//  3. Findings are sorted by line.
+// Parse checks the content of a file. Relative file names inside are resolved against the folder of name. The error is an Errors
+// with everything that is wrong, sorted by line, or with the one thing that keeps the text from being read as YAML. Empty content
+// gives Default.
 func Parse(name string, data []byte) (*Config, error) {
 	r := &reader{file: name}
 	c := Default()
 	c.File = name
-	if root, ok := r.parse(data); ok { // 1
-		r.config(c, root) // 2
+	if root, ok := r.parse(data); ok {
+		r.config(c, root)
 	}
-	if errs := r.sorted(r.errors); len(errs) > 0 { // 3
+	if errs := r.sorted(r.errors); len(errs) > 0 {
 		if r.dropped > 0 {
 			errs = append(errs, Error{name, errs[len(errs)-1].Line, fmt.Sprintf("and %d errors more", r.dropped)})
 		}
@@ -46,6 +43,7 @@ func Parse(name string, data []byte) (*Config, error) {
 	return c, nil
 }
 
+// config reads the sections in the order in which they need each other: networks before what names them.
 func (r *reader) config(c *Config, root value) {
 	top := r.object(root, "openflow", "http", "ovsdb", "networks", "defaults", "switches", "learning", "limits", "hosts", "probes", "probing", "audit")
 	r.networks(c, top["networks"])
@@ -63,7 +61,7 @@ func (r *reader) config(c *Config, root value) {
 	r.audit(c, top["audit"])
 }
 
-// fileName takes a relative name from the folder of the config file.
+// fileName resolves a relative name against the folder of the config file.
 func (r *reader) fileName(v value) string {
 	s, ok := r.text(v)
 	switch {

@@ -5,10 +5,10 @@ import (
 	"sort"
 )
 
-// The network that exists without being written: the one that untagged ports share while nothing else is said.
+// The implicit network, and names with a meaning.
 const (
 	implicitName  = "default"
-	implicitOther = "vlan1" // its name where the file gives "default" to another VLAN
+	implicitOther = "vlan1" // its name if the file gives "default" to another VLAN
 	implicitVLAN  = 1
 	maxVLAN       = 4094
 	maxVNI        = 1<<24 - 1
@@ -24,7 +24,7 @@ type Network struct {
 	VNI      uint32       // 1 to 16777215, or 0 for a network that tunnels do not carry
 	Subnet   netip.Prefix // invalid when not given
 	Gateway  netip.Addr   // invalid when not given, else inside Subnet
-	Implicit bool         // VLAN 1 as made by defaults and not by the file; `trunk: all` carries it only where it is alone
+	Implicit bool         // not from the file; `trunk: all` carries it only if it is the only one
 }
 
 // Networks are sorted by VLAN; names, VLANs and VNIs are unique.
@@ -49,7 +49,7 @@ func (n Networks) ByVLAN(vlan uint16) (Network, bool) {
 	return Network{}, false
 }
 
-// carried returns the VLANs of every configured network; the implicit one counts only where it is the only one.
+// carried returns the VLANs of `trunk: all`: the implicit network only if it is the only one.
 func (n Networks) carried() []uint16 {
 	vlans := make([]uint16, 0, len(n))
 	for i := range n {
@@ -60,8 +60,8 @@ func (n Networks) carried() []uint16 {
 	return vlans
 }
 
-// tunnelled returns the VLANs of the networks that have a VNI.
-func (n Networks) tunnelled() []uint16 {
+// tunneled returns the VLANs of the networks that have a VNI.
+func (n Networks) tunneled() []uint16 {
 	vlans := make([]uint16, 0, len(n))
 	for i := range n {
 		if n[i].VNI != 0 {

@@ -9,8 +9,6 @@ import (
 	"github.com/eosin-sdn/eosin/spelling"
 )
 
-// networks reads the section and adds the implicit network where nothing else has VLAN 1 and nothing says that unnamed
-// ports belong elsewhere.
 func (r *reader) networks(c *Config, v value) {
 	var list Networks
 	vlans, vnis := unique[uint16]{}, unique[uint32]{}
@@ -36,7 +34,7 @@ func (r *reader) networks(c *Config, v value) {
 			vnis.claim(r, n.VNI, n.Name, o["vni"], fmt.Sprintf("VNI %d", id), "use another")
 		}
 		r.subnet(&n, o["subnet"], o["gateway"])
-		// A network with errors is still known by its name, so that one mistake is not reported wherever it is used.
+		// Kept in spite of errors, so that they are not reported again wherever the network is named.
 		list = append(list, n)
 	}
 	slices.SortStableFunc(list, func(a, b Network) int { return cmp.Compare(a.VLAN, b.VLAN) })
@@ -63,7 +61,7 @@ func (r *reader) subnet(n *Network, subnet, gateway value) {
 	case !ok:
 	case subnet.node == nil:
 		r.errorf(gateway, "a gateway needs a subnet, which says what lies behind it; add subnet: to the network")
-	case !n.Subnet.IsValid(): // said already
+	case !n.Subnet.IsValid(): // already reported
 	case !n.Subnet.Contains(ip):
 		r.errorf(gateway, "%s is outside the subnet %s; use an address in it", ip, n.Subnet)
 	case reservedIn(n.Subnet, ip) != "":
@@ -93,7 +91,7 @@ func (r *reader) ip(v value) (netip.Addr, bool) {
 	return netip.Addr{}, false
 }
 
-// reservedIn names what an IPv4 address is when a host cannot have it: first or last of a subnet of more than two.
+// reservedIn says what an IPv4 address is if no host can have it: the first or last of a subnet of more than two.
 func reservedIn(p netip.Prefix, ip netip.Addr) string {
 	if !ip.Is4() || p.Bits() > 30 || !p.Contains(ip) {
 		return ""
@@ -111,8 +109,7 @@ func reservedIn(p netip.Prefix, ip netip.Addr) string {
 	return ""
 }
 
-// defaults reads the section and adds the implicit network where it is needed: ports that nothing names share VLAN 1
-// unless the file says otherwise, and VLAN 1 may be no network of the file.
+// defaults reads the section and adds the implicit network if nothing else has VLAN 1 and no default network is named.
 func (r *reader) defaults(c *Config, v value) {
 	o := r.object(v, "network")
 	network, said := o["network"]
@@ -154,8 +151,7 @@ func (r *reader) network(c *Config, v value) (Network, bool) {
 	return n, ok
 }
 
-// maxSearches bounds how often the names that exist are searched for one that was meant, so that a large file full of
-// errors is still answered at once.
+// maxSearches bounds the searches for a similar name, so that a large file full of errors is still checked fast.
 const maxSearches = 1000
 
 // alternatives says what would be right instead of an unknown name.

@@ -20,7 +20,7 @@ func (r *reader) openflow(c *Config, v value) {
 	}
 }
 
-// tls reads the names of TLS files. Those that are required and not there are reported, unless a mistyped key is the likely cause.
+// tls reads the names of TLS files and reports missing required ones, unless an unknown key is the likely cause.
 func (r *reader) tls(v value, needs string, required ...string) TLS {
 	mark := len(r.errors)
 	files := r.object(v, "cert", "key", "ca")
@@ -37,7 +37,7 @@ func (r *reader) ovsdb(c *Config, v value) {
 	c.OVSDB.Connect = r.endpoints(r.object(v, "connect")["connect"], ParseConnect)
 }
 
-// endpoints reads a list of addresses, none of them twice.
+// endpoints reads a list of addresses without duplicates.
 func (r *reader) endpoints(v value, parse func(string) (Endpoint, error)) []Endpoint {
 	var list []Endpoint
 	seen := map[Endpoint]bool{}
@@ -64,7 +64,7 @@ func (r *reader) endpoints(v value, parse func(string) (Endpoint, error)) []Endp
 	return list
 }
 
-// tlsUsers refuses ssl endpoints where the file has no TLS section.
+// tlsUsers refuses ssl endpoints without a TLS section.
 func (r *reader) tlsUsers() {
 	for _, v := range r.sslUsers {
 		if !r.tlsSeen {
@@ -73,7 +73,7 @@ func (r *reader) tlsUsers() {
 	}
 }
 
-// WithOpenFlowListen returns a copy that listens on other endpoints, as a command line flag asks.
+// WithOpenFlowListen returns a copy that listens on other endpoints, for a command line flag.
 func (c *Config) WithOpenFlowListen(endpoints ...string) (*Config, error) {
 	changed := *c
 	changed.OpenFlow.Listen = nil

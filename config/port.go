@@ -60,10 +60,10 @@ func (s Switches) names() []string {
 	return names
 }
 
-// portNameSize is what ofp_port keeps of a name (OpenFlow 1.3, section A.2.1: 16 bytes with the final zero).
+// portNameSize is the longest name in ofp_port (OpenFlow 1.3, section 7.2.1: 16 bytes with the terminating zero).
 const portNameSize = 15
 
-// port finds what the file says of a port: by its name, by the part of its name that OpenFlow shows, by its number.
+// port looks up a port by its name, by the prefix of its name that OpenFlow has room for, and by its number.
 func (s *Switch) port(name string, number openflow.PortNo) (Port, bool) {
 	if p, ok := s.Ports[name]; ok {
 		return p, true
@@ -86,11 +86,11 @@ type Facts struct {
 	VLANMode string   // access, trunk, native-tagged, native-untagged, dot1q-tunnel, or empty
 }
 
-// IsZero reports that OVSDB says nothing about the port.
+// IsZero reports whether OVSDB says nothing about the port.
 func (f Facts) IsZero() bool { return f.Tag == 0 && len(f.Trunks) == 0 && f.VLANMode == "" }
 
-// ResolvePort says what a port is to do. The file comes first, by name and then by number; then what OVSDB says, where
-// facts are given; then defaults.network. It never fails: what cannot be done is Closed with a Reason.
+// ResolvePort returns the mode of a port: from the file, by name and then by number; else from OVSDB, if facts are given; else from
+// defaults.network. It never fails: an impossible one is Closed with a Reason.
 func (c *Config) ResolvePort(id openflow.DatapathID, name string, number openflow.PortNo, facts ...Facts) intent.Port {
 	if sw, ok := c.Switches.ByDatapathID(id); ok {
 		if p, ok := sw.port(name, number); ok {
@@ -111,7 +111,7 @@ func (c *Config) resolveFile(p Port) intent.Port {
 	case p.Mode == intent.Access:
 		return c.access(p.Access, intent.SourceFile)
 	case p.Mode == intent.Tunnel:
-		mode.VLANs = c.Networks.tunnelled()
+		mode.VLANs = c.Networks.tunneled()
 	case p.TrunkAll:
 		mode.VLANs = c.Networks.carried()
 	case p.Mode == intent.Trunk:
@@ -132,7 +132,7 @@ func (c *Config) access(network string, source intent.Source) intent.Port {
 	return p
 }
 
-// vlans turns names into sorted VLANs. Parse has refused unknown names.
+// vlans returns the sorted VLANs of networks. Parse has refused unknown names.
 func (c *Config) vlans(names []string) []uint16 {
 	vlans := make([]uint16, 0, len(names))
 	for _, name := range names {
@@ -192,7 +192,7 @@ func (c *Config) factsTrunk(trunks []uint16, native uint16, tagged bool) intent.
 	}
 	slices.Sort(mode.VLANs)
 	mode.VLANs = slices.Compact(mode.VLANs)
-	// VLAN 0 in trunks stands for untagged frames, which only a native VLAN can take here.
+	// VLAN 0 in trunks stands for priority-tagged frames, which only a native VLAN can carry here.
 	mode.VLANs = slices.DeleteFunc(mode.VLANs, func(vlan uint16) bool { return vlan == 0 })
 	return mode
 }

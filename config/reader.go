@@ -13,7 +13,7 @@ import (
 	"github.com/eosin-sdn/eosin/spelling"
 )
 
-// reader walks the tree and collects findings instead of stopping at the first.
+// reader walks the tree and collects all findings.
 type reader struct {
 	file     string
 	errors   []finding
@@ -22,34 +22,33 @@ type reader struct {
 	files      []NamedFile
 	sslUsers   []value // endpoints that need TLS
 	tlsSeen    bool
-	configured int              // networks that the file writes
-	names      map[string]value // hosts and switches share one space of names
-	searches   int              // for names that might have been meant
+	configured int              // number of networks in the file
+	names      map[string]value // of hosts and switches
+	searches   int              // for similar names
 	dropped    int              // errors beyond maxFindings
 }
 
-// finding is an Error that still knows its column, which orders findings of one line.
+// finding is an Error with its column, which orders findings of one line.
 type finding struct {
 	Error
 	column int
 }
 
-// value is a part of the file: its tree, where it stands, and its name for messages. The zero value stands for what the
-// file does not have.
+// value is a part of the file: its tree, its position, and its path for messages. The zero value is one that the file does not have.
 type value struct {
 	node         *yaml.Node
 	line, column int
 	path         string
 }
 
-// entry is one key of a mapping with its value. Key's place is that of the key.
+// entry is one key of a mapping with its value.
 type entry struct {
 	name string
 	key  value
 	value
 }
 
-// maxFindings bounds what is kept of a file that is wrong all over.
+// maxFindings is how many errors are kept.
 const maxFindings = 10_000
 
 func (r *reader) report(line, column int, message string) {
@@ -60,13 +59,12 @@ func (r *reader) report(line, column int, message string) {
 	}
 }
 
-// errorf reports what is wrong with v. The format takes %w like %v, so that errors read the same everywhere.
+// errorf reports an error at v. The format may have %w.
 func (r *reader) errorf(v value, format string, args ...any) {
 	r.report(v.line, v.column, v.message(format, args...))
 }
 
-// missing reports what v lacks, unless something has been reported since the mark: a mistyped key is the likely cause then,
-// and one finding for one mistake is enough.
+// missing reports an error at v unless another was reported since the mark: then that one, as a mistyped key, is the likely cause.
 func (r *reader) missing(v value, mark int, format string, args ...any) {
 	if len(r.errors) == mark {
 		r.errorf(v, format, args...)
@@ -98,7 +96,7 @@ func (r *reader) sorted(findings []finding) Errors {
 	return errs
 }
 
-// resolve follows aliases. Nil means null or nothing.
+// resolve follows aliases and returns nil for null.
 func resolve(n *yaml.Node) *yaml.Node {
 	for n != nil && n.Kind == yaml.AliasNode {
 		n = n.Alias
@@ -109,20 +107,19 @@ func resolve(n *yaml.Node) *yaml.Node {
 	return n
 }
 
-// child is a part of v. Where the file says an alias, the alias is the place, since that is what the reader of a message
-// can change there.
+// child is a part of v. The position of an alias is its own, not that of its anchor.
 func (v value) child(n *yaml.Node, path string) value {
 	line, column := position(n)
 	return value{node: n, line: line, column: column, path: path}
 }
 
-// unique holds who has a value that only one may have, and on which line.
+// unique holds the owners of values that only one may have.
 type unique[K comparable] map[K]struct {
 	name string
 	line int
 }
 
-// claim gives a value to an owner, or reports at v that another has it. What is the value in words, rule why that is wrong.
+// claim records an owner, or reports at v that there is one already: what has the value, rule the reason.
 func (u unique[K]) claim(r *reader, key K, name string, v value, what, rule string) {
 	if first, used := u[key]; used {
 		r.errorf(v, "%s is already that of %q (line %d); %s", what, first.name, first.line, rule)
@@ -134,8 +131,7 @@ func (u unique[K]) claim(r *reader, key K, name string, v value, what, rule stri
 	}{name, v.line}
 }
 
-// entries lists a mapping, merge keys (<<) resolved, and reports keys that are written twice. What is written out wins
-// over what is merged in.
+// entries lists a mapping with merge keys (<<) resolved and reports duplicate keys. Explicit keys win over merged ones.
 func (r *reader) entries(v value) []entry {
 	n := resolve(v.node)
 	if n == nil {
@@ -200,7 +196,7 @@ func (r *reader) mergeSources(v value, n *yaml.Node) []value {
 	return []value{v.child(n, v.path)}
 }
 
-// object reads a mapping with known keys and reports the others. Keys without a value count as absent.
+// object reads a mapping with known keys and reports unknown ones. Keys without a value count as absent.
 func (r *reader) object(v value, known ...string) map[string]value {
 	fields := map[string]value{}
 	for _, e := range r.entries(v) {
@@ -222,7 +218,7 @@ func (r *reader) object(v value, known ...string) map[string]value {
 	return fields
 }
 
-// list reads a sequence; ok is false when there is none or something else.
+// list reads a sequence; ok is false for null and other types.
 func (r *reader) list(v value) (items []value, ok bool) {
 	n := resolve(v.node)
 	if n == nil {
@@ -239,7 +235,7 @@ func (r *reader) list(v value) (items []value, ok bool) {
 	return items, true
 }
 
-// text reads a scalar as it is written, quoted or not; a number is text too, so that names may be numbers.
+// text reads a scalar as written, quoted or not, so that names may be numbers.
 func (r *reader) text(v value) (string, bool) {
 	if v.node == nil {
 		return "", false
@@ -252,7 +248,7 @@ func (r *reader) text(v value) (string, bool) {
 	return s, ok
 }
 
-// integer reads an unquoted decimal number. What names the thing in messages: "a VLAN".
+// integer reads an unquoted decimal number. What is its name in messages: "a VLAN".
 func (r *reader) integer(v value, low, high int64, what string) (int64, bool) {
 	if v.node == nil {
 		return 0, false
@@ -275,7 +271,6 @@ func (r *reader) integer(v value, low, high int64, what string) (int64, bool) {
 	return i, true
 }
 
-// boolean reads true or false.
 func (r *reader) boolean(v value) (val, ok bool) {
 	if v.node == nil {
 		return false, false
@@ -288,7 +283,7 @@ func (r *reader) boolean(v value) (val, ok bool) {
 	return strings.EqualFold(n.Value, "true"), true
 }
 
-// duration reads a duration of Go's syntax.
+// duration reads a duration in Go's syntax.
 func (r *reader) duration(v value, low, high time.Duration) (time.Duration, bool) {
 	s, ok := r.text(v)
 	if !ok {
@@ -310,7 +305,7 @@ func (r *reader) duration(v value, low, high time.Duration) (time.Duration, bool
 	return d, true
 }
 
-// spell writes a duration without its zero parts: 24h and not 24h0m0s.
+// spell formats a duration without zero parts: 24h and not 24h0m0s.
 func spell(d time.Duration) string {
 	s := d.String()
 	if strings.HasSuffix(s, "m0s") {
@@ -330,12 +325,12 @@ func scalar(n *yaml.Node) (string, bool) {
 	return n.Value, true
 }
 
-// isNumberOrBool reports a scalar without quotes that YAML does not take for text.
+// isNumberOrBool reports an unquoted scalar that is not text in YAML.
 func isNumberOrBool(n *yaml.Node) bool {
 	return slices.Contains([]string{"!!int", "!!float", "!!bool"}, n.ShortTag())
 }
 
-// describe names what a node is, for messages about wrong types.
+// describe says what a node is, for messages about wrong types.
 func describe(n *yaml.Node) string {
 	if n == nil {
 		return "empty"

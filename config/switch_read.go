@@ -64,7 +64,7 @@ func (r *reader) datapathID(v value) (openflow.DatapathID, bool) {
 func (r *reader) ports(c *Config, v value) map[string]Port {
 	entries := r.entries(v)
 	ports := make(map[string]Port, len(entries))
-	shown := map[string]entry{} // by what OpenFlow shows of the name
+	shown := map[string]entry{} // by the prefix that OpenFlow shows
 	for _, e := range entries {
 		if !r.checkName(e.key, e.name, "") {
 			continue
@@ -98,7 +98,7 @@ func (r *reader) port(c *Config, e entry) (Port, bool) {
 				return p, false
 			}
 			if !on {
-				continue // written out as not being it
+				continue // explicitly not
 			}
 		}
 		p.Mode = m
@@ -124,7 +124,7 @@ func (r *reader) port(c *Config, e entry) (Port, bool) {
 	case intent.Trunk:
 		r.trunk(c, &p, o["trunk"], native)
 	case intent.Tunnel:
-		if len(c.Networks.tunnelled()) == 0 {
+		if len(c.Networks.tunneled()) == 0 {
 			r.warnf(o["tunnel"], "no network has a vni, so this tunnel carries nothing; add vni: to the networks that it is to carry")
 		}
 	}
@@ -132,7 +132,7 @@ func (r *reader) port(c *Config, e entry) (Port, bool) {
 }
 
 func (r *reader) trunk(c *Config, p *Port, v, native value) {
-	complete := true // only then can it be said what native is not among
+	complete := true // else native may belong to an invalid item
 	if s, ok := scalar(resolve(v.node)); ok {
 		if s != reservedAll {
 			r.errorf(v, "%s is not a list; write trunk: [%s], or trunk: all for every network", quote(s), shorten(s))

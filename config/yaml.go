@@ -20,14 +20,14 @@ const (
 
 var tooDeep = fmt.Sprintf("values are nested more than %d deep; nothing here needs that", maxNesting)
 
-// parse turns the file into a tree. It reports what keeps the file from being read at all and says false then.
+// parse turns the file into a tree, or reports why that is impossible.
 func (r *reader) parse(data []byte) (root value, ok bool) {
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 	if !r.checkText(data) {
 		return value{}, false
 	}
 	if rest, ok := bytes.CutPrefix(data, []byte("%YAML 1.2")); ok {
-		data = append([]byte("%YAML 1.1"), rest...) // the only version that the library lets a file name
+		data = append([]byte("%YAML 1.1"), rest...) // the only version that the library accepts
 	}
 	docs, err := yaml.NewLoader(bytes.NewReader(data), yaml.WithUniqueKeys(false))
 	if err != nil {
@@ -55,7 +55,7 @@ func (r *reader) parse(data []byte) (root value, ok bool) {
 	}
 }
 
-// root bounds a tree and makes it a value.
+// root checks the bounds of a tree and returns it as a value.
 func (r *reader) root(body *yaml.Node) (value, bool) {
 	if body == nil {
 		return value{line: 1}, true
@@ -68,8 +68,7 @@ func (r *reader) root(body *yaml.Node) (value, bool) {
 	return value{node: body, line: line, column: column}, true
 }
 
-// checkText refuses what is not text of a bearable size. Beside control characters that is what YAML 1.1 takes for the end of
-// a line and editors do not.
+// checkText refuses large files and what is not text. That includes characters that end a line in YAML 1.1 but not in editors.
 func (r *reader) checkText(data []byte) bool {
 	line := 1
 	for i := 0; i < min(len(data), maxFile); {
@@ -93,7 +92,7 @@ func (r *reader) checkText(data []byte) bool {
 	return true
 }
 
-// hints are what to look at for messages of the library that say little.
+// hints complete messages of the library.
 var hints = map[string]string{
 	"mapping values are not allowed in this context": "; check the indentation of this line and the next, and that a space follows each colon",
 	"could not find expected ':'":                    "; check the indentation of this line and the next, and that a space follows each colon",
@@ -101,8 +100,8 @@ var hints = map[string]string{
 	"found character that cannot start any token":    "; quote the value if it is text",
 }
 
-// syntaxError reports what the library could not read, where it is best mended: that a quote or bracket is never closed shows at
-// the end of the file, but it is where it opens that something is wrong.
+// syntaxError reports an error of the library where it is best fixed: an unclosed quote or bracket where it opens, not at the end of
+// the file where it shows.
 func (r *reader) syntaxError(err error, data []byte) {
 	var syntax *yaml.LoadError
 	if !errors.As(err, &syntax) {
@@ -138,7 +137,7 @@ func (r *reader) syntaxError(err error, data []byte) {
 	r.report(line, at.Column, message)
 }
 
-// position is where a node stands: a mapping where its first key does, whatever anchor precedes it.
+// position of a node; that of a block mapping is its first key's.
 func position(n *yaml.Node) (line, column int) {
 	if n.Kind == yaml.MappingNode && n.Style&yaml.FlowStyle == 0 && len(n.Content) > 0 {
 		n = n.Content[0]
@@ -146,7 +145,7 @@ func position(n *yaml.Node) (line, column int) {
 	return n.Line, n.Column
 }
 
-// bounds walks a tree once and refuses what no config needs. Its time does not depend on what aliases stand for.
+// bounds walks a tree once and refuses what no config needs. It does not follow aliases, so it takes linear time.
 type bounds struct {
 	reader *reader
 	sizes  map[*yaml.Node]int // of values with an anchor

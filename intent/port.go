@@ -17,7 +17,7 @@ const (
 // String returns the mode as the config file and the API spell it.
 func (m Mode) String() string { return [...]string{"closed", "access", "trunk", "tunnel"}[m] }
 
-// Source says what decided the mode of a port.
+// Source is what decided the mode of a port.
 type Source string
 
 // Sources in the order of precedence.
@@ -30,19 +30,14 @@ const (
 // Port is the mode of a port, resolved to VLANs.
 type Port struct {
 	Mode Mode
-	// VLANs are those that the port carries, ascending: one for Access, none for Closed, those with a VNI for Tunnel. A VLAN
-	// that OVSDB names may belong to no configured network.
-	VLANs []uint16
-	// All says that a trunk carries every network, also one that only another port's OVSDB tag brings to life.
-	All bool
-	// Native is the VLAN of untagged frames: of an access port always, of a trunk if not 0.
-	Native uint16
-	// NativeTagged says that the native VLAN leaves the port with its tag (OVSDB's native-tagged).
-	NativeTagged bool
-	// Source says what decided.
-	Source Source
-	// Reason says why a port is Closed when what was asked for cannot be done; else empty.
-	Reason string
+	// VLANs are those that the port carries, ascending: one for Access, none for Closed, those with a VNI for Tunnel. A VLAN from
+	// OVSDB may belong to no configured network.
+	VLANs        []uint16
+	All          bool   // a trunk of every network
+	Native       uint16 // the VLAN of untagged frames: of an access port always, of a trunk if not 0
+	NativeTagged bool   // the native VLAN is sent with its tag (OVSDB's native-tagged)
+	Source       Source
+	Reason       string // why a port is Closed whose mode is impossible
 }
 
 // Equal reports whether two ports are the same in every field.

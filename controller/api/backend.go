@@ -6,17 +6,16 @@ import (
 	"github.com/eosin-sdn/eosin/apps/probe/probespec"
 )
 
-// FlowFilter narrows a list of flows.
+// FlowFilter filters a list of flows.
 type FlowFilter struct {
 	Switch string // name of the switch; empty for all
 	Table  int    // number of the table; -1 for all
 }
 
-// Backend is what the server asks of the controller. Every method may be called by many goroutines at once, answers from
-// a consistent snapshot, and does not keep what it returns. Errors that are a [*Problem] reach the client as they are;
-// others are logged and answered with status 500. An empty list is no error.
+// Backend is the controller as the server sees it. Methods are safe for concurrent use, read a consistent snapshot and do not
+// retain what they return. A [*Problem] reaches the client as it is; other errors are logged and become status 500.
 type Backend interface {
-	// Ready tells whether the controller does its work, and if not, why.
+	// Ready reports whether the controller is ready, and why not.
 	Ready(ctx context.Context) (ok bool, reason string)
 
 	Switches(ctx context.Context) ([]Switch, error)
@@ -29,13 +28,13 @@ type Backend interface {
 	Probes(ctx context.Context) ([]probespec.Status, error)
 	Mesh(ctx context.Context) ([]probespec.MeshEntry, error)
 
-	// Probe runs a probe to its end or until ctx is done. The request has its defaults and is valid. If report is not nil
-	// it is called with each piece of news, never by two goroutines at once, and never after Probe returned; it does not
-	// block. The errors of probespec, and *probe.ColorError, come before anything is sent; lost probes are no error. When ctx ends early, its error is returned.
+	// Probe runs a valid request, with its defaults set, until it ends or ctx is done, and returns ctx's error then. It calls
+	// report, if not nil, for each update: not concurrently, and not after it has returned; report does not block. The errors of
+	// probespec, and *probe.ColorError, come before anything is sent; lost probes are no error.
 	Probe(ctx context.Context, request probespec.Request, report func(probespec.Update)) (probespec.Result, error)
 
-	// Events returns the remembered events with an id above after. [EventLog] provides it and Subscribe.
+	// Events returns the stored events with an id above after. [EventLog] provides it and Subscribe.
 	Events(after uint64) []Event
-	// Subscribe begins to deliver events, see [EventLog.Subscribe].
+	// Subscribe starts the delivery of events, see [EventLog.Subscribe].
 	Subscribe(after uint64, replay bool, buffer int) *Subscription
 }

@@ -18,8 +18,8 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// ServeHTTP checks what is common to all requests, then finds the operation. The order is: 1. size of the headers,
-// 2. token, 3. form of the query, 4. foreign origin, 5. path and method, 6. body where none belongs.
+// ServeHTTP runs the checks common to all requests, then the operation. In this order: 1. size of the headers, 2. token,
+// 3. syntax of the query, 4. cross-origin request, 5. path and method, 6. body where none is allowed.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rw := &responseWriter{ResponseWriter: w, timeout: s.Limits.WriteTimeout}
 	defer s.recovered(rw, r)
@@ -27,7 +27,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rw.Header().Set("Cache-Control", "no-store")
 
 	if hasBody(r) {
-		// The deadline also holds for what net/http reads of it after the handler, so that nobody can stall there.
+		// It also bounds the drain of the body by net/http after the handler.
 		rw.setReadDeadline(time.Now().Add(s.Limits.BodyTimeout))
 	}
 	if p := s.check(r); p != nil {
@@ -66,7 +66,7 @@ func (s *Server) check(r *http.Request) *Problem {
 	return nil
 }
 
-// refuse answers with a problem. A connection with an unread body is closed after it.
+// refuse responds with a problem. A connection with an unread body is closed afterwards.
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, p *Problem) {
 	if hasBody(r) {
 		w.Header().Set("Connection", "close")
@@ -75,7 +75,7 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, p *Problem) {
 	p.write(w)
 }
 
-// authorized tells whether the request shows the token. Its time depends on neither token.
+// authorized reports whether the request has the token, in constant time.
 func (s *Server) authorized(r *http.Request) bool {
 	want := s.token.Load()
 	if want == nil {
@@ -86,12 +86,11 @@ func (s *Server) authorized(r *http.Request) bool {
 	return subtle.ConstantTimeCompare(got[:], want[:]) == 1 && strings.EqualFold(scheme, "Bearer")
 }
 
-// hasBody tells whether the request announces a body.
 func hasBody(r *http.Request) bool {
 	return r.Body != nil && r.Body != http.NoBody && r.ContentLength != 0
 }
 
-// headerSize returns the bytes of the request line and the headers as HTTP/1.1 writes them.
+// headerSize is the size in bytes of request line and headers in HTTP/1.1.
 func headerSize(r *http.Request) int {
 	size := len(r.Method) + len(r.RequestURI) + len(r.Proto) + len("  \r\n") + len("Host: \r\n") + len(r.Host)
 	for name, values := range r.Header {
@@ -102,7 +101,7 @@ func headerSize(r *http.Request) int {
 	return size
 }
 
-// notRouted says why the mux has no operation for the request: it asks the mux's own answer for the status and Allow.
+// notRouted explains why no operation matches, from the mux's own response: its status and its Allow header.
 func notRouted(handler http.Handler, r *http.Request) *Problem {
 	answer := &headerOnly{header: http.Header{}}
 	handler.ServeHTTP(answer, r)
@@ -115,7 +114,7 @@ func notRouted(handler http.Handler, r *http.Request) *Problem {
 	return newProblem(http.StatusNotFound, CodeNotFound, "there is nothing at %s; %s lists what there is", r.URL.Path, specPath)
 }
 
-// headerOnly is a response writer that keeps the status and the headers.
+// headerOnly is a response writer that drops the body.
 type headerOnly struct {
 	header http.Header
 	status int
@@ -125,7 +124,7 @@ func (h *headerOnly) Header() http.Header         { return h.header }
 func (h *headerOnly) WriteHeader(status int)      { h.status = status }
 func (h *headerOnly) Write(b []byte) (int, error) { return len(b), nil }
 
-// recovered turns a panic of a handler into a problem, or cuts the answer where it has begun.
+// recovered turns a panic of a handler into a problem, or aborts the response if it has begun.
 func (s *Server) recovered(w *responseWriter, r *http.Request) {
 	cause := recover()
 	if cause == nil {
@@ -141,26 +140,24 @@ func (s *Server) recovered(w *responseWriter, r *http.Request) {
 	internal(nil).write(w)
 }
 
-// responseWriter gives each write its own deadline, so that a client that stops reading does not hold a handler, while an
-// answer may last as long as it needs.
+// responseWriter sets a deadline for each write, so that a client that stops reading does not block a handler, while a response
+// as a whole may take as long as it needs.
 type responseWriter struct {
 	http.ResponseWriter
 	timeout time.Duration
 	wrote   bool
 }
 
-// Unwrap lets [http.ResponseController] find the real one.
+// Unwrap is for [http.ResponseController].
 func (w *responseWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// WriteHeader begins the answer.
 func (w *responseWriter) WriteHeader(status int) {
 	w.extend()
 	w.wrote = true
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// Write sends a part of the answer, in pieces that each have their own deadline, so that a large answer over a slow link is
-// not taken for a stalled one.
+// Write writes in pieces that each have a deadline, so that a large response over a slow link is not taken for a stalled one.
 func (w *responseWriter) Write(b []byte) (written int, err error) {
 	const piece = 64 << 10
 	w.wrote = true
@@ -175,17 +172,17 @@ func (w *responseWriter) Write(b []byte) (written int, err error) {
 	return written, nil
 }
 
-// extend moves the deadline of writing. A writer that has none, such as a test's recorder, cannot block either.
+// extend sets the next write deadline. A writer without deadlines, such as a test recorder, cannot block.
 func (w *responseWriter) extend() {
 	_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now().Add(w.timeout))
 }
 
-// setReadDeadline sets the deadline of reading the body, see extend for writers that have none.
+// setReadDeadline sets the deadline for reading the body.
 func (w *responseWriter) setReadDeadline(t time.Time) {
 	_ = http.NewResponseController(w.ResponseWriter).SetReadDeadline(t)
 }
 
-// plainProblems is a huma transformer: it turns huma's own errors, which stem from parameters, into problems of ours.
+// plainProblems is a huma transformer: it turns huma's own errors, which are about parameters, into our problems.
 func plainProblems(_ huma.Context, _ string, value any) (any, error) {
 	model, ok := value.(*huma.ErrorModel)
 	if !ok {
@@ -196,7 +193,7 @@ func plainProblems(_ huma.Context, _ string, value any) (any, error) {
 	}
 	errs := make([]FieldError, len(model.Errors))
 	for i, e := range model.Errors {
-		errs[i] = FieldError{Location: e.Location, Message: cmp.Or(clearer[e.Message], e.Message)}
+		errs[i] = FieldError{Location: e.Location, Message: cmp.Or(messages[e.Message], e.Message)}
 	}
 	p := newProblem(model.Status, CodeInvalid, "%s", model.Detail)
 	if len(errs) > 0 {
@@ -205,15 +202,15 @@ func plainProblems(_ huma.Context, _ string, value any) (any, error) {
 	return p, nil
 }
 
-// clearer says in the words of our own checks what huma finds wrong with parameters.
-var clearer = map[string]string{
+// messages replaces huma's messages about parameters by those of our own checks.
+var messages = map[string]string{
 	"unknown query parameter": "is not a parameter of this operation",
 	"invalid integer":         "must be a whole number",
 	"invalid boolean":         "must be true or false",
 }
 
-// newErrorLog sends what net/http logs to our log, at debug level: it is about single clients. Who was refused in the handshake of
-// TLS is told to an operator, up to handshakesAtOnce in a row and then handshakesPerSecond.
+// newErrorLog forwards net/http's log at debug level. A refused TLS handshake is a warning, at most handshakesAtOnce in a row and
+// handshakesPerSecond after that.
 func newErrorLog(l *logrus.Logger) *log.Logger {
 	return log.New(&errorWriter{l, rate.NewLimiter(handshakesPerSecond, handshakesAtOnce)}, "", 0)
 }
@@ -228,7 +225,6 @@ type errorWriter struct {
 	refused *rate.Limiter
 }
 
-// Write logs one line.
 func (w *errorWriter) Write(line []byte) (int, error) {
 	level := logrus.DebugLevel
 	if refusedByTLS(string(line)) && w.refused.Allow() {
@@ -238,7 +234,7 @@ func (w *errorWriter) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// refusedByTLS tells a client that was refused, or refuses us, from one that went away.
+// refusedByTLS reports a failed handshake that is not a mere disconnect.
 func refusedByTLS(line string) bool {
 	if !strings.HasPrefix(line, "http: TLS handshake error from ") {
 		return false

@@ -15,12 +15,12 @@ const (
 	specPath    = apiPrefix + "/openapi.json"
 )
 
-// Status is the answer of the health checks.
+// Status is the response of the health checks.
 type Status struct {
 	Status string `json:"status" example:"ok"`
 }
 
-// Index is the answer of / while there is no page.
+// Index is the response of / without a web page.
 type Index struct {
 	Program string            `json:"program" example:"eosin"`
 	Version string            `json:"version" example:"v1.0.0"`
@@ -45,7 +45,7 @@ const metricsExample = `# HELP eosin_switch_connected Whether the switch is conn
 eosin_switch_connected{switch="host1",datapath_id="0000000000000001"} 1
 `
 
-// registerHealth adds the operations for those who operate the controller, and the index.
+// registerHealth adds the operations for operators, and the index.
 func (s *Server) registerHealth() {
 	const tag = "operation"
 	huma.Register(s.api,
@@ -97,7 +97,6 @@ func (s *Server) registerHealth() {
 	s.describeIndex()
 }
 
-// index lists what there is.
 func (s *Server) index() Index {
 	return Index{
 		Program: "eosin", Version: s.Version,

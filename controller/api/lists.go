@@ -17,16 +17,16 @@ import (
 
 const apiPrefix = "/api/v1"
 
-// maxCandidates is how many names the answer to an unknown one lists.
+// maxCandidates is how many names the problem about an unknown one lists.
 const maxCandidates = 10
 
-// criteria narrow a list. An empty value does not narrow.
+// criteria filter a list. Empty ones match all.
 type criteria struct {
 	name, sw, network string
 	table             int
 }
 
-// query is the query of one kind of list.
+// query is the query string of one kind of list.
 type query interface{ criteria() criteria }
 
 type nameQuery struct {
@@ -72,18 +72,18 @@ func (q meshQuery) criteria() criteria {
 	return criteria{name: cmp.Or(q.Name, q.Probe), network: q.Network}
 }
 
-// resource describes one kind of object. names must hold at least one; the first is the one shown as a candidate.
+// resource describes one kind of object. Every object has at least one name; the first is the one shown as a candidate.
 type resource[T any] struct {
-	kind     string // in the path: "switches"
-	one      string // in words: "switch"
+	kind     string // plural, in the path: "switches"
+	one      string // singular, in messages: "switch"
 	doc      string
 	example  T
-	groups   func(context.Context) ([]string, error) // where a name stands for several objects: the names there are
+	groups   func(context.Context) ([]string, error) // all names, where one stands for several objects
 	list     func(ctx context.Context, c criteria) ([]T, error)
 	names    func(*T) []string
 	switches func(*T) []string
 	networks func(*T) []string
-	fill     func(*T) // turns nil lists into empty ones
+	fill     func(*T) // replaces nil lists by empty ones
 }
 
 type listOutput[T any] struct{ Body []T }
@@ -94,7 +94,7 @@ type nameInput struct {
 	Name string `path:"name" doc:"Name of the object" example:"host1"`
 }
 
-// registerLists adds GET of each kind of list, and of one object of it by name.
+// registerLists adds each kind of object: GET of the list, and of one object by name.
 func (s *Server) registerLists() {
 	b := s.Backend
 	addResource[Switch, nameQuery](s, resource[Switch]{
@@ -167,12 +167,12 @@ func (s *Server) registerLists() {
 	})
 }
 
-// ignoring adapts a list that cannot be narrowed by the backend.
+// ignoring adapts a list that the backend does not filter.
 func ignoring[T any](list func(context.Context) ([]T, error)) func(context.Context, criteria) ([]T, error) {
 	return func(ctx context.Context, _ criteria) ([]T, error) { return list(ctx) }
 }
 
-// fillList replaces nil by an empty list, so that clients always find an array.
+// fillList replaces nil by an empty list, so that JSON has an array and not null.
 func fillList(list *[]string) {
 	if *list == nil {
 		*list = []string{}
@@ -189,7 +189,7 @@ func addResource[T any, Q query](s *Server, res resource[T]) {
 		if err != nil {
 			return nil, s.listProblem(res.kind, err)
 		}
-		return &listOutput[T]{Body: res.narrow(all, c)}, nil
+		return &listOutput[T]{Body: res.filter(all, c)}, nil
 	})
 
 	named := getOperation("get-"+res.kind, path+"/{name}", "state", "Get one of the "+res.kind+" by name", res.doc)
@@ -223,7 +223,7 @@ func addResource[T any, Q query](s *Server, res resource[T]) {
 	s.setExample(path, []T{res.example})
 }
 
-// namesOf returns a function that lists the names of objects.
+// namesOf adapts a list of objects to one of names.
 func namesOf[T any](list func(context.Context) ([]T, error), name func(T) string) func(context.Context) ([]string, error) {
 	return func(ctx context.Context) ([]string, error) {
 		all, err := list(ctx)
@@ -235,7 +235,7 @@ func namesOf[T any](list func(context.Context) ([]T, error), name func(T) string
 	}
 }
 
-// listProblem turns an error of the backend into a problem, and logs what is not one.
+// listProblem returns the problem that an error of the backend is, or logs the error.
 func (s *Server) listProblem(kind string, err error) *Problem {
 	var p *Problem
 	if errors.As(err, &p) {
@@ -252,7 +252,7 @@ func lookUp[T any](ctx context.Context, s *Server, res resource[T], name string)
 	if err != nil {
 		return nil, s.listProblem(res.kind, err)
 	}
-	found := res.narrow(all, c)
+	found := res.filter(all, c)
 	if len(found) > 0 {
 		return found, nil
 	}
@@ -261,7 +261,7 @@ func lookUp[T any](ctx context.Context, s *Server, res resource[T], name string)
 		if names, err = res.groups(ctx); err != nil {
 			return nil, s.listProblem(res.kind, err)
 		}
-		if slices.Contains(names, name) { // there is one, it is just empty
+		if slices.Contains(names, name) { // it exists and has no objects
 			return found, nil
 		}
 	} else {
@@ -274,8 +274,8 @@ func lookUp[T any](ctx context.Context, s *Server, res resource[T], name string)
 	return nil, p
 }
 
-// narrow returns the objects that meet the criteria, with their lists filled. It never returns nil.
-func (res *resource[T]) narrow(all []T, c criteria) []T {
+// filter returns the objects that match, filled. It never returns nil.
+func (res *resource[T]) filter(all []T, c criteria) []T {
 	found := make([]T, 0, len(all))
 	for _, o := range all {
 		if matches(res.names, &o, c.name) && matches(res.switches, &o, c.sw) && matches(res.networks, &o, c.network) {
@@ -288,7 +288,7 @@ func (res *resource[T]) narrow(all []T, c criteria) []T {
 	return found
 }
 
-// matches tells whether one of an object's values is the wanted one. MACs and IPv6 addresses are found in any case.
+// matches reports whether one of the object's values is the wanted one. MACs and IPv6 addresses match in any case.
 func matches[T any](values func(*T) []string, o *T, want string) bool {
 	if want == "" || values == nil {
 		return true

@@ -15,8 +15,8 @@ import (
 
 const metricsType = "text/plain; version=0.0.4; charset=utf-8"
 
-// describe returns huma's configuration: the head of the OpenAPI document, and strictness. The document itself is served
-// by an operation of ours, which shows all that is added to it after registration.
+// describe returns huma's configuration: the head of the OpenAPI document, and strictness. An operation of ours serves the
+// document, since much is added to it after registration.
 func describe(version string) huma.Config {
 	config := huma.Config{
 		OpenAPI: &huma.OpenAPI{
@@ -38,7 +38,7 @@ func describe(version string) huma.Config {
 				Schemas:         newRegistry(),
 				SecuritySchemes: map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer"}},
 			},
-			// Either the token, or nothing where the server has none.
+			// The token is optional, as the server may have none.
 			Security: []map[string][]string{{"token": {}}, {}},
 		},
 		Formats:                      map[string]huma.Format{"application/json": huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat},
@@ -65,12 +65,12 @@ func (s *Server) operation(method, path string) *huma.Operation {
 // registry returns the schemas of the description.
 func (s *Server) registry() huma.Registry { return s.api.OpenAPI().Components.Schemas }
 
-// setExample sets the example of the successful answer of a GET operation.
+// setExample sets the example of the successful response of a GET.
 func (s *Server) setExample(path string, example any) {
 	s.operation(http.MethodGet, path).Responses["200"].Content["application/json"].Example = example
 }
 
-// answers sets what an operation that writes its answer itself answers with.
+// answers describes the response of an operation that writes it itself.
 func (s *Server) answers(method, path, description string, content map[string]*huma.MediaType) {
 	s.operation(method, path).Responses["200"] = &huma.Response{Description: description, Content: content}
 }
@@ -80,12 +80,12 @@ func textMedia(example string) *huma.MediaType {
 	return &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString}, Example: example}
 }
 
-// describeText describes an operation that answers with text.
+// describeText describes a GET that responds with text.
 func (s *Server) describeText(path, contentType, example string) {
 	s.answers(http.MethodGet, path, "OK", map[string]*huma.MediaType{contentType: textMedia(example)})
 }
 
-// describeProbe describes POST probes: what it takes, and both forms of its answer.
+// describeProbe describes POST probes: its request, and both forms of its response.
 func (s *Server) describeProbe() {
 	s.operation(http.MethodPost, probesPath).RequestBody = &huma.RequestBody{
 		Required: true,
@@ -137,7 +137,7 @@ func (s *Server) describeBlackbox() {
 	}
 }
 
-// describeSpec describes the description.
+// describeSpec describes the OpenAPI document.
 func (s *Server) describeSpec() {
 	s.answers(http.MethodGet, specPath, "OK", map[string]*huma.MediaType{
 		"application/json": {Schema: &huma.Schema{Type: huma.TypeObject}, Example: map[string]any{"openapi": "3.1.0"}},

@@ -12,13 +12,12 @@ import (
 // Code names the kind of a [Problem] for programs.
 type Code string
 
-// The codes. CodeInvalid and CodeMalformed mean that the request itself is wrong; every other one, that a sound request
-// could not be served.
+// Codes. CodeInvalid and CodeMalformed mean that the request is wrong; the others, that a valid request could not be served.
 const (
 	CodeMalformed    Code = "malformed"       // not JSON, or a query that cannot be parsed
 	CodeInvalid      Code = "invalid"         // readable, but with wrong values
 	CodeUnauthorized Code = "unauthorized"    // no token, or a wrong one
-	CodeForbidden    Code = "forbidden"       // from a foreign web page
+	CodeForbidden    Code = "forbidden"       // cross-origin request
 	CodeNotFound     Code = "not_found"       // no such path
 	CodeMethod       Code = "method"          // the path exists, the method does not
 	CodeTooLarge     Code = "too_large"       // body or headers
@@ -26,10 +25,10 @@ const (
 	CodeUnknownName  Code = "unknown_name"    // no object of that name
 	CodeAmbiguous    Code = "ambiguous_name"  // several objects of that name
 	CodeColorBusy    Code = "color_busy"      // the probe color asked for is in use
-	CodeCannotRun    Code = "cannot_run"      // the probe cannot be run, Stage and Detail say why
+	CodeCannotRun    Code = "cannot_run"      // see Stage and Detail
 	CodeTooMany      Code = "too_many"        // concurrency or rate limit
 	CodeUnavailable  Code = "unavailable"     // not ready, or shutting down
-	CodeInternal     Code = "internal"        // a fault of ours
+	CodeInternal     Code = "internal"        // a fault of the controller
 )
 
 // FieldError is one wrong value of a request.
@@ -38,8 +37,8 @@ type FieldError struct {
 	Message  string `json:"message" doc:"What is wrong and what would be right" example:"must be from 1 to 10000, is 0"`
 }
 
-// Problem is an error as the API reports it: an RFC 9457 problem document of type about:blank, with a few more members.
-// A [Backend] returns it where the caller should learn the reason.
+// Problem is an RFC 9457 problem document of type about:blank with a few more members. A [Backend] returns one where the client
+// should learn the reason.
 type Problem struct {
 	Title      string       `json:"title" doc:"The HTTP status in words" example:"Unprocessable Entity"`
 	Status     int          `json:"status" doc:"The HTTP status" example:"422"`
@@ -59,8 +58,7 @@ func newProblem(status int, code Code, format string, args ...any) *Problem {
 	return &Problem{Title: http.StatusText(status), Status: status, Code: code, Detail: fmt.Sprintf(format, args...)}
 }
 
-// UnknownName says that there is no object of that name: what is "source", "switch" and so on, candidates are names that
-// exist and may have been meant.
+// UnknownName reports that there is no object of that name. What is "source", "switch" and so on.
 func UnknownName(what, name string, candidates ...string) *Problem {
 	p := newProblem(http.StatusUnprocessableEntity, CodeUnknownName, "unknown %s %q", what, name)
 	if len(candidates) > 0 {
@@ -70,26 +68,26 @@ func UnknownName(what, name string, candidates ...string) *Problem {
 	return p
 }
 
-// AmbiguousName says that several objects have that name, and which.
+// AmbiguousName reports that several objects have that name.
 func AmbiguousName(what, name string, candidates ...string) *Problem {
 	p := newProblem(http.StatusUnprocessableEntity, CodeAmbiguous, "%s %q is ambiguous; candidates: %s", what, name, strings.Join(candidates, ", "))
 	p.Candidates = candidates
 	return p
 }
 
-// Invalid says that one value of the request is wrong; location is for example "body.size".
+// Invalid reports a wrong value of the request; location is for example "body.size".
 func Invalid(location, format string, args ...any) *Problem {
 	return invalid(FieldError{Location: location, Message: fmt.Sprintf(format, args...)})
 }
 
-// invalid says that the values of a request are wrong.
+// invalid reports wrong values of a request.
 func invalid(errs ...FieldError) *Problem {
 	p := newProblem(http.StatusUnprocessableEntity, CodeInvalid, "%s", joinErrors(errs))
 	p.Errors = errs
 	return p
 }
 
-// joinErrors writes wrong values in one line.
+// joinErrors lists wrong values in one line.
 func joinErrors(errs []FieldError) string {
 	lines := make([]string, len(errs))
 	for i, e := range errs {
@@ -102,8 +100,8 @@ func joinErrors(errs []FieldError) string {
 	return strings.Join(lines, "; ")
 }
 
-// ColorBusy says that the color asked for is in use, or was so recently that replies could be mixed up. A color becomes
-// free by itself after retryAfter seconds.
+// ColorBusy reports that the color is in use, or was so recently that late replies could be mistaken. It becomes free after
+// retryAfter seconds.
 func ColorBusy(color, retryAfter int) *Problem {
 	when := "while another probe runs"
 	if retryAfter > 0 {
@@ -114,27 +112,26 @@ func ColorBusy(color, retryAfter int) *Problem {
 	return p
 }
 
-// CannotRun says that a sound probe cannot be run now: stage is one of the stages of losses ("source_down"), and evidence
-// what that rests on.
+// CannotRun reports that a valid probe cannot be run now. Stage is one of the stages of losses, as "source_down".
 func CannotRun(stage, detail string, evidence ...string) *Problem {
 	p := newProblem(http.StatusUnprocessableEntity, CodeCannotRun, "%s", detail)
 	p.Stage, p.Evidence = stage, evidence
 	return p
 }
 
-// TooMany says that a limit is reached, and when to try again.
+// TooMany reports that a limit is reached, and when to retry.
 func TooMany(retryAfter int, format string, args ...any) *Problem {
 	p := newProblem(http.StatusTooManyRequests, CodeTooMany, format, args...)
 	p.RetryAfter = retryAfter
 	return p
 }
 
-// Unavailable says that the controller cannot serve the request now.
+// Unavailable reports that the controller cannot serve the request now.
 func Unavailable(format string, args ...any) *Problem {
 	return newProblem(http.StatusServiceUnavailable, CodeUnavailable, format, args...)
 }
 
-// internal reports a fault of ours; the cause is logged, not sent.
+// internal reports a fault of the controller; the cause is logged, not sent.
 func internal(cause error) *Problem {
 	p := newProblem(http.StatusInternalServerError, CodeInternal, "the controller met an internal error; its log says more")
 	p.Cause = cause
@@ -147,10 +144,10 @@ func (p *Problem) Error() string { return p.Detail }
 // Unwrap returns the cause.
 func (p *Problem) Unwrap() error { return p.Cause }
 
-// GetStatus makes it a status error for huma.
+// GetStatus implements huma.StatusError.
 func (p *Problem) GetStatus() int { return p.Status }
 
-// GetHeaders gives huma the headers that belong to it.
+// GetHeaders implements huma.HeadersError.
 func (p *Problem) GetHeaders() http.Header {
 	h := http.Header{}
 	if p.RetryAfter > 0 {
@@ -165,7 +162,7 @@ func (p *Problem) GetHeaders() http.Header {
 	return h
 }
 
-// ContentType gives huma the media type of RFC 9457.
+// ContentType implements huma.ContentTypeFilter.
 func (p *Problem) ContentType(string) string { return problemType }
 
 const problemType = "application/problem+json"
@@ -183,5 +180,5 @@ func (p *Problem) write(w http.ResponseWriter) {
 		body = []byte("{}")
 	}
 	w.WriteHeader(p.Status)
-	_, _ = w.Write(append(body, '\n')) // a client that is gone needs no answer
+	_, _ = w.Write(append(body, '\n')) // fails only when the client is gone
 }

@@ -21,29 +21,28 @@ import (
 type Options struct {
 	Backend Backend
 	Version string         // of the program, shown on / and in the OpenAPI document
-	Token   string         // bearer token that every path but /healthz asks for; empty: none
+	Token   string         // bearer token that every path but /healthz requires; empty: none
 	Metrics http.Handler   // serves /metrics; nil: an empty page
 	Page    http.Handler   // serves /; nil: a short index in JSON
 	Log     *logrus.Logger // nil: nothing is logged
 	Limits  Limits
 }
 
-// Limits bound what clients can take. Zero stands for the default of each.
+// Limits bound the resources of clients. Zero stands for the default of each.
 type Limits struct {
-	Probes            int           // probes at a time, of all clients; 256
-	Streams           int           // event streams at a time; 256
-	StreamBuffer      int           // events that may wait for a client before it is dropped; 256
+	Probes            int           // concurrent probes of all clients; 256
+	Streams           int           // concurrent event streams; 256
+	StreamBuffer      int           // events queued for a client before it is dropped; 256
 	Body              int64         // bytes; 1 MiB
 	Header            int           // bytes; 16 KiB
 	ReadHeaderTimeout time.Duration // 5 s
 	BodyTimeout       time.Duration // for the whole body; 5 s
-	WriteTimeout      time.Duration // for each write, and for what is left at the end; 10 s
+	WriteTimeout      time.Duration // for each write; 10 s
 	IdleTimeout       time.Duration // between two requests of a connection; 2 min
 	Heartbeat         time.Duration // between comments on a silent event stream; 15 s
-	Shutdown          time.Duration // for requests that are being served when the server ends; 3 s
+	Shutdown          time.Duration // for open requests when the server ends; 3 s
 }
 
-// withDefaults fills in what is left out.
 func (l Limits) withDefaults() Limits {
 	def(&l.Probes, 256)
 	def(&l.Streams, 256)
@@ -59,7 +58,7 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-// def sets a value that is zero.
+// def sets a zero value to its default.
 func def[T comparable](value *T, to T) {
 	var zero T
 	if *value == zero {
@@ -67,20 +66,20 @@ func def[T comparable](value *T, to T) {
 	}
 }
 
-// Server serves the API. It is an [http.Handler]; [Server.Serve] adds the time limits that belong to connections.
+// Server serves the API. It is an [http.Handler]; [Server.Serve] adds the timeouts of connections.
 type Server struct {
 	Options
 	mux      *http.ServeMux
 	api      huma.API
 	spec     []byte
-	token    atomic.Pointer[[sha256.Size]byte] // hash of the token; nil: none is asked for
+	token    atomic.Pointer[[sha256.Size]byte] // hash of the token; nil: none is required
 	origin   *http.CrossOriginProtection
 	probes   *semaphore.Weighted
 	streams  *semaphore.Weighted
-	stopping chan struct{} // closed when long requests are to end
+	stopping chan struct{} // closed when long-running requests must end
 }
 
-// New returns a server. It panics where the operations are inconsistent, which a test finds.
+// New returns a server. It panics if the operations are inconsistent, which a test finds.
 func New(o Options) *Server {
 	o.Limits = o.Limits.withDefaults()
 	if o.Log == nil {
@@ -105,7 +104,7 @@ func New(o Options) *Server {
 	return s
 }
 
-// register adds every operation, in the order in which the OpenAPI document shows them.
+// register adds every operation, in the order of the OpenAPI document.
 func (s *Server) register() {
 	s.registerLists()
 	s.registerProbes()
@@ -114,7 +113,7 @@ func (s *Server) register() {
 	s.registerHealth()
 }
 
-// SetToken changes the token that clients must show; empty means none. It may be called while the server runs.
+// SetToken changes the required token; empty means none. It is safe for concurrent use.
 func (s *Server) SetToken(token string) {
 	if token == "" {
 		s.token.Store(nil)
@@ -124,14 +123,14 @@ func (s *Server) SetToken(token string) {
 	s.token.Store(&sum)
 }
 
-// Serve answers on the listener until ctx is done. Then it ends event streams and probes, lets short requests finish, and
-// returns nil once nothing of it runs any more. It may be called once; it closes the listener.
+// Serve serves on the listener until ctx is done. Then it ends event streams and probes, lets short requests finish, and returns
+// nil once nothing runs any more. It may be called once; it closes the listener.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	server := &http.Server{
 		Handler:           s,
 		ReadHeaderTimeout: s.Limits.ReadHeaderTimeout,
 		IdleTimeout:       s.Limits.IdleTimeout,
-		// What is above Limits.Header is answered with a problem document; what is far above, by net/http, which adds 4 KiB.
+		// Headers above Limits.Header get a problem document; far above, net/http responds, which allows 4 KiB more.
 		MaxHeaderBytes: s.Limits.Header,
 		ErrorLog:       newErrorLog(s.Log),
 	}
@@ -154,7 +153,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	return err
 }
 
-// longRunning returns a context for a request that may last: it ends with the client's request or when the server stops.
+// longRunning returns a context that ends with the client's request or when the server stops.
 func (s *Server) longRunning(r *http.Request) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(r.Context())
 	stop := make(chan struct{})
@@ -169,11 +168,10 @@ func (s *Server) longRunning(r *http.Request) (context.Context, context.CancelFu
 	return ctx, func() { close(stop); cancel(context.Canceled) }
 }
 
-// errStopping is the cause of a context that ended because the server stops.
+// errStopping is the cause of a context that ends because the server stops.
 var errStopping = errors.New("the controller is shutting down")
 
-// problemFor turns an error of the backend into a problem. It returns nil when the client is gone and nobody wants an
-// answer.
+// problemFor turns an error of the backend into a problem. It returns nil when the client is gone.
 func (s *Server) problemFor(ctx context.Context, r *http.Request, err error) *Problem {
 	var p *Problem
 	if of := probeProblem(err); of != nil {
@@ -197,7 +195,7 @@ func (s *Server) problemFor(ctx context.Context, r *http.Request, err error) *Pr
 	return p
 }
 
-// writeJSON sends a value as the whole response.
+// writeJSON writes a value as the whole response.
 func writeJSON(w http.ResponseWriter, status int, value any) {
 	body, err := json.Marshal(value)
 	if err != nil {
@@ -206,5 +204,5 @@ func writeJSON(w http.ResponseWriter, status int, value any) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_, _ = w.Write(append(body, '\n')) // a client that is gone needs no answer
+	_, _ = w.Write(append(body, '\n')) // fails only when the client is gone
 }
