@@ -1,8 +1,8 @@
 package ovsdb
 
 import (
-	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -66,10 +66,12 @@ type Report struct {
 	subjects map[string]bool                    // of all findings that are possible
 }
 
-// serverBridge is a bridge with its server.
+// serverBridge is a bridge with its server, and the name of its switch if that is known.
 type serverBridge struct {
 	*Bridge
 	server *Server
+	name   string
+	known  bool
 }
 
 // Check looks for misconfigured bridges:
@@ -81,29 +83,30 @@ type serverBridge struct {
 // A bridge that several servers list (one server at several addresses) counts once.
 func Check(servers []Server, local Local) Report {
 	r := Report{Modes: map[openflow.DatapathID]SwitchMode{}, subjects: map[string]bool{}}
-	name := func(b serverBridge) (string, bool) {
-		n, known := local.Switches[b.DatapathID]
-		return n, known && b.DatapathID != 0
-	}
 	var bridges []serverBridge
-	same := map[openflow.DatapathID][]serverBridge{}
 	for i := range servers {
 		for j := range servers[i].Bridges {
-			b := serverBridge{&servers[i].Bridges[j], &servers[i]}
+			b := serverBridge{Bridge: &servers[i].Bridges[j], server: &servers[i]}
 			if r.subjects[b.UUID] {
 				continue
 			}
 			r.subjects[b.UUID] = true
-			bridges = append(bridges, b)
-			if _, known := name(b); known {
+			if name, known := local.Switches[b.DatapathID]; known && b.DatapathID != 0 {
+				b.name, b.known = name, true
 				r.subjects[b.DatapathID.String()] = true
-				same[b.DatapathID] = append(same[b.DatapathID], b)
 			}
+			bridges = append(bridges, b)
 		}
 	}
-	for _, b := range bridges { // 1
-		name, known := name(b)
-		if !known {
+	r.checkFailModes(bridges)
+	r.checkProtocols(bridges, local)
+	r.checkDatapathIDs(bridges)
+	return r
+}
+
+func (r *Report) checkFailModes(bridges []serverBridge) {
+	for _, b := range bridges {
+		if !b.known {
 			continue
 		}
 		mode, seen := r.Modes[b.DatapathID]
@@ -111,7 +114,7 @@ func Check(servers []Server, local Local) Report {
 			mode = SwitchMode{Bridge: b.Name, Secure: true}
 		}
 		if !b.Secure() {
-			f := b.failMode(name)
+			f := b.failMode()
 			r.Findings = append(r.Findings, f)
 			if mode.Secure {
 				mode = SwitchMode{Bridge: b.Name, Warning: f.Text}
@@ -119,39 +122,43 @@ func Check(servers []Server, local Local) Report {
 		}
 		r.Modes[b.DatapathID] = mode
 	}
-	for _, b := range bridges { // 2
-		name, known := name(b)
+}
+
+func (r *Report) checkProtocols(bridges []serverBridge, local Local) {
+	for _, b := range bridges {
 		if len(b.Protocols) == 0 || slices.Contains(b.Protocols, "OpenFlow13") || b.DatapathID == 0 {
 			continue // without a datapath id, ovs-vswitchd has not created it yet
 		}
-		if known || slices.ContainsFunc(b.Controllers, local.Target) {
-			r.Findings = append(r.Findings, b.protocols(name))
+		if b.known || slices.ContainsFunc(b.Controllers, local.Target) {
+			r.Findings = append(r.Findings, b.protocols())
 		}
 	}
-	for id, list := range same { // 3
-		if len(list) > 1 {
-			r.Findings = append(r.Findings, shared(id, list, local.Switches[id]))
+}
+
+func (r *Report) checkDatapathIDs(bridges []serverBridge) {
+	sharing := map[openflow.DatapathID][]serverBridge{}
+	for _, b := range bridges {
+		if b.known {
+			sharing[b.DatapathID] = append(sharing[b.DatapathID], b)
 		}
 	}
-	slices.SortStableFunc(r.Findings, func(a, b Finding) int {
-		if a.Kind == KindShared && b.Kind == KindShared { // collected from a map
-			return cmp.Compare(a.Subject, b.Subject)
+	for _, id := range slices.Sorted(maps.Keys(sharing)) {
+		if list := sharing[id]; len(list) > 1 {
+			r.Findings = append(r.Findings, shared(id, list))
 		}
-		return 0
-	})
-	return r
+	}
 }
 
 // where describes a bridge and its switch.
-func (b serverBridge) where(name string) string {
+func (b serverBridge) where() string {
 	text := fmt.Sprintf("bridge %s at %s", printable(b.Name), b.server.Address)
-	if name != "" && name != b.DatapathID.String() {
-		return fmt.Sprintf("%s (switch %s, datapath id %s)", text, name, b.DatapathID)
+	if b.name != "" && b.name != b.DatapathID.String() {
+		return fmt.Sprintf("%s (switch %s, datapath id %s)", text, b.name, b.DatapathID)
 	}
 	return fmt.Sprintf("%s (datapath id %s)", text, b.DatapathID)
 }
 
-func (b serverBridge) failMode(name string) Finding {
+func (b serverBridge) failMode() Finding {
 	is := "no fail_mode, which means standalone"
 	if b.FailMode != "" {
 		is = "fail_mode " + printable(b.FailMode)
@@ -161,22 +168,22 @@ func (b serverBridge) failMode(name string) Finding {
 		change = []string{"set", "bridge", b.UUID, "fail_mode=secure"}
 	}
 	return Finding{
-		Kind: KindFailMode, Subject: b.UUID, Switch: name,
+		Kind: KindFailMode, Subject: b.UUID, Switch: b.name,
 		Text: fmt.Sprintf("%s has %s: when the controller is away it becomes a plain learning switch, "+
-			"and VLANs leak into each other; run `%s`", b.where(name), is, b.command(change...)),
+			"and VLANs leak into each other; run `%s`", b.where(), is, b.command(change...)),
 		Fixed: fmt.Sprintf("%s has fail_mode secure now: when the controller is away it goes on forwarding by its "+
 			"flows alone",
-			b.where(name)),
+			b.where()),
 	}
 }
 
-func (b serverBridge) protocols(name string) Finding {
+func (b serverBridge) protocols() Finding {
 	return Finding{
-		Kind: KindProtocols, Subject: b.UUID, Switch: name,
-		Text: fmt.Sprintf("%s offers %s and not OpenFlow13: it cannot be controlled; run `%s`", b.where(name),
+		Kind: KindProtocols, Subject: b.UUID, Switch: b.name,
+		Text: fmt.Sprintf("%s offers %s and not OpenFlow13: it cannot be controlled; run `%s`", b.where(),
 			printable(strings.Join(b.Protocols, ", ")), b.command("add", "bridge", b.record(), "protocols",
 				"OpenFlow13")),
-		Fixed: fmt.Sprintf("%s offers OpenFlow13 now", b.where(name)),
+		Fixed: fmt.Sprintf("%s offers OpenFlow13 now", b.where()),
 	}
 }
 
@@ -185,7 +192,7 @@ const maxNamed = 4
 
 // shared is the finding of a datapath id that several bridges have. It suggests a datapath id for the last of them from
 // its row id, which is random.
-func shared(id openflow.DatapathID, list []serverBridge, name string) Finding {
+func shared(id openflow.DatapathID, list []serverBridge) Finding {
 	var places []string
 	for i, b := range list {
 		if i == maxNamed {
@@ -197,7 +204,7 @@ func shared(id openflow.DatapathID, list []serverBridge, name string) Finding {
 	last := list[len(list)-1]
 	other := strings.ToLower(strings.ReplaceAll(last.UUID, "-", "")[:16])
 	return Finding{
-		Kind: KindShared, Subject: id.String(), Switch: name,
+		Kind: KindShared, Subject: id.String(), Switch: list[0].name,
 		Text: fmt.Sprintf("bridges %s have the same datapath id %s: only one of them can be controlled; "+
 			"give one another, as by `%s`", strings.Join(places, " and "), id,
 			last.command("set", "bridge", last.record(), "other-config:datapath-id="+other)),
