@@ -11,6 +11,7 @@ import (
 	"github.com/eosin-sdn/eosin/intent"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
+	"github.com/eosin-sdn/eosin/openflow/oftest"
 	"github.com/eosin-sdn/eosin/openflow/packet"
 	"github.com/eosin-sdn/eosin/topology"
 )
@@ -29,8 +30,10 @@ type hot struct {
 	sent int     // bytes
 	mods [32]int // messages sent, by type
 
-	group int // length of the last group mod
-	ports openflow.PortNo
+	session  *oftest.Session
+	requests []byte // to be answered
+	group    int    // length of the last group mod
+	ports    openflow.PortNo
 }
 
 func newHot(t testing.TB) *hot { return newHotWith(t, benchPorts) }
@@ -47,6 +50,16 @@ func newHotWith(t testing.TB, ports openflow.PortNo) *hot {
 		},
 	}
 	h.m = New(1, Keys{Hellos: discovery.NewSigner(h.now), Probes: &key}, in, topology.NewGraph().Snapshot())
+	var state oftest.State
+	for no := range ports {
+		state.Ports = append(state.Ports, port(no+1))
+	}
+	sw := oftest.New(oftest.Options{DatapathID: 1})
+	sw.SetState(state)
+	h.session = sw.Open()
+	if _, err := h.session.Step(h.now, openflow.AppendHello(nil, 1)); err != nil {
+		t.Fatal(err)
+	}
 	h.m.Attach(h.now)
 	for range 20 {
 		h.flush()
@@ -69,44 +82,34 @@ func newHotWith(t testing.TB, ports openflow.PortNo) *hot {
 	return h
 }
 
-// flush ends a step and answers what a switch would answer: requests, with ports only, barriers and commits.
+// flush ends a step and has the switch answer requests, barriers and bundles. What the machine sends to change it is only
+// counted, so that the machine is what is measured.
 func (h *hot) flush() {
 	h.m.Flush(h.now)
 	wire := h.m.TakeWire()
 	h.m.TakeFacts()
 	h.m.PortsChanged(func(openflow.PortNo, topology.PortInfo) {})
 	h.sent += len(wire)
-	var replies []byte
 	for b := wire; len(b) > 0; b = b[binary.BigEndian.Uint16(b[2:]):] {
-		xid := binary.BigEndian.Uint32(b[4:])
+		n := binary.BigEndian.Uint16(b[2:])
 		h.mods[b[1]&31]++
-		if openflow.Type(b[1]) == openflow.TypeGroupMod {
-			h.group = int(binary.BigEndian.Uint16(b[2:]))
-		}
 		switch openflow.Type(b[1]) {
-		case openflow.TypeRoleRequest:
-			replies = openflow.AppendRoleReply(replies, xid, openflow.RoleEqual, 0)
-		case openflow.TypeBarrierRequest:
-			replies = openflow.AppendBarrierReply(replies, xid)
-		case openflow.TypeMultipartRequest:
-			var body []byte
-			switch typ := binary.BigEndian.Uint16(b[8:]); typ {
-			case openflow.MultipartDesc:
-				body = openflow.AppendSwitchDesc(nil, &openflow.SwitchDesc{})
-			case openflow.MultipartPortDesc:
-				for no := range h.ports {
-					d := port(no + 1)
-					body = openflow.AppendPortDesc(body, &d)
-				}
-			}
-			replies = openflow.AppendMultipartReply(replies, xid, binary.BigEndian.Uint16(b[8:]), false, body)
+		case openflow.TypeRoleRequest, openflow.TypeBarrierRequest, openflow.TypeMultipartRequest:
+			h.requests = append(h.requests, b[:n]...)
 		case openflow.TypeExperimenter:
 			var c openflow.BundleControl
-			if c.Decode(b[:binary.BigEndian.Uint16(b[2:])]) == nil && c.Type == openflow.BundleCommitRequest {
-				replies = openflow.AppendBundleControl(replies, xid, c.ID, openflow.BundleCommitReply, c.Flags)
+			if c.Decode(b[:n]) == nil {
+				h.requests = append(h.requests, b[:n]...)
 			}
+		case openflow.TypeGroupMod:
+			h.group = int(n)
 		}
 	}
+	replies, err := h.session.Step(h.now, h.requests)
+	if err != nil {
+		h.Fatal(err)
+	}
+	h.requests = h.requests[:0]
 	for b := replies; len(b) > 0; b = b[binary.BigEndian.Uint16(b[2:]):] {
 		h.receive(b[:binary.BigEndian.Uint16(b[2:])])
 	}

@@ -2,7 +2,6 @@ package datapath
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/binary"
 	"fmt"
 	"slices"
@@ -16,6 +15,7 @@ import (
 	"github.com/eosin-sdn/eosin/intent"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
+	"github.com/eosin-sdn/eosin/openflow/oftest"
 	"github.com/eosin-sdn/eosin/openflow/oftext"
 	"github.com/eosin-sdn/eosin/openflow/packet"
 	"github.com/eosin-sdn/eosin/topology"
@@ -28,15 +28,15 @@ type peer struct {
 	m   *Machine
 	now time.Time
 
-	ports   []openflow.PortDesc
-	flows   []openflow.FlowStats // as a dump shows them
-	groups  map[uint32][]byte    // buckets by id
-	meters  map[uint32]flow.Meter
-	bundle  [][]byte
+	sw      *oftest.Switch
+	session *oftest.Session
 	partLen int // entries in one part of a multipart reply; 0 all
 
-	role       uint32
-	generation uint64 // of the last claim, ours or another's; noGeneration before the first
+	// What the switch holds, as it dumps it: tests change it behind the machine's back. See push.
+	ports  []openflow.PortDesc
+	flows  []openflow.FlowStats
+	groups map[uint32][]byte // buckets by id
+	meters map[uint32]flow.Meter
 
 	// silent has the switch leave a request unanswered; refuse has it refuse a message with an error.
 	silent func(msg []byte) bool
@@ -90,10 +90,13 @@ func newMachine(in Intent) *Machine {
 
 // newPeer returns a switch with ports 1 and 2 that is not attached yet.
 func newPeer(t *testing.T) *peer {
-	return &peer{
+	p := &peer{
 		t: t, m: newMachine(inNetwork()), now: epoch, groups: map[uint32][]byte{}, meters: map[uint32]flow.Meter{},
-		ports: []openflow.PortDesc{port(1), port(2)}, role: openflow.RoleEqual, generation: noGeneration,
+		ports: []openflow.PortDesc{port(1), port(2)},
+		sw:    oftest.New(oftest.Options{DatapathID: dpid, Desc: openflow.SwitchDesc{Manufacturer: "Nicira, Inc."}}),
 	}
+	p.session = p.open()
+	return p
 }
 
 // port describes a port that is up.
@@ -106,6 +109,7 @@ func port(no openflow.PortNo) openflow.PortDesc {
 
 // attach begins a session and lets it run until the machine has nothing more to say.
 func (p *peer) attach() {
+	p.session = p.open()
 	p.m.Attach(p.now)
 	p.run()
 }
@@ -136,6 +140,7 @@ func (p *peer) run() {
 		if len(wire) == 0 {
 			return
 		}
+		p.push()
 		var replies [][]byte
 		for len(wire) > 0 {
 			n := int(binary.BigEndian.Uint16(wire[2:]))
@@ -146,8 +151,9 @@ func (p *peer) run() {
 			} else {
 				p.log = append(p.log, p.describe(msg))
 			}
-			replies = append(replies, p.answer(msg)...)
+			replies = append(replies, p.step(msg)...)
 		}
+		p.pull()
 		p.now = p.now.Add(time.Microsecond) // the way there and back
 		for _, r := range replies {
 			p.receive(r)
@@ -278,134 +284,82 @@ func statsOf(m *openflow.FlowMod) openflow.FlowStats {
 	}
 }
 
-// answer is the switch: it does what a message says and returns its answers.
-func (p *peer) answer(msg []byte) [][]byte {
-	p.t.Helper()
-	xid := binary.BigEndian.Uint32(msg[4:])
-	if p.silent != nil && p.silent(msg) {
-		return nil
-	}
-	if p.refuse != nil {
-		if typ, code := p.refuse(msg); typ != 0 {
-			return [][]byte{openflow.AppendError(nil, xid, typ, code, msg[:min(len(msg), 64)])}
-		}
-	}
-	switch openflow.Type(msg[1]) {
-	case openflow.TypeBarrierRequest:
-		return [][]byte{openflow.AppendBarrierReply(nil, xid)}
-	case openflow.TypeEchoRequest:
-		return [][]byte{openflow.AppendEchoReply(nil, xid, msg[openflow.HeaderLen:])}
-	case openflow.TypeRoleRequest:
-		var r openflow.RoleRequest
-		if err := r.Decode(msg); err != nil {
-			p.t.Fatal(err)
-		}
-		if r.Role != openflow.RoleNoChange {
-			p.role = r.Role
-			p.generation = r.GenerationID
-		}
-		return [][]byte{openflow.AppendRoleReply(nil, xid, p.role, p.generation)}
-	case openflow.TypeMultipartRequest:
-		var m openflow.MultipartRequest
-		if err := m.Decode(msg); err != nil {
-			p.t.Fatal(err)
-		}
-		return p.parts(xid, m.Type)
-	case openflow.TypeExperimenter:
-		return p.bundleMessage(xid, msg)
-	default:
-		p.do(msg)
-		return nil
-	}
-}
-
-// parts returns a multipart reply, in as many parts as partLen says.
-func (p *peer) parts(xid uint32, typ uint16) [][]byte {
-	var entries [][]byte
-	switch typ {
-	case openflow.MultipartDesc:
-		entries = append(entries, openflow.AppendSwitchDesc(nil, &openflow.SwitchDesc{Manufacturer: "Nicira, Inc."}))
-	case openflow.MultipartPortDesc:
-		for i := range p.ports {
-			entries = append(entries, openflow.AppendPortDesc(nil, &p.ports[i]))
-		}
-	case openflow.MultipartFlow:
-		for i := range p.flows {
-			entries = append(entries, openflow.AppendFlowStats(nil, &p.flows[i]))
-		}
-	case openflow.MultipartGroupDesc:
-		for id, b := range p.groups {
-			entries = append(entries, openflow.AppendGroupDesc(nil, &openflow.GroupDesc{ID: id, Buckets: b}))
-		}
-	case openflow.MultipartMeterConfig:
-		for _, m := range p.meters {
-			bands := openflow.AppendMeterMod(nil, 0, openflow.MeterAdd, openflow.MeterPktps|openflow.MeterBurst,
-				m.ID, m.Rate, m.Burst)[16:]
-			entries = append(entries, openflow.AppendMeterConfig(nil,
-				&openflow.MeterConfig{Flags: openflow.MeterPktps | openflow.MeterBurst, ID: m.ID, Bands: bands}))
-		}
-	}
-	size := cmp.Or(p.partLen, len(entries))
-	var parts [][]byte
-	for size > 0 && len(entries) > size {
-		parts = append(parts, openflow.AppendMultipartReply(nil, xid, typ, true, bytes.Join(entries[:size], nil)))
-		entries = entries[size:]
-	}
-	return append(parts, openflow.AppendMultipartReply(nil, xid, typ, false, bytes.Join(entries, nil)))
-}
-
-func (p *peer) bundleMessage(xid uint32, msg []byte) [][]byte {
-	var add openflow.BundleAdd
-	if add.Decode(msg) == nil {
-		p.bundle = append(p.bundle, bytes.Clone(add.Message))
-		return nil
-	}
-	var c openflow.BundleControl
-	if err := c.Decode(msg); err != nil {
+// open begins a session with the switch, up to the hellos.
+func (p *peer) open() *oftest.Session {
+	session := p.sw.Open()
+	if _, err := session.Step(p.now, openflow.AppendHello(nil, 1)); err != nil {
 		p.t.Fatal(err)
 	}
-	if c.Type == openflow.BundleCommitRequest {
-		for _, m := range p.bundle {
-			p.do(m)
-		}
-	}
-	if c.Type != openflow.BundleOpenRequest {
-		p.bundle = nil
-	}
-	return [][]byte{openflow.AppendBundleControl(nil, xid, c.ID, c.Type+1, c.Flags)}
+	return session
 }
 
-// do carries out a modification.
-func (p *peer) do(msg []byte) {
+// claim has another controller become master with a generation, and returns the one that the switch knows then.
+func (p *peer) claim(role uint32, generation uint64) uint64 {
 	p.t.Helper()
-	switch openflow.Type(msg[1]) {
-	case openflow.TypeFlowMod:
-		var m openflow.FlowMod
-		if err := m.Decode(msg); err != nil {
-			p.t.Fatal(err)
+	out, err := p.open().Step(p.now, openflow.AppendRoleRequest(nil, 1, role, generation))
+	var r openflow.RoleReply
+	if err != nil || r.Decode(out) != nil {
+		p.t.Fatalf("claim %d: %x, %v", generation, out, err)
+	}
+	return r.GenerationID
+}
+
+// answer has the switch carry out one message, and returns its answers.
+func (p *peer) answer(msg []byte) [][]byte {
+	p.t.Helper()
+	p.push()
+	defer p.pull()
+	return p.step(msg)
+}
+
+// step is answer where the switch has been given its state.
+func (p *peer) step(msg []byte) (replies [][]byte) {
+	p.t.Helper()
+	out, err := p.session.Step(p.now, msg)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	for out = bytes.Clone(out); len(out) > 0; {
+		n := int(binary.BigEndian.Uint16(out[2:]))
+		replies = append(replies, out[:n:n])
+		out = out[n:]
+	}
+	return replies
+}
+
+// push gives the switch the state that the test has made.
+func (p *peer) push() {
+	st := oftest.State{Ports: p.ports, Flows: p.flows}
+	for id, b := range p.groups {
+		st.Groups = append(st.Groups, openflow.GroupDesc{ID: id, Buckets: b})
+	}
+	for _, m := range p.meters {
+		const flags = openflow.MeterPktps | openflow.MeterBurst
+		bands := openflow.AppendMeterMod(nil, 0, openflow.MeterAdd, flags, m.ID, m.Rate, m.Burst)[16:]
+		st.Meters = append(st.Meters, openflow.MeterConfig{Flags: flags, ID: m.ID, Bands: bands})
+	}
+	p.sw.SetState(st)
+	f := oftest.Faults{PartLen: p.partLen, Ignore: p.silent}
+	if refuse := p.refuse; refuse != nil {
+		f.Refuse = func(msg []byte) (typ, code uint16, refused bool) {
+			typ, code = refuse(msg)
+			return typ, code, typ != 0
 		}
-		p.flows = slices.DeleteFunc(p.flows, func(f openflow.FlowStats) bool {
-			return f.TableID == m.TableID && f.Priority == m.Priority && bytes.Equal(f.Match, m.Match)
-		})
-		if m.Command == openflow.FlowAdd {
-			p.flows = append(p.flows, statsOf(&m))
-		}
-	case openflow.TypeGroupMod:
-		var m openflow.GroupMod
-		if err := m.Decode(msg); err != nil {
-			p.t.Fatal(err)
-		}
-		if m.Command == openflow.GroupDelete {
-			delete(p.groups, m.ID)
-		} else {
-			p.groups[m.ID] = bytes.Clone(m.Buckets)
-		}
-	case openflow.TypeMeterMod:
-		var m openflow.MeterMod
-		if err := m.Decode(msg); err != nil {
-			p.t.Fatal(err)
-		}
-		p.meters[m.ID] = meterOf(&openflow.MeterConfig{Flags: m.Flags, ID: m.ID, Bands: m.Bands})
+	}
+	p.sw.SetFaults(f)
+}
+
+// pull takes the state that the switch has come to.
+func (p *peer) pull() {
+	st := p.sw.State()
+	p.flows = st.Flows
+	clear(p.groups)
+	for _, g := range st.Groups {
+		p.groups[g.ID] = g.Buckets
+	}
+	clear(p.meters)
+	for _, m := range st.Meters {
+		p.meters[m.ID] = meterOf(&m)
 	}
 }
 

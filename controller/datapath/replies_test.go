@@ -1,6 +1,7 @@
 package datapath
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"strings"
@@ -60,20 +61,21 @@ func TestMultipartInParts(t *testing.T) {
 func TestMultipartMixed(t *testing.T) {
 	p := newPeer(t)
 	p.ready()
-	xids := map[uint16]uint32{}
+	requests := map[uint16][]byte{}
 	p.silent = func(msg []byte) bool {
 		var m openflow.MultipartRequest
 		if m.Decode(msg) != nil {
 			return false
 		}
-		xids[m.Type] = binary.BigEndian.Uint32(msg[4:])
+		requests[m.Type] = bytes.Clone(msg)
 		return true
 	}
 	p.pass(31 * time.Second)
-	reply := func(typ uint16) []byte { return p.parts(xids[typ], typ)[0] }
-	first := openflow.AppendMultipartReply(nil, xids[openflow.MultipartFlow], openflow.MultipartFlow, true, nil)
-	p.recv(first, reply(openflow.MultipartGroupDesc), reply(openflow.MultipartFlow),
-		reply(openflow.MultipartMeterConfig))
+	p.silent = nil
+	reply := func(typ uint16) []byte { return p.answer(requests[typ])[0] }
+	first := openflow.AppendMultipartReply(
+		nil, binary.BigEndian.Uint32(requests[openflow.MultipartFlow][4:]), openflow.MultipartFlow, true, nil)
+	p.recv(first, reply(openflow.MultipartGroupDesc), reply(openflow.MultipartFlow), reply(openflow.MultipartMeterConfig))
 	if p.err != nil || p.m.Phase() != Ready || p.m.Drifts != 0 {
 		t.Errorf("%v, phase %s, %d drifts", p.err, p.m.Phase(), p.m.Drifts)
 	}

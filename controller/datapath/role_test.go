@@ -82,7 +82,7 @@ func slaveStatus() []byte {
 // The claim follows the generation that the switch has seen, and nothing is written before it is granted.
 func TestClaim(t *testing.T) {
 	p := claimer(t)
-	p.generation = 41
+	p.claim(openflow.RoleMaster, 41)
 	granted := false
 	p.silent = func(msg []byte) bool {
 		if openflow.Type(msg[1]) == openflow.TypeFlowMod && !granted {
@@ -283,12 +283,13 @@ func TestClaimAgain(t *testing.T) {
 	}
 	p.flows = kept
 	p.m.Detach(p.now)
-	p.role, p.generation = openflow.RoleEqual, 99
+	other := p.claim(openflow.RoleNoChange, 0) + 50
+	p.claim(openflow.RoleMaster, other)
 	p.attach()
 	p.pass(15 * time.Second)
 	p.wantRole(openflow.RoleMaster, Ready)
-	if p.generation != 100 {
-		t.Errorf("claimed with generation %d", p.generation)
+	if g := p.claim(openflow.RoleNoChange, 0); g != other+1 {
+		t.Errorf("claimed with generation %d", g)
 	}
 	if s := p.m.Status(); s.Hosts != 1 || s.Err != nil {
 		t.Errorf("%d hosts, error %v", s.Hosts, s.Err)

@@ -291,7 +291,7 @@ func TestDrift(t *testing.T) {
 	}{
 		{"all flows deleted", func(p *peer) { p.flows = nil }, "27 missing"},
 		{"one flow deleted", func(p *peer) { p.flows = p.flows[1:] }, "1 missing"},
-		{"altered", func(p *peer) { p.flows[3].Instructions = nil }, "1 altered"},
+		{"altered", func(p *peer) { p.flows[len(p.flows)-1].Instructions = nil }, "1 altered"},
 		{"timeout altered", func(p *peer) { p.flows[3].IdleTimeout = 7 }, "1 altered"},
 		{"stray", func(p *peer) {
 			p.flows = append(p.flows, openflow.FlowStats{

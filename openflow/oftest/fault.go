@@ -9,6 +9,8 @@ import (
 type Faults struct {
 	// StallReading stops reading from the controllers.
 	StallReading bool
+	// PartLen is the number of entries in one part of a multipart reply. 0: as many as fit.
+	PartLen int
 	// Ignore, if set, selects messages that are neither carried out nor answered.
 	Ignore func(msg []byte) bool
 	// Refuse, if set, selects messages that are answered with an error and not carried out.

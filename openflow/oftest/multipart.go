@@ -111,7 +111,7 @@ type reply struct {
 }
 
 func (r *reply) add(entry []byte) {
-	if limit := r.c.sw.o.PartLen; len(r.body)+len(entry) > maxBody || limit > 0 && r.entries == limit {
+	if limit := r.c.sw.faults.PartLen; len(r.body)+len(entry) > maxBody || limit > 0 && r.entries == limit {
 		r.c.out = openflow.AppendMultipartReply(r.c.out, r.xid, r.typ, true, r.body)
 		r.body, r.entries = r.body[:0], 0
 	}

@@ -8,12 +8,14 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"reflect"
 	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/eosin-sdn/eosin/openflow"
+	"github.com/eosin-sdn/eosin/openflow/flow"
 	"github.com/eosin-sdn/eosin/openflow/packet"
 )
 
@@ -432,7 +434,9 @@ func TestFilterFlowMod(t *testing.T) {
 
 // TestPartLen: a dump comes in parts of so many entries.
 func TestPartLen(t *testing.T) {
-	c := connect(t, New(Options{PartLen: 2}, ports(5)...))
+	sw := New(Options{}, ports(5)...)
+	sw.SetFaults(Faults{PartLen: 2})
+	c := connect(t, sw)
 	var m openflow.Multipart
 	got := c.do(openflow.AppendPortDescRequest(nil, 1))
 	for i, want := range []int{2, 2, 1} {
@@ -440,4 +444,22 @@ func TestPartLen(t *testing.T) {
 			t.Errorf("part %d: %d bytes, more %v, %v", i, len(m.Body), m.More, err)
 		}
 	}
+}
+
+// TestSetState: what one switch holds, another can be given, and neither controller hears of it.
+func TestSetState(t *testing.T) {
+	from, to := New(Options{}, ports(3)...), New(Options{}, ports(1)...)
+	a, b := connect(t, from), connect(t, to)
+	a.ok(
+		openflow.AppendGroupMod(nil, 1, openflow.GroupAdd, openflow.GroupTypeAll, 7, nil),
+		openflow.AppendMeterMod(nil, 2, openflow.MeterAdd, openflow.MeterPktps, 9, 10, 0),
+		add(0, 5, 1, match(flow.Match{}.InPort(1)), output(2)), add(3, 0, 2, nil, nil),
+	)
+	to.SetState(from.State())
+	if len(to.Ports()) != 3 || to.FlowCount() != 2 || to.Dump() != from.Dump() || to.DumpGroups() != from.DumpGroups() ||
+		!reflect.DeepEqual(to.Meters(), from.Meters()) {
+		t.Errorf("copied %+v", to.State())
+	}
+	b.ok()
+	wantPorts(t, to.Inject(1, frame(macA, macB, -1)), 2)
 }

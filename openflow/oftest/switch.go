@@ -25,8 +25,6 @@ type Options struct {
 	// returns false is confirmed but not kept: a switch that only counts flows is small and fast enough to be one of
 	// thousands. The switch's lock is held: it must neither call the switch nor keep what it is given.
 	FilterFlowMod func(*openflow.FlowMod) bool
-	// PartLen is the number of entries in one part of a multipart reply. Default: as many as fit.
-	PartLen int
 }
 
 // Port is one port of a switch.
