@@ -1,6 +1,6 @@
-// Package discovery finds the links between switches with LLDP frames of its own, sent out of every port.
+// Package discovery finds the links between switches with LLDP frames (hellos) that it sends out of every port.
 //
-// It owns the admit table, the first of the pipeline, and so it also drops there what no bridge forwards.
+// It owns the admit table, the first of the pipeline, and so it also drops the frames that no bridge forwards.
 package discovery
 
 import (
@@ -16,7 +16,7 @@ import (
 
 // Priorities in the admit table.
 const (
-	prioLinkHello = 110 // a hello on a known link has a meter of its own
+	prioLinkHello = 110 // hellos of known links have their own meter
 	prioHello     = 100
 	prioReserved  = 90
 	prioBadSource = 80
@@ -30,34 +30,34 @@ const (
 	tickStep     = 20 * time.Millisecond // hellos due within one step are sent together
 )
 
-// Bounds of what is sent when very many ports come up at once, so that a switch that is slow to take it is not given up: hellos in
-// one step, and bytes of hellos that it has not confirmed. Hellos of links are not held back, there are few.
+// Limits for when very many ports come up at once, so that a slow switch is not considered dead. Hellos of links are
+// exempt, since there are few.
 const (
-	stepHellos  = 500
-	unconfirmed = 256 << 10
+	maxHellosPerTick = 500
+	maxUnconfirmed   = 256 << 10 // bytes of frames that the switch has not confirmed
 )
 
-// bursts are the gaps after the first hellos of a port.
-var bursts = [...]time.Duration{60 * time.Millisecond, 120 * time.Millisecond, 200 * time.Millisecond}
+// burst are the gaps after the first hellos of a port.
+var burst = [...]time.Duration{60 * time.Millisecond, 120 * time.Millisecond, 200 * time.Millisecond}
 
 // App sends and receives the hellos of one switch.
 type App struct {
-	sw     *apps.Switch
-	signer *Signer
-	ports  map[openflow.PortNo]*portState
-	live   bool // a session is up
-	step   time.Time
-	sent   int // hellos in the step
-	frame  []byte
-	Drops  [numDrops]uint64 // by Drop
+	apps.Base // nothing to restore: links are discovered again
+	sw        *apps.Switch
+	signer    *Signer
+	ports     map[openflow.PortNo]*portState
+	live      bool // a session is up
+	tick      time.Time
+	sent      int              // hellos since tick
+	frame     []byte           // scratch
+	Drops     [numDrops]uint64 // by Drop
 }
 
 type portState struct {
-	up    time.Time // since when the port has been up
+	up    time.Time // Port.UpSince
 	next  time.Time
-	burst int
 	seq   uint64
-	heard map[topology.PortRef]time.Time // when each peer's last hello was sent
+	heard map[topology.PortRef]time.Time // sending time of the last hello by peer
 }
 
 // New returns the app for a switch. All apps of a controller share one signer.
@@ -65,32 +65,29 @@ func New(sw *apps.Switch, s *Signer) *App {
 	return &App{sw: sw, signer: s, ports: map[openflow.PortNo]*portState{}}
 }
 
-// Drop says why a discovery frame made no link.
+// Drop is a reason why a discovery frame was not accepted.
 type Drop uint8
 
 // The reasons.
 const (
-	DropForeign  Drop = iota // LLDP that is not ours
-	DropForged               // the signature is wrong
+	DropForeign  Drop = iota // LLDP of others
+	DropForged               // wrong signature
 	DropStale                // older than maxAge: replayed
-	DropReplayed             // not newer than one that was seen before
+	DropReplayed             // not newer than a previous one
 	DropPort                 // unknown in port
-	DropOwnPort              // came back to the port that sent it
+	DropOwnPort              // received by the port that sent it
 	numDrops
 )
 
-// String returns the reason as it stands in metrics.
-func (d Drop) String() string {
-	return [...]string{"foreign_lldp", "forged_lldp", "stale_lldp", "replayed_lldp", "unknown_port", "own_port", ""}[d]
+var dropNames = [numDrops]string{
+	"foreign_lldp", "forged_lldp", "stale_lldp", "replayed_lldp", "unknown_port", "own_port",
 }
 
-// Reasons lists all reasons.
-func Reasons() []Drop {
-	r := make([]Drop, numDrops)
-	for i := range r {
-		r[i] = Drop(i)
+// EachDrop calls f with every reason, as it is named in metrics, and its count.
+func (a *App) EachDrop(f func(reason string, n uint64)) {
+	for reason, n := range a.Drops {
+		f(dropNames[reason], n)
 	}
-	return r
 }
 
 var (
@@ -109,29 +106,25 @@ func (a *App) SwitchConnected(now time.Time, out *apps.Output) {
 // SwitchDisconnected stops sending.
 func (a *App) SwitchDisconnected(time.Time) { a.live = false }
 
-// MultipartReply takes nothing back: links are found again.
-func (a *App) MultipartReply(time.Time, *openflow.FlowStats, *flow.Match, *apps.Output) {}
-
-// FlowRemoved cannot happen: the rules have no timeouts.
-func (a *App) FlowRemoved(time.Time, *openflow.FlowRemoved, *flow.Match, *apps.Output) {}
-
-// Refresh states the table and looks for ports that have come up.
+// Refresh states the table and starts sending on ports that have come up.
 //
-//  1. Hellos of ours go to the controller, those of known links through a meter that other ports cannot use up.
+//  1. Hellos go to the controller, those of known links through a meter that other ports cannot exhaust.
 //  2. Every other frame to 01:80:c2:00:00:00 to 0f is dropped (IEEE 802.1Q table 8-1: never forwarded by a bridge).
 //  3. So are frames whose source cannot be a host: multicast, broadcast or zero.
 func (a *App) Refresh(now time.Time, out *apps.Output) {
 	out.Store.Begin(apps.OwnerDiscovery)
 	put := func(prio uint16, m flow.Match, ins flow.Instructions) {
 		out.Put(&flow.Rule{
-			Table: apps.TableAdmit, Priority: prio, Cookie: flow.Cookie(apps.OwnerDiscovery, 0), Match: m, Instructions: ins,
+			Table: apps.TableAdmit, Priority: prio, Cookie: flow.Cookie(apps.OwnerDiscovery, 0), Match: m,
+			Instructions: ins,
 		})
 	}
 	hello := flow.Match{}.EthDst(helloDst).EthType(packet.EtherTypeLLDP).EthSrcMasked(helloSrc, helloSrcMask)
 	put(prioHello, hello, flow.Instructions(nil).Apply(flow.Actions(nil).Controller(a.sw.Meter(apps.MeterDiscovery))))
 	for _, no := range a.sw.Order {
 		if a.sw.Ports[no].Transit {
-			put(prioLinkHello, hello.InPort(no), flow.Instructions(nil).Apply(flow.Actions(nil).Controller(a.sw.Meter(apps.MeterTransit))))
+			put(prioLinkHello, hello.InPort(no),
+				flow.Instructions(nil).Apply(flow.Actions(nil).Controller(a.sw.Meter(apps.MeterTransit))))
 		}
 	}
 	put(prioReserved, flow.Match{}.EthDstMasked(reserved, reservedMask), nil)
@@ -142,7 +135,7 @@ func (a *App) Refresh(now time.Time, out *apps.Output) {
 	a.schedule(now, out)
 }
 
-// schedule makes hellos due on ports that have come up and forgets those that went.
+// schedule makes hellos due on ports that have come up, and forgets ports that are gone or down.
 func (a *App) schedule(now time.Time, out *apps.Output) {
 	if !a.live {
 		return
@@ -160,13 +153,14 @@ func (a *App) schedule(now time.Time, out *apps.Output) {
 	a.Tick(now, out)
 }
 
-// Tick sends the hellos that are due: first those of ports that have sent none, as a port floods when it has had its chance.
+// Tick sends the hellos that are due, first those of ports that have sent none: a port floods some time after its
+// first.
 func (a *App) Tick(now time.Time, out *apps.Output) {
 	if !a.live {
 		return
 	}
-	if now.Sub(a.step) >= tickStep {
-		a.step, a.sent = now, 0
+	if now.Sub(a.tick) >= tickStep {
+		a.tick, a.sent = now, 0
 	}
 	fresh := 0
 	for _, no := range a.sw.Order {
@@ -190,18 +184,21 @@ func (a *App) Tick(now time.Time, out *apps.Output) {
 			wake = s.next
 		}
 	}
+	if soonest := now.Add(tickStep); !wake.IsZero() && wake.Before(soonest) {
+		wake = soonest
+	}
 	if !wake.IsZero() {
-		out.WakeAt(later(wake, now.Add(tickStep)))
+		out.WakeAt(wake)
 	}
 }
 
-// fast reports whether a port says hello often: it is a link, or is there to be one.
+// fast reports whether a port sends hellos at linkInterval: it is a link, or a tunnel.
 func (a *App) fast(no openflow.PortNo) bool {
 	p := a.sw.Ports[no]
 	return p.Transit || p.Mode == intent.Tunnel
 }
 
-// port sends the hello of a port if it is due, and says when the next one is.
+// port sends the hello of a port if it is due, and schedules the next.
 func (a *App) port(now time.Time, no openflow.PortNo, s *portState, out *apps.Output) {
 	fast := a.fast(no)
 	if fast && s.next.Sub(now) > linkInterval {
@@ -210,27 +207,19 @@ func (a *App) port(now time.Time, no openflow.PortNo, s *portState, out *apps.Ou
 	if s.next.Sub(now) >= tickStep/2 {
 		return
 	}
-	if !fast && (a.sent >= stepHellos || out.Unconfirmed >= unconfirmed) {
+	if !fast && (a.sent >= maxHellosPerTick || out.Unconfirmed >= maxUnconfirmed) {
 		return // it stays due
 	}
 	a.sent++
 	a.send(now, a.sw.Ports[no], s, out)
 	switch {
-	case s.burst < len(bursts):
-		s.next = now.Add(bursts[s.burst])
-		s.burst++
+	case s.seq <= uint64(len(burst)):
+		s.next = now.Add(burst[s.seq-1])
 	case fast:
 		s.next = now.Add(linkInterval)
-	default: // spread over the interval by the port's number
+	default: // spread by port number
 		s.next = now.Add(edgeInterval + time.Duration(uint32(no)*7919%1000)*time.Millisecond)
 	}
-}
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }
 
 func (a *App) send(now time.Time, p *apps.Port, s *portState, out *apps.Output) {
@@ -242,7 +231,7 @@ func (a *App) send(now time.Time, p *apps.Port, s *portState, out *apps.Output) 
 	}
 }
 
-// PacketRcvd takes a hello in.
+// PacketRcvd receives a hello.
 func (a *App) PacketRcvd(now time.Time, p *apps.Packet, out *apps.Output) {
 	s := a.ports[p.In.InPort]
 	if s == nil {
@@ -258,7 +247,7 @@ func (a *App) PacketRcvd(now time.Time, p *apps.Packet, out *apps.Output) {
 		a.Drops[DropOwnPort]++
 		return
 	}
-	// By the sending time, as a peer counts from 1 again when its switch reconnects.
+	// Compare the sending time, since a peer restarts its sequence numbers when its switch reconnects.
 	if !h.Sent.After(s.heard[h.From]) {
 		a.Drops[DropReplayed]++
 		return

@@ -28,7 +28,12 @@ type rig struct {
 
 func newRig(t *testing.T) *rig {
 	sw := &apps.Switch{ID: 1, Ports: map[openflow.PortNo]*apps.Port{}, Graph: topology.NewGraph().Snapshot()}
-	for _, p := range []*apps.Port{{No: 1, Up: true}, {No: 2}, {No: 3, Up: true, Mode: intent.Tunnel}, {No: openflow.PortLocal, Up: true}} {
+	for _, p := range []*apps.Port{
+		{No: 1, Up: true},
+		{No: 2},
+		{No: 3, Up: true, Mode: intent.Tunnel},
+		{No: openflow.PortLocal, Up: true},
+	} {
 		sw.Ports[p.No] = p
 		sw.Order = append(sw.Order, p.No)
 	}
@@ -47,7 +52,7 @@ func (r *rig) sent() (hellos map[openflow.PortNo]Hello) {
 		}
 		h, drop, ok := r.app.signer.Verify(r.now, m.Data)
 		if !ok || m.InPort != openflow.PortController {
-			r.Fatalf("%s, in port %s", drop, m.InPort)
+			r.Fatalf("%s, in port %s", dropNames[drop], m.InPort)
 		}
 		if want := string(flow.Actions(nil).Output(h.From.Port)); string(m.Actions) != want || h.From.Switch != 1 {
 			r.Fatalf("the hello of %v goes elsewhere: %x", h.From, m.Actions)
@@ -142,8 +147,8 @@ func TestAdmit(t *testing.T) {
 	}
 }
 
-// TestSchedule: three hellos after the first within the time in which a port may not flood, then one every half second on links
-// and tunnels and about every five on edge ports.
+// TestSchedule: three hellos after the first within the time in which a port may not flood, then one every half second
+// on links and tunnels and about every five on edge ports.
 func TestSchedule(t *testing.T) {
 	r := newRig(t)
 	r.sw.Ports[1].Transit = true
@@ -151,7 +156,8 @@ func TestSchedule(t *testing.T) {
 	r.wantSent(1, 3, openflow.PortLocal)
 	at := r.times(30 * time.Second)
 	for _, no := range []openflow.PortNo{1, 3, openflow.PortLocal} {
-		if got := at[no][:3]; got[0] != 60*time.Millisecond || got[1] != 180*time.Millisecond || got[2] != 380*time.Millisecond {
+		if got := at[no][:3]; got[0] != 60*time.Millisecond || got[1] != 180*time.Millisecond ||
+			got[2] != 380*time.Millisecond {
 			t.Errorf("port %d: burst at %v", no, got)
 		}
 	}
@@ -166,7 +172,8 @@ func TestSchedule(t *testing.T) {
 		}
 	}
 	for i := 3; i < len(at[openflow.PortLocal]); i++ {
-		if gap := at[openflow.PortLocal][i] - at[openflow.PortLocal][i-1]; gap < edgeInterval-tickStep || gap > edgeInterval+time.Second {
+		if gap := at[openflow.PortLocal][i] - at[openflow.PortLocal][i-1]; gap < edgeInterval-tickStep ||
+			gap > edgeInterval+time.Second {
 			t.Errorf("edge port: %s between hellos", gap)
 		}
 	}
@@ -207,7 +214,8 @@ func (r *rig) crowd(n openflow.PortNo) {
 	slices.Sort(r.sw.Order)
 }
 
-// TestManyPortsAtOnce: very many ports do not all say hello at the same moment, and none says it again before all have said it.
+// TestManyPortsAtOnce: very many ports do not all say hello at the same moment, and none says it again before all have
+// said it.
 func TestManyPortsAtOnce(t *testing.T) {
 	const ports = 4000
 	r := newRig(t)
@@ -234,7 +242,7 @@ func TestManyPortsAtOnce(t *testing.T) {
 		t.Errorf("the last port said hello at %s, the first said it again at %s", last, again)
 	}
 	for at, n := range steps {
-		if n > stepHellos {
+		if n > maxHellosPerTick {
 			t.Errorf("%d hellos at %s", n, at)
 		}
 	}
@@ -257,13 +265,13 @@ func TestSlowSwitch(t *testing.T) {
 	if tunnel < 10 {
 		t.Errorf("%d hellos through the tunnel in 4 s", tunnel)
 	}
-	if edges < 1000 || r.out.Unconfirmed > unconfirmed+4<<10 {
+	if edges < 1000 || r.out.Unconfirmed > maxUnconfirmed+4<<10 {
 		t.Errorf("%d hellos to edge ports, %d bytes", edges, r.out.Unconfirmed)
 	}
 }
 
-// TestPortsComeAndGo: a port that comes up gets its burst, one that becomes a link is not silent for seconds, one that goes is
-// left alone.
+// TestPortsComeAndGo: a port that comes up gets its burst, one that becomes a link is not silent for seconds, one that
+// goes is left alone.
 func TestPortsComeAndGo(t *testing.T) {
 	r := newRig(t)
 	r.app.SwitchConnected(r.now, r.out)
@@ -304,7 +312,8 @@ func TestSentFacts(t *testing.T) {
 	r.sw.Ports[3].Transit = true
 	r.app.SwitchConnected(r.now, r.out)
 	h := r.sent()[3]
-	if len(r.out.Facts) != 1 || r.out.Facts[0].Kind != apps.HelloSent || r.out.Facts[0].Port != 3 || r.out.Facts[0].Seq != h.Seq || h.Seq != 1 {
+	if len(r.out.Facts) != 1 || r.out.Facts[0].Kind != apps.HelloSent || r.out.Facts[0].Port != 3 ||
+		r.out.Facts[0].Seq != h.Seq || h.Seq != 1 {
 		t.Errorf("%+v", r.out.Facts)
 	}
 }
@@ -330,7 +339,8 @@ func (r *rig) hear(port openflow.PortNo, frame []byte, tunnel bool) {
 func (r *rig) heard() (s []string) {
 	for _, f := range r.out.Facts {
 		if f.Kind == apps.HelloSeen {
-			s = append(s, fmt.Sprintf("%d hears %d:%d seq %d after %s tunnel %v", f.Port, uint64(f.Peer.Switch), f.Peer.Port, f.Seq, f.Latency, f.Tunnel))
+			s = append(s, fmt.Sprintf("%d hears %d:%d seq %d after %s tunnel %v", f.Port, uint64(f.Peer.Switch),
+				f.Peer.Port, f.Seq, f.Latency, f.Tunnel))
 		}
 	}
 	r.out.Facts = nil
@@ -390,16 +400,18 @@ func TestHear(t *testing.T) {
 	forged[20]++
 	r.hear(1, forged, false)
 	want(DropForged)
-	r.hear(1, append(packet.AppendEthernet(nil, helloDst, packet.MAC{2}, packet.EtherTypeLLDP), make([]byte, 100)...), false)
+	r.hear(1, append(packet.AppendEthernet(nil, helloDst, packet.MAC{2}, packet.EtherTypeLLDP), make([]byte, 100)...),
+		false)
 	want(DropForeign)
 	r.hear(77, hello(peer, 9, at(0)), false)
 	want(DropPort)
 	r.hear(2, hello(peer, 9, at(0)), false) // down
 	want(DropPort)
 
-	for _, reason := range Reasons() {
-		if reason.String() == "" {
-			t.Errorf("reason %d has no name", reason)
-		}
+	r.app.Drops = [numDrops]uint64{DropForged: 1, DropOwnPort: 2}
+	counts := map[string]uint64{}
+	r.app.EachDrop(func(reason string, n uint64) { counts[reason] = n })
+	if len(counts) != int(numDrops) || counts["forged_lldp"] != 1 || counts["own_port"] != 2 {
+		t.Errorf("drops by reason: %v", counts)
 	}
 }

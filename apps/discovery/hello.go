@@ -13,14 +13,14 @@ import (
 	"github.com/eosin-sdn/eosin/topology"
 )
 
-// Addresses of hello frames: the nearest-bridge group, which no standard bridge forwards, from a local address of ours.
+// Addresses of hellos: to the nearest-bridge group, which no bridge forwards, from a locally administered address.
 var (
 	helloDst     = packet.MAC{0x01, 0x80, 0xc2, 0, 0, 0x0e}
 	helloSrc     = packet.MAC{0x02, 0xe0, 0x51, 0x11, 0xd0, 0x00}
 	helloSrcMask = packet.MAC{0xff, 0xff, 0xff, 0xff, 0xff, 0x00}
 )
 
-// maxAge is how old a hello may be when it comes in.
+// maxAge is the maximum age of a received hello.
 const maxAge = 5 * time.Second
 
 // Hello is the content of a discovery frame.
@@ -30,7 +30,7 @@ type Hello struct {
 	Sent time.Time
 }
 
-// LLDP TLV types (IEEE 802.1AB table 8-1) and our organisationally specific one.
+// LLDP TLV types (IEEE 802.1AB table 8-1).
 const (
 	tlvEnd     = 0
 	tlvChassis = 1
@@ -42,7 +42,8 @@ const (
 	macLen  = 16
 )
 
-// The organisationally specific TLV: OUI, subtype, sequence number, sending time (nanoseconds since the signer was made), MAC.
+// The organizationally specific TLV: OUI, subtype, sequence number, sending time (nanoseconds since Signer.start),
+// HMAC.
 var orgPrefix = [4]byte{0x02, 0xe0, 0x51, 1}
 
 const (
@@ -50,13 +51,13 @@ const (
 	helloSize = 14 + 2 + 9 + 2 + 5 + 2 + 2 + 2 + orgLen + 2
 )
 
-// Signer makes and checks hellos with a key that lives as long as the process: nobody else can make one.
+// Signer signs and verifies hellos with a random key of this process.
 type Signer struct {
 	key   [32]byte
 	start time.Time
 }
 
-// NewSigner returns a signer with a random key. start is the zero of the times in its hellos.
+// NewSigner returns a signer with a random key. start is the epoch of the times in its hellos.
 func NewSigner(start time.Time) *Signer {
 	s := &Signer{start: start}
 	_, _ = rand.Read(s.key[:]) // never fails (crypto/rand)
@@ -86,7 +87,7 @@ func (s *Signer) Append(b []byte, h Hello) []byte {
 	return append(b, tlvEnd, 0)
 }
 
-// Verify reads a hello that this signer made. The frame must have exactly the form that Append gives it, but for padding.
+// Verify decodes a hello of this signer. Except for padding, the frame must have exactly the form that Append gives it.
 func (s *Signer) Verify(now time.Time, frame []byte) (Hello, Drop, bool) {
 	const signed = helloSize - 2 - macLen
 	if len(frame) < helloSize || [4]byte(frame[helloSize-2-orgLen:]) != orgPrefix {

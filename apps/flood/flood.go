@@ -1,4 +1,4 @@
-// Package flood owns the flood table: what has no known destination goes to every port of its network, once.
+// Package flood owns the flood table: frames without a known destination go to every port of their network, once.
 package flood
 
 import (
@@ -27,9 +27,9 @@ const (
 type App struct {
 	apps.Base
 	sw *apps.Switch
-	// held are the blocked ports of the time before a restart of the controller. They stay blocked until all links of
-	// that time have been found again: the tree of what is known until then may close a circle through what is not.
-	held map[blockedPort]struct{}
+	// retained are the ports that were blocked before a restart of the controller. They stay blocked until all links
+	// have been found again: the tree of the links known until then may close a loop with an unknown one.
+	retained map[blockedPort]struct{}
 }
 
 type blockedPort struct {
@@ -38,34 +38,34 @@ type blockedPort struct {
 }
 
 // New returns the app for a switch.
-func New(sw *apps.Switch) *App { return &App{sw: sw, held: map[blockedPort]struct{}{}} }
+func New(sw *apps.Switch) *App { return &App{sw: sw, retained: map[blockedPort]struct{}{}} }
 
-// MultipartReply takes back which ports were blocked.
+// MultipartReply restores which ports were blocked.
 func (a *App) MultipartReply(_ time.Time, f *openflow.FlowStats, m *flow.Match, _ *apps.Output) {
 	port, ok := m.GetInPort()
 	vlan, ok2 := m.GetVLAN()
 	if ok && ok2 && f.TableID == apps.TableFlood && f.Priority == prioBlocked {
-		a.held[blockedPort{port, vlan}] = struct{}{}
+		a.retained[blockedPort{port, vlan}] = struct{}{}
 	}
 }
 
-// blocked reports whether a port of a network is none of the flood tree.
+// blocked reports whether floods of a network must not use a port.
 func (a *App) blocked(vlan uint16, no openflow.PortNo) bool {
-	_, held := a.held[blockedPort{no, vlan}]
-	return held || a.sw.Graph.Blocked(vlan, a.sw.Ref(no))
+	_, retained := a.retained[blockedPort{no, vlan}]
+	return retained || a.sw.Graph.Blocked(vlan, a.sw.Ref(no))
 }
 
 // Refresh states the groups and rules of every network that the switch carries.
 //
 //  1. A group per network holds a bucket for each port that carries it, is up, has settled and is not blocked by the
 //     flood tree. OVS never sends a frame back out of its in port.
-//  2. Frames from a mesh tunnel use a second group without the mesh tunnels: every bridge of the mesh has had the frame
-//     from its sender (split horizon).
-//  3. What comes in on a blocked port is dropped here: the frame arrives by the tree as well. Both ends of a blocked
-//     link do so, which keeps floods from circling even while two switches disagree about the tree.
+//  2. Frames from a mesh tunnel use a second group without the mesh tunnels: every bridge of the mesh has received the
+//     frame from its sender (split horizon).
+//  3. Frames from a blocked port are dropped here: they arrive by the tree as well. Both ends of a blocked link do so,
+//     which prevents loops even while two switches disagree about the tree.
 func (a *App) Refresh(_ time.Time, out *apps.Output) {
-	if len(a.held) > 0 && !a.sw.Restoring() {
-		clear(a.held)
+	if len(a.retained) > 0 && !a.sw.Restoring() {
+		clear(a.retained)
 	}
 	out.Store.Begin(apps.OwnerFlood)
 	for _, n := range a.sw.Networks {
@@ -119,11 +119,10 @@ func (a *App) network(n apps.Network, out *apps.Output) {
 	put(prioNetwork, flow.Match{}.VLAN(n.VLAN), groups(n.VLAN, fromAnywhere, all, out))
 }
 
-// maxBuckets bounds the buckets of one group, which has to fit into one message of 64 KiB: a bucket has up to 56 bytes.
+// maxBuckets limits the buckets of one group, which has to fit into one message of 64 KiB: a bucket has up to 56 bytes.
 const maxBuckets = 1000
 
-// groups states the groups that hold the buckets, as many as it takes, and returns what sends a frame through all of
-// them.
+// groups states as many groups as the buckets need, and returns the instructions that send a frame through all of them.
 func groups(vlan uint16, class uint32, buckets []flow.Actions, out *apps.Output) flow.Instructions {
 	var through flow.Actions
 	for part := uint32(0); part == 0 || len(buckets) > 0; part++ {
@@ -136,7 +135,7 @@ func groups(vlan uint16, class uint32, buckets []flow.Actions, out *apps.Output)
 	return flow.Instructions(nil).Apply(through)
 }
 
-// groupID numbers the groups: the VLAN in bits 4 to 15, the class in bit 0, and 128 parts in the other seven.
+// groupID has the VLAN in bits 4 to 15, the ingress class in bit 0, and the part in bits 1 to 3 and 16 to 19.
 func groupID(vlan uint16, class, part uint32) uint32 {
 	return flow.GroupID(part>>3<<16 | uint32(vlan)<<4 | part&7<<1 | class)
 }

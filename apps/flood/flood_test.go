@@ -103,7 +103,8 @@ func TestGroups(t *testing.T) {
 			"priority=10,dl_vlan=10 actions=group:" + all10,
 		}},
 		{"trunks", []*apps.Port{access(1), trunk(2, 0), trunk(3, 10), trunk(4, 11)}, []string{
-			"group_id=" + all10 + ",type=all,bucket=actions=pop_vlan,output:1,bucket=actions=output:2,bucket=actions=pop_vlan,output:3,bucket=actions=output:4",
+			"group_id=" + all10 + ",type=all,bucket=actions=pop_vlan,output:1,bucket=actions=output:2," +
+				"bucket=actions=pop_vlan,output:3,bucket=actions=output:4",
 			"priority=10,dl_vlan=10 actions=group:" + all10,
 		}},
 		{"down and unsettled", []*apps.Port{access(1), down, unsettled}, []string{
@@ -116,7 +117,9 @@ func TestGroups(t *testing.T) {
 		}},
 		{"tunnels", []*apps.Port{access(1), tunnel(5), tunnel(6)}, []string{
 			"group_id=" + noMesh10 + ",type=all,bucket=actions=pop_vlan,output:1",
-			"group_id=" + all10 + ",type=all,bucket=actions=pop_vlan,output:1,bucket=actions=set_field:0x1392->tun_id,pop_vlan,output:5,bucket=actions=set_field:0x1392->tun_id,pop_vlan,output:6",
+			"group_id=" + all10 + ",type=all,bucket=actions=pop_vlan,output:1," +
+				"bucket=actions=set_field:0x1392->tun_id,pop_vlan,output:5," +
+				"bucket=actions=set_field:0x1392->tun_id,pop_vlan,output:6",
 			"priority=20,in_port=5,dl_vlan=10 actions=group:" + noMesh10,
 			"priority=20,in_port=6,dl_vlan=10 actions=group:" + noMesh10,
 			"priority=10,dl_vlan=10 actions=group:" + all10,

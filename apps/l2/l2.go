@@ -16,8 +16,9 @@ import (
 	"github.com/eosin-sdn/eosin/topology"
 )
 
-// App learns and forwards on one switch.
+// App learns and forwards on one switch. It keeps its hosts while the switch is disconnected, which goes on forwarding.
 type App struct {
+	apps.Base
 	sw         *apps.Switch
 	local      map[topology.HostKey]host
 	remote     map[topology.HostKey]openflow.DatapathID
@@ -95,12 +96,6 @@ func (a *App) EachDrop(f func(reason string, n uint64)) {
 		f(dropNames[reason], n)
 	}
 }
-
-// SwitchConnected does nothing: the desired flows are stated already.
-func (a *App) SwitchConnected(time.Time, *apps.Output) {}
-
-// SwitchDisconnected keeps the hosts: the switch goes on forwarding to them.
-func (a *App) SwitchDisconnected(time.Time) {}
 
 // PacketRcvd learns from one copied frame.
 //

@@ -125,7 +125,7 @@ func TestRetainedRuleWaitsForPath(t *testing.T) {
 	}
 }
 
-// TestHostReturnsHere: a held rule becomes a host's when the host shows up.
+// TestHostReturnsHere: a retained rule becomes that of a local host when the host shows up.
 func TestHostReturnsHere(t *testing.T) {
 	old := newRig(t)
 	old.link()
@@ -138,7 +138,7 @@ func TestHostReturnsHere(t *testing.T) {
 	r.wantHosts(learned1)
 }
 
-// TestRestartWithChanges: what changed while the controller was away is seen at the first refresh.
+// TestRestartWithChanges: changes while the controller was away take effect at the first refresh.
 func TestRestartWithChanges(t *testing.T) {
 	for name, change := range map[string]func(*rig){
 		"port down":     func(r *rig) { r.sw.Ports[1].Up = false },
@@ -179,7 +179,7 @@ func TestRestartWhileFrozen(t *testing.T) {
 	r.wantHosts(learned2)
 }
 
-// TestRestoreForeign: what is in the tables with a cookie of ours but is no host's rule is not taken for one.
+// TestRestoreForeign: rules with our cookie that are not those of a host are not restored as one.
 func TestRestoreForeign(t *testing.T) {
 	old := newRig(t)
 	old.see(1, blue, mac(10))
@@ -198,7 +198,7 @@ func TestRestoreForeign(t *testing.T) {
 	}
 }
 
-// TestRestoreAfterNews: a dump is older than what the fabric has said of a host since.
+// TestRestoreAfterNews: what HostAt said since is newer than a dump.
 func TestRestoreAfterNews(t *testing.T) {
 	r := newRig(t)
 	r.link()

@@ -1,5 +1,5 @@
-// Package vlan owns the classify table: it decides from the in port, the tag and the tunnel key which network a frame belongs
-// to, and gives every frame the tag of its network's VLAN.
+// Package vlan owns the classify table: it finds the network of a frame by its in port, tag and tunnel key, and gives
+// every frame the tag of its network's VLAN.
 package vlan
 
 import (
@@ -14,10 +14,10 @@ import (
 const (
 	prioDoubleTag = 30 // a second tag behind a priority tag
 	prioNetwork   = 20
-	prioPortDrop  = 1 // counts what a port may not send
+	prioPortDrop  = 1 // counts the frames that a port may not send
 )
 
-// Ethertypes that announce another VLAN tag.
+// Tag protocol identifiers (IEEE 802.1Q): the Ethertype of a frame with another tag.
 const (
 	tpidCustomer = 0x8100
 	tpidService  = 0x88a8
@@ -41,32 +41,36 @@ func (a *App) Refresh(_ time.Time, out *apps.Output) {
 	out.Store.End(apps.OwnerVLAN, apps.TableClassify)
 }
 
-// port states the rules of one port. Its cookie tag is the port number.
+// port states the rules of one port. The cookie tag is the port number.
 //
-//  1. Access: untagged and priority-tagged frames belong to the port's network; a priority tag that hides another is dropped.
-//  2. Trunk: each tag of a carried VLAN names its network; untagged and priority-tagged frames belong to the native one.
-//  3. Tunnel: the key is a carried network's VNI; the inner frame has no tag of its own.
-//  4. Everything else is dropped by one rule of lowest priority, whose counters tell how much.
+//  1. Access: untagged and priority-tagged frames belong to the port's network; frames with another tag behind a
+//     priority tag are dropped.
+//  2. Trunk: each tag of a carried VLAN names its network; untagged and priority-tagged frames belong to the native
+//     one.
+//  3. Tunnel: the key is the VNI of a carried network; the inner frame is untagged.
+//  4. Everything else is dropped by one rule of lowest priority, which counts it.
 func (a *App) port(p *apps.Port, out *apps.Output) {
 	put := func(prio uint16, m flow.Match, ins flow.Instructions) {
 		out.Put(&flow.Rule{
-			Table: apps.TableClassify, Priority: prio, Cookie: flow.Cookie(apps.OwnerVLAN, uint64(p.No)), Match: m, Instructions: ins,
+			Table: apps.TableClassify, Priority: prio, Cookie: flow.Cookie(apps.OwnerVLAN, uint64(p.No)), Match: m,
+			Instructions: ins,
 		})
 	}
 	in := flow.Match{}.InPort(p.No)
 	next := flow.Instructions(nil).Goto(apps.TableTrap)
 	untagged := func(m flow.Match, vlan uint16) {
-		put(prioNetwork, m.Untagged(), flow.Instructions(nil).Apply(flow.Actions(nil).PushVLAN().SetVLAN(vlan)).Goto(apps.TableTrap))
+		put(prioNetwork, m.Untagged(),
+			flow.Instructions(nil).Apply(flow.Actions(nil).PushVLAN().SetVLAN(vlan)).Goto(apps.TableTrap))
 		put(prioNetwork, m.VLAN(0), flow.Instructions(nil).Apply(flow.Actions(nil).SetVLAN(vlan)).Goto(apps.TableTrap))
 	}
-	hidden := func() {
+	dropDoubleTag := func() {
 		put(prioDoubleTag, in.VLAN(0).EthType(tpidCustomer), nil)
 		put(prioDoubleTag, in.VLAN(0).EthType(tpidService), nil)
 	}
 
 	switch p.Mode {
 	case intent.Access:
-		hidden()
+		dropDoubleTag()
 		untagged(in, p.Native)
 	case intent.Trunk:
 		for _, v := range p.VLANs {
@@ -76,7 +80,7 @@ func (a *App) port(p *apps.Port, out *apps.Output) {
 			untagged(in, p.Native)
 		}
 	case intent.Tunnel:
-		hidden()
+		dropDoubleTag()
 		for _, v := range p.VLANs {
 			if n, ok := a.sw.Network(v); ok && n.VNI != 0 {
 				untagged(in.TunnelID(uint64(n.VNI)), v)
@@ -87,8 +91,8 @@ func (a *App) port(p *apps.Port, out *apps.Output) {
 	put(prioPortDrop, in, nil)
 }
 
-// Classify returns the network of a frame that came in on p with the given tag state, as the table would: for packet-ins that
-// did not pass it. vid is ignored when the frame is untagged.
+// Classify returns the network of a frame that came in by p, as the table would, for packet-ins that did not pass it.
+// vid is ignored if the frame is untagged.
 func Classify(p *apps.Port, tagged bool, vid uint16) (vlan uint16, ok bool) {
 	switch {
 	case p.Mode == intent.Closed || p.Mode == intent.Tunnel:

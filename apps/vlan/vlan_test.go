@@ -11,7 +11,11 @@ import (
 	"github.com/eosin-sdn/eosin/openflow/oftext"
 )
 
-var networks = []apps.Network{{Name: "blue", VLAN: 10, VNI: 5010}, {Name: "red", VLAN: 11, VNI: 5011}, {Name: "grey", VLAN: 12}}
+var networks = []apps.Network{
+	{Name: "blue", VLAN: 10, VNI: 5010},
+	{Name: "red", VLAN: 11, VNI: 5011},
+	{Name: "grey", VLAN: 12},
+}
 
 func switchWith(ports ...*apps.Port) *apps.Switch {
 	sw := &apps.Switch{Ports: map[openflow.PortNo]*apps.Port{}, Networks: networks}
@@ -27,8 +31,9 @@ func text(s *flow.Store) string {
 	var lines []string
 	s.Each(func(m *openflow.FlowMod) {
 		lines = append(lines, oftext.Flow(&openflow.FlowStats{
-			TableID: m.TableID, Priority: m.Priority, Cookie: m.Cookie, IdleTimeout: m.IdleTimeout, HardTimeout: m.HardTimeout,
-			Flags: m.Flags, Match: m.Match, Instructions: m.Instructions,
+			TableID: m.TableID, Priority: m.Priority, Cookie: m.Cookie, IdleTimeout: m.IdleTimeout,
+			HardTimeout: m.HardTimeout,
+			Flags:       m.Flags, Match: m.Match, Instructions: m.Instructions,
 		}))
 	})
 	return oftext.SortFlows(lines)
@@ -89,7 +94,8 @@ cookie=0xe052000000000007, table=1, priority=1,in_port=7 actions=drop
 	}
 }
 
-// TestRefreshIsADifference: a refresh without a change sends nothing, and a change of one port touches the rules of that port.
+// TestRefreshIsADifference: a refresh without a change sends nothing, and a change of one port touches the rules of
+// that port.
 func TestRefreshIsADifference(t *testing.T) {
 	sw := switchWith(
 		&apps.Port{No: 1, Mode: intent.Access, VLANs: []uint16{10}, Native: 10},

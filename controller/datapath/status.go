@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/apps"
-	"github.com/eosin-sdn/eosin/apps/discovery"
 	"github.com/eosin-sdn/eosin/apps/l2"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/topology"
@@ -94,9 +93,7 @@ func (m *Machine) Flows(f func(mod *openflow.FlowMod)) { m.Out.Store.Each(f) }
 // Drops calls f with every reason for which a packet-in was dropped, and how often.
 func (m *Machine) Drops(f func(reason string, n uint64)) {
 	m.l2.EachDrop(f)
-	for _, r := range discovery.Reasons() {
-		f(r.String(), m.discovery.Drops[r])
-	}
+	m.discovery.EachDrop(f)
 	for c, n := range m.PacketInsDropped {
 		f("rate_"+Class(c).String(), n)
 	}
