@@ -1,5 +1,5 @@
-// Package config reads and checks the YAML file, and resolves the mode of a port. Only Load touches the file system. Every error has
-// file and line. A Config is immutable once returned; a reload makes a new one.
+// Package config reads and checks the YAML file, and resolves the mode of a port. Only Load touches the file system.
+// Every error has file and line. A Config is immutable once returned; a reload makes a new one.
 package config
 
 import (
@@ -54,8 +54,8 @@ const (
 	RoleEqual  Role = "equal"  // other controllers may write, too
 )
 
-// TLS names the PEM files of one side. Relative names have been resolved against the folder of the config file. With a CA,
-// peers must show a certificate that comes from it.
+// TLS names the PEM files of one side. Relative names have been resolved against the folder of the config file. With a
+// CA, peers must show a certificate that comes from it.
 type TLS struct {
 	Cert, Key, CA string
 }
@@ -118,8 +118,8 @@ func (c *Config) Equal(other *Config) bool {
 	return reflect.DeepEqual(a, b)
 }
 
-// Default is the config without a file: OpenFlow on tcp:0.0.0.0:6653, HTTP on 127.0.0.1:9653, and one implicit network, VLAN 1, to
-// which every port belongs untagged.
+// Default is the config without a file: OpenFlow on tcp:0.0.0.0:6653, HTTP on 127.0.0.1:9653, and one implicit network,
+// VLAN 1, to which every port belongs untagged.
 func Default() *Config {
 	return &Config{
 		OpenFlow: OpenFlow{Listen: []Endpoint{{Kind: TCP, Address: "0.0.0.0:6653"}}, Role: RoleMaster},

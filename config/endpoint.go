@@ -67,7 +67,8 @@ func parseEndpoint(s string, minPort uint64) (Endpoint, error) {
 		case address == "":
 			return Endpoint{}, fmt.Errorf("%s has no file name; write unix:PATH", quote(s))
 		case len(address) > unixPathSize:
-			return Endpoint{}, fmt.Errorf("%s: a socket's file name has at most %d bytes, this has %d", quote(s), unixPathSize, len(address))
+			return Endpoint{}, fmt.Errorf("%s: a socket's file name has at most %d bytes, this has %d", quote(s),
+				unixPathSize, len(address))
 		case strings.ContainsRune(address, 0):
 			return Endpoint{}, fmt.Errorf("%s: a file name has no zero byte; write unix:PATH", quote(s))
 		}

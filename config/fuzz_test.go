@@ -13,8 +13,8 @@ import (
 	"github.com/eosin-sdn/eosin/intent"
 )
 
-// FuzzParse checks that no file is answered with a panic, that every error has a line of the file and one line of text, and
-// that what is accepted keeps its promises.
+// FuzzParse checks that no file is answered with a panic, that every error has a line of the file and one line of text,
+// and that what is accepted keeps its promises.
 func FuzzParse(f *testing.F) {
 	files, err := filepath.Glob("testdata/bad/*.yaml")
 	if err != nil {
@@ -28,7 +28,10 @@ func FuzzParse(f *testing.F) {
 		f.Add(data)
 	}
 	f.Add([]byte(portsFile))
-	for _, s := range []string{"", "!", "&a", "a: &a [*a]", "<<: *a", "? a\n: b\n", "a: |\n b", "\xef\xbb\xbf", "{a: [b:c, d::e]}", "%YAML"} {
+	for _, s := range []string{
+		"", "!", "&a", "a: &a [*a]", "<<: *a", "? a\n: b\n", "a: |\n b", "\xef\xbb\xbf",
+		"{a: [b:c, d::e]}", "%YAML",
+	} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -47,7 +47,8 @@ func (r *reader) hosts(c *Config, v value) {
 		}
 		r.hostNetwork(c, &h, o["network"], at)
 		if !h.MAC.IsZero() {
-			macs.claim(r, inNetwork[packet.MAC]{h.Network, h.MAC}, h.Name, mac, h.MAC.String(), "a network has a MAC once")
+			macs.claim(r, inNetwork[packet.MAC]{h.Network, h.MAC}, h.Name, mac, h.MAC.String(),
+				"a network has a MAC once")
 		}
 		for _, ip := range h.IPs {
 			ips.claim(r, inNetwork[netip.Addr]{h.Network, ip}, h.Name, at[ip], ip.String(), "a network has an IP once")
@@ -92,13 +93,15 @@ func (r *reader) mac(v value) packet.MAC {
 //
 //  1. The network that the file names. Nothing is checked if it has no subnet of the address's family.
 //  2. Else the network whose subnet contains the address. If subnets overlap, the file must name the network.
-//  3. An address in no subnet is an error if every network has a subnet of that family. Else the network is learned, with a warning.
+//  3. An address in no subnet is an error if every network has a subnet of that family. Else the network is
+//     learned, with a warning.
 func (r *reader) hostNetwork(c *Config, h *Host, said value, at map[netip.Addr]value) {
 	if n, ok := r.network(c, said); ok { // 1
 		h.Network = n.Name
 		for _, ip := range h.IPs {
 			if n.hasSubnetFor(ip) && !n.Subnet.Contains(ip) {
-				r.errorf(at[ip], "%s is outside %s, the subnet of network %q; use an address in it", ip, n.Subnet, n.Name)
+				r.errorf(at[ip], "%s is outside %s, the subnet of network %q; use an address in it", ip, n.Subnet,
+					n.Name)
 			}
 			r.checkReserved(n, ip, at[ip])
 		}
@@ -123,16 +126,19 @@ func (r *reader) hostNetwork(c *Config, h *Host, said value, at map[netip.Addr]v
 		}
 		switch {
 		case len(in) == 1 && h.Network != "" && h.Network != in[0].Name:
-			r.errorf(at[ip], "%s is in network %q, but another address of this host is in %q; a host is in one network", ip, in[0].Name, h.Network)
+			r.errorf(at[ip], "%s is in network %q, but another address of this host is in %q; a host is in one network",
+				ip, in[0].Name, h.Network)
 		case len(in) == 1: // 2
 			h.Network = in[0].Name
 			r.checkReserved(in[0], ip, at[ip])
 		case len(in) > 1 && !slices.Contains(in.names(), h.Network):
-			r.errorf(at[ip], "%s is in the subnets of several networks, %s; add network: with one of them", ip, list(in.names()))
+			r.errorf(at[ip], "%s is in the subnets of several networks, %s; add network: with one of them", ip,
+				list(in.names()))
 		case len(in) == 0 && family && !open: // 3
 			r.errorf(at[ip], "%s is outside every subnet; those that exist are %s", ip, c.Networks.subnetsFor(ip))
 		case len(in) == 0 && family:
-			r.warnf(at[ip], "%s is in no subnet, so the host's network is learned; subnets are %s", ip, c.Networks.subnetsFor(ip))
+			r.warnf(at[ip], "%s is in no subnet, so the host's network is learned; subnets are %s", ip,
+				c.Networks.subnetsFor(ip))
 		}
 	}
 }

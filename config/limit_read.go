@@ -14,7 +14,8 @@ func (r *reader) learning(c *Config, v value) {
 	switch {
 	case !ok:
 	case d%time.Second != 0:
-		r.errorf(timeout, "%s is not in whole seconds, which is what switches count in; write %s", d, d.Round(time.Second))
+		r.errorf(timeout, "%s is not in whole seconds, which is what switches count in; write %s", d,
+			d.Round(time.Second))
 	default:
 		c.Learning.Timeout = d
 	}

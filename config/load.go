@@ -22,9 +22,9 @@ func Load(path string) (*Config, error) {
 	return Parse(path, data)
 }
 
-// Parse checks the content of a file. Relative file names inside are resolved against the folder of name. The error is an Errors
-// with everything that is wrong, sorted by line, or with the one thing that keeps the text from being read as YAML. Empty content
-// gives Default.
+// Parse checks the content of a file. Relative file names inside are resolved against the folder of name. The error is
+// an Errors with everything that is wrong, sorted by line, or with the one thing that keeps the text from being read as
+// YAML. Empty content gives Default.
 func Parse(name string, data []byte) (*Config, error) {
 	r := &reader{file: name}
 	c := Default()
@@ -45,7 +45,8 @@ func Parse(name string, data []byte) (*Config, error) {
 
 // config reads the sections in the order in which they need each other: networks before what names them.
 func (r *reader) config(c *Config, root value) {
-	top := r.object(root, "openflow", "http", "ovsdb", "networks", "defaults", "switches", "learning", "limits", "hosts", "probes", "probing", "audit")
+	top := r.object(root, "openflow", "http", "ovsdb", "networks", "defaults", "switches", "learning", "limits",
+		"hosts", "probes", "probing", "audit")
 	r.networks(c, top["networks"])
 	r.defaults(c, top["defaults"])
 	r.openflow(c, top["openflow"])

@@ -74,7 +74,10 @@ func TestExample(t *testing.T) {
 				Interval: 5 * time.Second, Timeout: time.Second, Expect: probespec.Unreachable, Count: 1, Size: 56,
 			},
 			{
-				Name: "db", Pairs: []probespec.Pair{{Source: "vm1", Destination: "vm2"}, {Source: "vm1", Destination: "10.0.3.9"}}, Type: probe.ICMP,
+				Name: "db", Pairs: []probespec.Pair{
+					{Source: "vm1", Destination: "vm2"},
+					{Source: "vm1", Destination: "10.0.3.9"},
+				}, Type: probe.ICMP,
 				Interval: time.Second, Timeout: time.Second, Expect: probespec.Reachable, Count: 1, Size: 56,
 			},
 		},
@@ -124,13 +127,17 @@ probing: {trap: dscp}
 		t.Errorf("host is %+v", h)
 	}
 	want := probespec.Spec{
-		Name: "web", Pairs: []probespec.Pair{{Source: "vm1", Destination: "10:3"}}, Type: probe.ARP, Size: 65000, Count: 3,
+		Name: "web", Pairs: []probespec.Pair{{
+			Source:      "vm1",
+			Destination: "10:3",
+		}}, Type: probe.ARP, Size: 65000, Count: 3,
 		Expect: probespec.Unreachable, Timeout: 9 * time.Second, Interval: 100 * time.Millisecond,
 	}
 	if !reflect.DeepEqual(c.Probes, []probespec.Spec{want}) {
 		t.Errorf("probes are %+v", c.Probes)
 	}
-	if c.Limits != (Limits{2, 8192, 20000, 0, 1000}) || c.Learning.Timeout != 2*time.Minute || c.Probing.Trap != intent.TrapDSCP {
+	if c.Limits != (Limits{2, 8192, 20000, 0, 1000}) || c.Learning.Timeout != 2*time.Minute ||
+		c.Probing.Trap != intent.TrapDSCP {
 		t.Errorf("limits %+v, learning %+v, probing %+v", c.Limits, c.Learning, c.Probing)
 	}
 	if len(c.Warnings) != 1 || !strings.Contains(c.Warnings[0].Message, "no network has a vni") {
@@ -154,15 +161,22 @@ func TestBrokenText(t *testing.T) {
 	for _, test := range []struct{ text, want string }{
 		{"http: {}\n\tnetworks: {}\n", "f:2: a tab in the indentation is not YAML; use spaces"},
 		{"networks:\n\t- 1\n", "f:2: a tab in the indentation is not YAML; use spaces"},
-		{"a: [1\nb: 2\n", "f:2: not YAML: did not find expected ',' or ']' (in the flow sequence that begins on line 1)"},
+		{
+			"a: [1\nb: 2\n",
+			"f:2: not YAML: did not find expected ',' or ']' (in the flow sequence that begins on line 1)",
+		},
 		{"a: 1\n\nb: 'x\nc: 2\n", "f:3: not YAML: the quoted scalar that begins here does not end"},
 		{"a: 1\r\nb: [\r\nc: 2\r\n", "f:2: not YAML: the flow sequence that begins here does not end"},
 		{"http:\r\n  lsten: x\r\n", `f:2: http: unknown key "lsten"; did you mean "listen"?`},
 		{"\xef\xbb\xbfhttp: {}\nhttp: {}\n", `f:2: key "http" is written twice, first on line 1; remove one`},
-		{"http: {}\na: @x\n", "f:2: not YAML: found character that cannot start any token; quote the value if it is text"},
+		{
+			"http: {}\na: @x\n",
+			"f:2: not YAML: found character that cannot start any token; quote the value if it is text",
+		},
 		{"a:\n  \"\\q\"\n", "f:2: not YAML: found unknown escape character"},
 		{"http: {}\n---\nhttp: {}\n", "f:3: a second YAML document begins here; remove the line with ---"},
-		{"http: {}\nnonsense\n", "f:2: not YAML: could not find expected ':'; check the indentation of this line and the next, and that a space follows each colon"},
+		{"http: {}\nnonsense\n", "f:2: not YAML: could not find expected ':'; check the indentation of this line and " +
+			"the next, and that a space follows each colon"},
 		{"just text\n", `f:1: is the text "just text"; write a mapping with keys and values`},
 		{"- 1\n", "f:1: is a list; write a mapping with keys and values"},
 		{"? [a]: b\n", "f:1: a key must be a word"},
@@ -174,14 +188,23 @@ func TestBrokenText(t *testing.T) {
 		{strings.Repeat("x\n", 4<<20), "f:2097153: the file is larger than 4 MiB; is it a config?"},
 		{"a: " + strings.Repeat("[", 1<<20), "f:1: values are nested more than 16 deep; nothing here needs that"},
 		{strings.Repeat("- ", 1<<20), "f:1: values are nested more than 16 deep; nothing here needs that"},
-		{strings.Repeat("a: ", 20), "f:1: not YAML: mapping values are not allowed in this context; check the indentation of this line and the next, and that a space follows each colon"},
-		{"a:\n  b: 1\n   c: 2\n", "f:3: not YAML: mapping values are not allowed in this context; check the indentation of this line and the next, and that a space follows each colon"},
-		{"http:\n    listen: a\n  tls: b\n", "f:3: not YAML: did not find expected key; check the indentation of this line and the next, and that a space follows each colon (in the block mapping that begins on line 1)"},
-		{"networks:\n  blue: {vlan:10}\n", `f:2: networks.blue: unknown key "vlan:10"; a space must follow the colon: vlan: 10`},
-		{strings.Repeat("[", 17) + strings.Repeat("]", 17), "f:1: values are nested more than 16 deep; nothing here needs that"},
+		{strings.Repeat("a: ", 20), "f:1: not YAML: mapping values are not allowed in this context; check the " +
+			"indentation of this line and the next, and that a space follows each colon"},
+		{"a:\n  b: 1\n   c: 2\n", "f:3: not YAML: mapping values are not allowed in this context; check the " +
+			"indentation of this line and the next, and that a space follows each colon"},
+		{"http:\n    listen: a\n  tls: b\n", "f:3: not YAML: did not find expected key; check the indentation of this " +
+			"line and the next, and that a space follows each colon (in the block mapping that begins on line 1)"},
+		{
+			"networks:\n  blue: {vlan:10}\n",
+			`f:2: networks.blue: unknown key "vlan:10"; a space must follow the colon: vlan: 10`,
+		},
+		{strings.Repeat("[", 17) + strings.Repeat("]", 17), "f:1: values are nested more than 16 deep; nothing here " +
+			"needs that"},
 		{"a: 1\nb: \u2028\n", "f:2: control character 0x2028 is not allowed in YAML; is this a text file?"},
-		{"a: [\n" + strings.Repeat("1,\n", 600000) + "]", "f:499999: the file has more than 500000 values once its aliases (*name) are followed; write fewer"},
-		{strings.Repeat("k", 1<<20) + ": 1", `f:1: unknown key "` + strings.Repeat("k", 64) + `…"; use openflow, http, ovsdb, networks, defaults, switches, learning, limits, hosts, probes, probing, audit`},
+		{"a: [\n" + strings.Repeat("1,\n", 600000) + "]", "f:499999: the file has more than 500000 values once its " +
+			"aliases (*name) are followed; write fewer"},
+		{strings.Repeat("k", 1<<20) + ": 1", `f:1: unknown key "` + strings.Repeat("k",
+			64) + `…"; use openflow, http, ovsdb, networks, defaults, switches, learning, limits, hosts, probes, probing, audit`},
 	} {
 		c, err := Parse("f", []byte(test.text))
 		var errs Errors
@@ -200,13 +223,19 @@ func TestPlainScalars(t *testing.T) {
 	for list, want := range map[string][]string{
 		"[tcp:0.0.0.0:6653]": {"tcp:0.0.0.0:6653"},
 		"[tcp:0.0.0.0:6653, unix:/run/x , 'ssl:[::1]:6654']": {"tcp:0.0.0.0:6653", "unix:/run/x", "ssl:[::1]:6654"},
-		"[fd00::1,fd00::2]":                                     {"fd00::1", "fd00::2"},
-		"[host1:vif1, 52:54:00:00:00:01]":                       {"host1:vif1", "52:54:00:00:00:01"},
-		"[\n  a:b,\n  1:2 ]":                                    {"a:b", "1:2"},
-		"[é:w, true:1, null:2, 1.5:3]":                          {"é:w", "true:1", "null:2", "1.5:3"},
-		"[no, on, Yes, 0x10, 0777, 1_000, 12e3, 2001-01-01, =]": {"no", "on", "Yes", "0x10", "0777", "1_000", "12e3", "2001-01-01", "="},
+		"[fd00::1,fd00::2]":               {"fd00::1", "fd00::2"},
+		"[host1:vif1, 52:54:00:00:00:01]": {"host1:vif1", "52:54:00:00:00:01"},
+		"[\n  a:b,\n  1:2 ]":              {"a:b", "1:2"},
+		"[é:w, true:1, null:2, 1.5:3]":    {"é:w", "true:1", "null:2", "1.5:3"},
+		"[no, on, Yes, 0x10, 0777, 1_000, 12e3, 2001-01-01, =]": {
+			"no", "on", "Yes", "0x10", "0777", "1_000", "12e3",
+			"2001-01-01", "=",
+		},
 	} {
-		for _, context := range []string{"{openflow: {listen: %s}}", "openflow:\n  listen: %s\n", "openflow: {listen: %s}\n"} {
+		for _, context := range []string{
+			"{openflow: {listen: %s}}", "openflow:\n  listen: %s\n",
+			"openflow: {listen: %s}\n",
+		} {
 			r := &reader{file: "f"}
 			root, ok := r.parse(fmt.Appendf(nil, context, list))
 			if !ok {
@@ -262,7 +291,8 @@ func TestHTTPBeyondLoopback(t *testing.T) {
 	} {
 		for addition, allowed := range map[string]bool{
 			"": ok, ", insecure: true": true, ", insecure: false": ok, ", token_file: t": true,
-			", tls: {cert: c, key: k, ca: a}": true, ", tls: {cert: c, key: k}": ok, ", token_file: t, tls: {cert: c, key: k}": true,
+			", tls: {cert: c, key: k, ca: a}": true, ", tls: {cert: c, key: k}": ok,
+			", token_file: t, tls: {cert: c, key: k}": true,
 		} {
 			_, err := Parse("f", []byte("http: {listen: \""+text+"\""+addition+"}\n"))
 			if (err == nil) != allowed {
@@ -295,7 +325,8 @@ func TestTokenInTheClear(t *testing.T) {
 		"listen: 127.0.0.1:1, tls: {cert: c, key: k}, token_file: /etc/token": false,
 	} {
 		c := mustParse(t, "learning: {timeout: 1s}\nhttp: {"+text+"}\n")
-		if got := strings.Contains(c.Warnings.Error(), "eosin.yaml:2: http.listen: ") && strings.Contains(c.Warnings.Error(), says); got != warned {
+		if got := strings.Contains(c.Warnings.Error(),
+			"eosin.yaml:2: http.listen: ") && strings.Contains(c.Warnings.Error(), says); got != warned {
 			t.Errorf("%s: %v", text, c.Warnings)
 		}
 		// A flag that changes where it listens changes the warning, and no other.
@@ -357,7 +388,10 @@ func TestWithOpenFlowListen(t *testing.T) {
 	if !before.Equal(Default()) {
 		t.Error("the original changed")
 	}
-	for _, bad := range []string{"ssl:127.0.0.1:6653", "6653", "tcp:127.0.0.1:65536", "tcp:127.0.0.1:-1", "unix:" + strings.Repeat("x", 108)} {
+	for _, bad := range []string{
+		"ssl:127.0.0.1:6653", "6653", "tcp:127.0.0.1:65536", "tcp:127.0.0.1:-1",
+		"unix:" + strings.Repeat("x", 108),
+	} {
 		if _, err := before.WithOpenFlowListen(bad); err == nil {
 			t.Errorf("%s is accepted", bad)
 		}

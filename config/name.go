@@ -10,8 +10,8 @@ import (
 
 const maxName = 64
 
-// checkName reports a name that cannot be typed or printed, or that has one of the forbidden characters: those with a meaning next to
-// the name, as the colon of SWITCH:PORT, the slash of URLs, and the comma of lists.
+// checkName reports a name that cannot be typed or printed, or that has one of the forbidden characters: those with a
+// meaning next to the name, as the colon of SWITCH:PORT, the slash of URLs, and the comma of lists.
 func (r *reader) checkName(key value, name, forbidden string) bool {
 	switch {
 	case name == "":
@@ -30,8 +30,8 @@ func (r *reader) checkName(key value, name, forbidden string) bool {
 	return true
 }
 
-// checkNodeName checks the name of a host or a switch. Commands accept either, so they share one namespace, and no name may look
-// like an address.
+// checkNodeName checks the name of a host or a switch. Commands accept either, so they share one namespace, and no name
+// may look like an address.
 func (r *reader) checkNodeName(key value, name string) bool {
 	if _, err := netip.ParseAddr(name); err == nil {
 		r.errorf(key, "is an IP address and no name; commands could not tell it from the address; use another name")

@@ -83,7 +83,10 @@ func (r *reader) ip(v value) (netip.Addr, bool) {
 		r.errorf(v, "%s is not an IP address; write it as 10.0.3.1 or 2001:db8::1", quote(s))
 	case ip.Zone() != "" || ip.Is4In6():
 		r.errorf(v, "%s is not an address on the wire; write it without zone and without ::ffff:", quote(s))
-	case ip.IsUnspecified() || ip.IsMulticast() || ip.IsLoopback() || ip == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
+	case ip.IsUnspecified() || ip.IsMulticast() || ip.IsLoopback() || ip == netip.AddrFrom4([4]byte{
+		255, 255, 255,
+		255,
+	}):
 		r.errorf(v, "%s is not the address of a host; use a unicast one", s)
 	default:
 		return ip, true

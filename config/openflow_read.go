@@ -11,7 +11,8 @@ func (r *reader) openflow(c *Config, v value) {
 	if role, ok := r.text(o["role"]); ok {
 		c.OpenFlow.Role = Role(role)
 		if c.OpenFlow.Role != RoleMaster && c.OpenFlow.Role != RoleEqual {
-			r.errorf(o["role"], "%s is not a role that Eosin can take; use %s or %s", quote(role), RoleMaster, RoleEqual)
+			r.errorf(o["role"], "%s is not a role that Eosin can take; use %s or %s", quote(role), RoleMaster,
+				RoleEqual)
 		}
 	}
 	if tls, ok := o["tls"]; ok {

@@ -89,8 +89,8 @@ type Facts struct {
 // IsZero reports whether OVSDB says nothing about the port.
 func (f Facts) IsZero() bool { return f.Tag == 0 && len(f.Trunks) == 0 && f.VLANMode == "" }
 
-// ResolvePort returns the mode of a port: from the file, by name and then by number; else from OVSDB, if facts are given; else from
-// defaults.network. It never fails: an impossible one is Closed with a Reason.
+// ResolvePort returns the mode of a port: from the file, by name and then by number; else from OVSDB, if facts are
+// given; else from defaults.network. It never fails: an impossible one is Closed with a Reason.
 func (c *Config) ResolvePort(id openflow.DatapathID, name string, number openflow.PortNo, facts ...Facts) intent.Port {
 	if sw, ok := c.Switches.ByDatapathID(id); ok {
 		if p, ok := sw.port(name, number); ok {
@@ -176,7 +176,8 @@ func (c *Config) resolveFacts(f Facts) intent.Port {
 		}
 		return c.factsTrunk(f.Trunks, f.Tag, kind == "native-tagged")
 	}
-	return refuse("OVSDB says vlan_mode=%s, which is not supported; use access, trunk, native-tagged or native-untagged", kind)
+	return refuse("OVSDB says vlan_mode=%s, which is not supported; use access, trunk, native-tagged or native-untagged",
+		kind)
 }
 
 func (c *Config) factsTrunk(trunks []uint16, native uint16, tagged bool) intent.Port {

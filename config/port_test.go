@@ -40,33 +40,137 @@ func TestResolvePort(t *testing.T) {
 		facts  []Facts
 		want   intent.Port
 	}{
-		{"access", plain, 1, "vif1", 9, nil, intent.Port{Mode: intent.Access, VLANs: vlans(5), Native: 5, Source: intent.SourceFile}},
-		{"file before ovsdb", plain, 1, "vif1", 9, []Facts{{Tag: 20}}, intent.Port{Mode: intent.Access, VLANs: vlans(5), Native: 5, Source: intent.SourceFile}},
-		{"trunk", plain, 1, "s0", 9, nil, intent.Port{Mode: intent.Trunk, VLANs: vlans(5, 10), Native: 10, Source: intent.SourceFile}},
-		{"trunk all leaves out the implicit network", plain, 1, "up0", 9, nil, intent.Port{Mode: intent.Trunk, VLANs: vlans(5, 10, 20), All: true, Native: 20, Source: intent.SourceFile}},
-		{"tunnel carries what has a VNI", plain, 1, "vx0", 9, nil, intent.Port{Mode: intent.Tunnel, VLANs: vlans(10, 20), Source: intent.SourceFile}},
+		{"access", plain, 1, "vif1", 9, nil, intent.Port{
+			Mode: intent.Access, VLANs: vlans(5), Native: 5,
+			Source: intent.SourceFile,
+		}},
+		{
+			"file before ovsdb", plain, 1, "vif1", 9,
+			[]Facts{{Tag: 20}},
+			intent.Port{Mode: intent.Access, VLANs: vlans(5), Native: 5, Source: intent.SourceFile},
+		},
+		{"trunk", plain, 1, "s0", 9, nil, intent.Port{
+			Mode: intent.Trunk, VLANs: vlans(5, 10), Native: 10,
+			Source: intent.SourceFile,
+		}},
+		{
+			"trunk all leaves out the implicit network", plain, 1, "up0", 9, nil,
+			intent.Port{Mode: intent.Trunk, VLANs: vlans(5, 10, 20), All: true, Native: 20, Source: intent.SourceFile},
+		},
+		{
+			"tunnel carries what has a VNI", plain, 1, "vx0", 9, nil,
+			intent.Port{Mode: intent.Tunnel, VLANs: vlans(10, 20), Source: intent.SourceFile},
+		},
 		{"closed", plain, 1, "off", 9, nil, intent.Port{Mode: intent.Closed, Source: intent.SourceFile}},
-		{"by number", plain, 1, "x", 7, nil, intent.Port{Mode: intent.Access, VLANs: vlans(20), Native: 20, Source: intent.SourceFile}},
-		{"name before number", plain, 1, "vif1", 7, nil, intent.Port{Mode: intent.Access, VLANs: vlans(5), Native: 5, Source: intent.SourceFile}},
-		{"cut name", plain, 1, "averylongportna", 9, nil, intent.Port{Mode: intent.Access, VLANs: vlans(20), Native: 20, Source: intent.SourceFile}},
-		{"whole name", plain, 1, "averylongportname", 9, nil, intent.Port{Mode: intent.Access, VLANs: vlans(20), Native: 20, Source: intent.SourceFile}},
-		{"too short a name", plain, 1, "averylongportn", 9, nil, intent.Port{Mode: intent.Access, VLANs: vlans(1), Native: 1, Source: intent.SourceDefault}},
-		{"unnamed", plain, 1, "x", 9, nil, intent.Port{Mode: intent.Access, VLANs: vlans(1), Native: 1, Source: intent.SourceDefault}},
-		{"other switch", plain, 2, "vif1", 7, nil, intent.Port{Mode: intent.Access, VLANs: vlans(1), Native: 1, Source: intent.SourceDefault}},
-		{"default network", blue, 1, "x", 9, []Facts{{}}, intent.Port{Mode: intent.Access, VLANs: vlans(10), Native: 10, Source: intent.SourceDefault}},
+		{"by number", plain, 1, "x", 7, nil, intent.Port{
+			Mode: intent.Access, VLANs: vlans(20), Native: 20,
+			Source: intent.SourceFile,
+		}},
+		{
+			"name before number", plain, 1, "vif1", 7, nil,
+			intent.Port{Mode: intent.Access, VLANs: vlans(5), Native: 5, Source: intent.SourceFile},
+		},
+		{
+			"cut name", plain, 1, "averylongportna", 9, nil,
+			intent.Port{Mode: intent.Access, VLANs: vlans(20), Native: 20, Source: intent.SourceFile},
+		},
+		{
+			"whole name", plain, 1, "averylongportname", 9, nil,
+			intent.Port{Mode: intent.Access, VLANs: vlans(20), Native: 20, Source: intent.SourceFile},
+		},
+		{
+			"too short a name", plain, 1, "averylongportn", 9, nil,
+			intent.Port{Mode: intent.Access, VLANs: vlans(1), Native: 1, Source: intent.SourceDefault},
+		},
+		{"unnamed", plain, 1, "x", 9, nil, intent.Port{
+			Mode: intent.Access, VLANs: vlans(1), Native: 1,
+			Source: intent.SourceDefault,
+		}},
+		{"other switch", plain, 2, "vif1", 7, nil, intent.Port{
+			Mode: intent.Access, VLANs: vlans(1), Native: 1,
+			Source: intent.SourceDefault,
+		}},
+		{
+			"default network", blue, 1, "x", 9,
+			[]Facts{{}},
+			intent.Port{Mode: intent.Access, VLANs: vlans(10), Native: 10, Source: intent.SourceDefault},
+		},
 		{"no default", none, 1, "x", 9, nil, intent.Port{Mode: intent.Closed, Source: intent.SourceDefault}},
-		{"ovsdb tag before defaults", none, 1, "x", 9, []Facts{{Tag: 77}}, intent.Port{Mode: intent.Access, VLANs: vlans(77), Native: 77, Source: intent.SourceOVSDB}},
-		{"ovsdb trunks", blue, 2, "x", 9, []Facts{{Trunks: vlans(30, 10, 0, 30)}}, intent.Port{Mode: intent.Trunk, VLANs: vlans(10, 30), Source: intent.SourceOVSDB}},
-		{"ovsdb trunk of all", blue, 2, "x", 9, []Facts{{VLANMode: "trunk"}}, intent.Port{Mode: intent.Trunk, VLANs: vlans(5, 10, 20), All: true, Source: intent.SourceOVSDB}},
-		{"ovsdb native", blue, 2, "x", 9, []Facts{{Tag: 9, Trunks: vlans(10), VLANMode: "native-untagged"}}, intent.Port{Mode: intent.Trunk, VLANs: vlans(9, 10), Native: 9, Source: intent.SourceOVSDB}},
-		{"ovsdb native tagged", blue, 2, "x", 9, []Facts{{Tag: 10, VLANMode: "native-tagged"}}, intent.Port{Mode: intent.Trunk, VLANs: vlans(5, 10, 20), All: true, Native: 10, NativeTagged: true, Source: intent.SourceOVSDB}},
-		{"ovsdb tag on a trunk", blue, 2, "x", 9, []Facts{{Tag: 9, Trunks: vlans(10)}}, intent.Port{Mode: intent.Access, VLANs: vlans(9), Native: 9, Source: intent.SourceOVSDB}},
-		{"ovsdb access without tag", blue, 2, "x", 9, []Facts{{VLANMode: "access"}}, intent.Port{Mode: intent.Closed, Source: intent.SourceOVSDB, Reason: "OVSDB says vlan_mode=access without a tag"}},
-		{"ovsdb native without tag", blue, 2, "x", 9, []Facts{{VLANMode: "native-tagged"}}, intent.Port{Mode: intent.Closed, Source: intent.SourceOVSDB, Reason: "OVSDB says vlan_mode=native-tagged without a tag"}},
-		{"ovsdb VLAN 4095", blue, 2, "x", 9, []Facts{{Tag: 4095}}, intent.Port{Mode: intent.Closed, Source: intent.SourceOVSDB, Reason: "OVSDB asks for VLAN 4095; use 1 to 4094"}},
-		{"ovsdb QinQ", blue, 2, "x", 9, []Facts{{Tag: 9, VLANMode: "dot1q-tunnel"}}, intent.Port{Mode: intent.Closed, Source: intent.SourceOVSDB, Reason: "OVSDB says vlan_mode=dot1q-tunnel, which is not supported; use access, trunk, native-tagged or native-untagged"}},
-		{"no file", Default(), 1, "x", 9, nil, intent.Port{Mode: intent.Access, VLANs: vlans(1), Native: 1, Source: intent.SourceDefault}},
-		{"no file, ovsdb trunk", Default(), 1, "x", 9, []Facts{{VLANMode: "trunk"}}, intent.Port{Mode: intent.Trunk, VLANs: vlans(1), All: true, Source: intent.SourceOVSDB}},
+		{
+			"ovsdb tag before defaults", none, 1, "x", 9,
+			[]Facts{{Tag: 77}},
+			intent.Port{Mode: intent.Access, VLANs: vlans(77), Native: 77, Source: intent.SourceOVSDB},
+		},
+		{
+			"ovsdb trunks", blue, 2, "x", 9,
+			[]Facts{{Trunks: vlans(30, 10, 0, 30)}},
+			intent.Port{Mode: intent.Trunk, VLANs: vlans(10, 30), Source: intent.SourceOVSDB},
+		},
+		{
+			"ovsdb trunk of all", blue, 2, "x", 9,
+			[]Facts{{VLANMode: "trunk"}},
+			intent.Port{Mode: intent.Trunk, VLANs: vlans(5, 10, 20), All: true, Source: intent.SourceOVSDB},
+		},
+		{
+			"ovsdb native", blue, 2, "x", 9,
+			[]Facts{{Tag: 9, Trunks: vlans(10), VLANMode: "native-untagged"}},
+			intent.Port{Mode: intent.Trunk, VLANs: vlans(9, 10), Native: 9, Source: intent.SourceOVSDB},
+		},
+		{
+			"ovsdb native tagged", blue, 2, "x", 9,
+			[]Facts{{Tag: 10, VLANMode: "native-tagged"}},
+			intent.Port{
+				Mode: intent.Trunk, VLANs: vlans(5, 10, 20), All: true, Native: 10, NativeTagged: true,
+				Source: intent.SourceOVSDB,
+			},
+		},
+		{
+			"ovsdb tag on a trunk", blue, 2, "x", 9,
+			[]Facts{{Tag: 9, Trunks: vlans(10)}},
+			intent.Port{Mode: intent.Access, VLANs: vlans(9), Native: 9, Source: intent.SourceOVSDB},
+		},
+		{
+			"ovsdb access without tag", blue, 2, "x", 9,
+			[]Facts{{VLANMode: "access"}},
+			intent.Port{
+				Mode: intent.Closed, Source: intent.SourceOVSDB,
+				Reason: "OVSDB says vlan_mode=access without a tag",
+			},
+		},
+		{
+			"ovsdb native without tag", blue, 2, "x", 9,
+			[]Facts{{VLANMode: "native-tagged"}},
+			intent.Port{
+				Mode: intent.Closed, Source: intent.SourceOVSDB,
+				Reason: "OVSDB says vlan_mode=native-tagged without a tag",
+			},
+		},
+		{
+			"ovsdb VLAN 4095", blue, 2, "x", 9,
+			[]Facts{{Tag: 4095}},
+			intent.Port{
+				Mode: intent.Closed, Source: intent.SourceOVSDB,
+				Reason: "OVSDB asks for VLAN 4095; use 1 to 4094",
+			},
+		},
+		{
+			"ovsdb QinQ", blue, 2, "x", 9,
+			[]Facts{{Tag: 9, VLANMode: "dot1q-tunnel"}},
+			intent.Port{
+				Mode: intent.Closed, Source: intent.SourceOVSDB,
+				Reason: "OVSDB says vlan_mode=dot1q-tunnel, which is not supported; use access, trunk, native-tagged " +
+					"or native-untagged",
+			},
+		},
+		{"no file", Default(), 1, "x", 9, nil, intent.Port{
+			Mode: intent.Access, VLANs: vlans(1), Native: 1,
+			Source: intent.SourceDefault,
+		}},
+		{
+			"no file, ovsdb trunk", Default(), 1, "x", 9,
+			[]Facts{{VLANMode: "trunk"}},
+			intent.Port{Mode: intent.Trunk, VLANs: vlans(1), All: true, Source: intent.SourceOVSDB},
+		},
 	} {
 		got := test.config.ResolvePort(test.id, test.name, test.number, test.facts...)
 		if !got.Equal(test.want) {
@@ -101,12 +205,23 @@ func TestImplicitNetwork(t *testing.T) {
 	}{
 		{"", Networks{{Name: "default", VLAN: 1, Implicit: true}}, Defaults{Network: "default"}},
 		{"defaults: {network: none}", Networks{{Name: "default", VLAN: 1, Implicit: true}}, Defaults{Closed: true}},
-		{"defaults: {network: default}", Networks{{Name: "default", VLAN: 1, Implicit: true}}, Defaults{Network: "default"}},
-		{"networks: {a: {vlan: 2}}", Networks{{Name: "default", VLAN: 1, Implicit: true}, {Name: "a", VLAN: 2}}, Defaults{Network: "default"}},
+		{
+			"defaults: {network: default}",
+			Networks{{Name: "default", VLAN: 1, Implicit: true}},
+			Defaults{Network: "default"},
+		},
+		{
+			"networks: {a: {vlan: 2}}",
+			Networks{{Name: "default", VLAN: 1, Implicit: true}, {Name: "a", VLAN: 2}},
+			Defaults{Network: "default"},
+		},
 		{"networks: {a: {vlan: 1}}", Networks{{Name: "a", VLAN: 1}}, Defaults{Network: "a"}},
 		{"networks: {a: {vlan: 2}}\ndefaults: {network: a}", Networks{{Name: "a", VLAN: 2}}, Defaults{Network: "a"}},
 		{"networks: {a: {vlan: 2}}\ndefaults: {network: none}", Networks{{Name: "a", VLAN: 2}}, Defaults{Closed: true}},
-		{"networks: {default: {vlan: 2}}", Networks{{Name: "vlan1", VLAN: 1, Implicit: true}, {Name: "default", VLAN: 2}}, Defaults{Network: "vlan1"}},
+		{"networks: {default: {vlan: 2}}", Networks{
+			{Name: "vlan1", VLAN: 1, Implicit: true},
+			{Name: "default", VLAN: 2},
+		}, Defaults{Network: "vlan1"}},
 	} {
 		c := mustParse(t, test.text)
 		if !reflect.DeepEqual(c.Networks, test.want) || c.Defaults != test.def {

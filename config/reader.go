@@ -34,7 +34,8 @@ type finding struct {
 	column int
 }
 
-// value is a part of the file: its tree, its position, and its path for messages. The zero value is one that the file does not have.
+// value is a part of the file: its tree, its position, and its path for messages. The zero value is one that the file
+// does not have.
 type value struct {
 	node         *yaml.Node
 	line, column int
@@ -64,7 +65,8 @@ func (r *reader) errorf(v value, format string, args ...any) {
 	r.report(v.line, v.column, v.message(format, args...))
 }
 
-// missing reports an error at v unless another was reported since the mark: then that one, as a mistyped key, is the likely cause.
+// missing reports an error at v unless another was reported since the mark: then that one, as a mistyped key, is the
+// likely cause.
 func (r *reader) missing(v value, mark int, format string, args ...any) {
 	if len(r.errors) == mark {
 		r.errorf(v, format, args...)

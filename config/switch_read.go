@@ -18,7 +18,8 @@ func (r *reader) switches(c *Config, v value) {
 		o := r.object(e.value, "datapath_id", "certificate", "ports")
 		sw := Switch{Name: e.name}
 		if id, ok := o["datapath_id"]; !ok {
-			r.missing(e.key, mark, `datapath_id is missing; add it as "ovs-vsctl get bridge NAME datapath_id" prints it`)
+			r.missing(e.key, mark,
+				`datapath_id is missing; add it as "ovs-vsctl get bridge NAME datapath_id" prints it`)
 		} else if sw.DatapathID, ok = r.datapathID(id); ok {
 			ids.claim(r, sw.DatapathID, e.name, id, sw.DatapathID.String(), "every switch has its own")
 			if known && isDatapathID(e.name) && !strings.EqualFold(e.name, sw.DatapathID.String()) {
@@ -71,7 +72,8 @@ func (r *reader) ports(c *Config, v value) map[string]Port {
 		}
 		short := e.name[:min(len(e.name), portNameSize)]
 		if first, used := shown[short]; used {
-			r.errorf(e.key, "OpenFlow shows %d bytes of a name, and those are the same as of %q (line %d); rename one", portNameSize, shorten(first.name), first.key.line)
+			r.errorf(e.key, "OpenFlow shows %d bytes of a name, and those are the same as of %q (line %d); rename one",
+				portNameSize, shorten(first.name), first.key.line)
 		}
 		shown[short] = e
 		if p, ok := r.port(c, e); ok {
@@ -106,7 +108,8 @@ func (r *reader) port(c *Config, e entry) (Port, bool) {
 	}
 	switch len(modes) {
 	case 0:
-		r.missing(e.key, mark, "says no mode; use one of access: NETWORK, trunk: [NETWORK, ...], trunk: all, tunnel: true, closed: true")
+		r.missing(e.key, mark, "says no mode; use one of access: NETWORK, trunk: [NETWORK, ...], trunk: all, tunnel: "+
+			"true, closed: true")
 		return p, false
 	case 1:
 	default:
@@ -125,7 +128,8 @@ func (r *reader) port(c *Config, e entry) (Port, bool) {
 		r.trunk(c, &p, o["trunk"], native)
 	case intent.Tunnel:
 		if len(c.Networks.tunneled()) == 0 {
-			r.warnf(o["tunnel"], "no network has a vni, so this tunnel carries nothing; add vni: to the networks that it is to carry")
+			r.warnf(o["tunnel"], "no network has a vni, so this tunnel carries nothing; add vni: to the networks that "+
+				"it is to carry")
 		}
 	}
 	return p, true

@@ -68,7 +68,8 @@ func (r *reader) root(body *yaml.Node) (value, bool) {
 	return value{node: body, line: line, column: column}, true
 }
 
-// checkText refuses large files and what is not text. That includes characters that end a line in YAML 1.1 but not in editors.
+// checkText refuses large files and what is not text. That includes characters that end a line in YAML 1.1 but not in
+// editors.
 func (r *reader) checkText(data []byte) bool {
 	line := 1
 	for i := 0; i < min(len(data), maxFile); {
@@ -79,7 +80,8 @@ func (r *reader) checkText(data []byte) bool {
 			return false
 		case c == '\n':
 			line++
-		case c < ' ' && c != '\t' && c != '\r', c >= 0x7f && c < 0xa0, c == 0x2028, c == 0x2029, c == 0xfeff, c == 0xfffe, c == 0xffff:
+		case c < ' ' && c != '\t' && c != '\r', c >= 0x7f && c < 0xa0, c == 0x2028, c == 0x2029,
+			c == 0xfeff, c == 0xfffe, c == 0xffff:
 			r.report(line, 0, fmt.Sprintf("control character 0x%02x is not allowed in YAML; is this a text file?", c))
 			return false
 		}
@@ -92,16 +94,18 @@ func (r *reader) checkText(data []byte) bool {
 	return true
 }
 
+const checkIndent = "; check the indentation of this line and the next, and that a space follows each colon"
+
 // hints complete messages of the library.
 var hints = map[string]string{
-	"mapping values are not allowed in this context": "; check the indentation of this line and the next, and that a space follows each colon",
-	"could not find expected ':'":                    "; check the indentation of this line and the next, and that a space follows each colon",
-	"did not find expected key":                      "; check the indentation of this line and the next, and that a space follows each colon",
+	"mapping values are not allowed in this context": checkIndent,
+	"could not find expected ':'":                    checkIndent,
+	"did not find expected key":                      checkIndent,
 	"found character that cannot start any token":    "; quote the value if it is text",
 }
 
-// syntaxError reports an error of the library where it is best fixed: an unclosed quote or bracket where it opens, not at the end of
-// the file where it shows.
+// syntaxError reports an error of the library where it is best fixed: an unclosed quote or bracket where it opens, not
+// at the end of the file where it shows.
 func (r *reader) syntaxError(err error, data []byte) {
 	var syntax *yaml.LoadError
 	if !errors.As(err, &syntax) {
@@ -111,7 +115,8 @@ func (r *reader) syntaxError(err error, data []byte) {
 	}
 	lines := bytes.Split(bytes.TrimRight(data, "\r\n"), []byte("\n"))
 	at, context, message := syntax.Mark, syntax.ContextMark, syntax.Message+hints[syntax.Message]
-	_, construct, _ := strings.Cut(syntax.ContextMsg, "ing a ") // while parsing a flow sequence, while scanning a quoted scalar
+	// while parsing a flow sequence, while scanning a quoted scalar
+	_, construct, _ := strings.Cut(syntax.ContextMsg, "ing a ")
 	switch {
 	case context.Line == 0:
 	case construct == "simple key":
@@ -126,7 +131,8 @@ func (r *reader) syntaxError(err error, data []byte) {
 	indent := text[:len(text)-len(bytes.TrimLeft(text, " \t"))]
 	if name, ok := strings.CutPrefix(message, "unknown anchor '"); ok {
 		name, _, _ = strings.Cut(name, "'")
-		message = fmt.Sprintf("alias *%[1]s stands for nothing; write &%[1]s before the value that is meant, further up", shorten(name))
+		message = fmt.Sprintf("alias *%[1]s stands for nothing; write &%[1]s before the value that is meant, further up",
+			shorten(name))
 	} else if strings.HasPrefix(message, "exceeded max depth") {
 		message = tooDeep
 	} else if bytes.ContainsRune(indent, '\t') {
@@ -163,7 +169,8 @@ func (b *bounds) check(n *yaml.Node, depth int) bool {
 	case n.Kind == yaml.AliasNode:
 		size, closed := b.sizes[n.Alias]
 		if !closed {
-			return b.refuse(n, "alias *%s stands inside the value that it stands for; write the value out", shorten(n.Value))
+			return b.refuse(n, "alias *%s stands inside the value that it stands for; write the value out",
+				shorten(n.Value))
 		}
 		b.total += size
 	}
@@ -176,7 +183,8 @@ func (b *bounds) check(n *yaml.Node, depth int) bool {
 		b.sizes[n] = b.total - before
 	}
 	if b.total > maxExpanded {
-		return b.refuse(n, "the file has more than %d values once its aliases (*name) are followed; write fewer", maxExpanded)
+		return b.refuse(n, "the file has more than %d values once its aliases (*name) are followed; write fewer",
+			maxExpanded)
 	}
 	return true
 }

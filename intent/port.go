@@ -30,8 +30,8 @@ const (
 // Port is the mode of a port, resolved to VLANs.
 type Port struct {
 	Mode Mode
-	// VLANs are those that the port carries, ascending: one for Access, none for Closed, those with a VNI for Tunnel. A VLAN from
-	// OVSDB may belong to no configured network.
+	// VLANs are those that the port carries, ascending: one for Access, none for Closed, those with a VNI for Tunnel. A
+	// VLAN from OVSDB may belong to no configured network.
 	VLANs        []uint16
 	All          bool   // a trunk of every network
 	Native       uint16 // the VLAN of untagged frames: of an access port always, of a trunk if not 0
@@ -42,6 +42,7 @@ type Port struct {
 
 // Equal reports whether two ports are the same in every field.
 func (p Port) Equal(other Port) bool {
-	return p.Mode == other.Mode && p.All == other.All && p.Native == other.Native && p.NativeTagged == other.NativeTagged &&
+	return p.Mode == other.Mode && p.All == other.All && p.Native == other.Native &&
+		p.NativeTagged == other.NativeTagged &&
 		p.Source == other.Source && p.Reason == other.Reason && slices.Equal(p.VLANs, other.VLANs)
 }

@@ -1,4 +1,5 @@
-// Package spelling finds the known name that a misspelled one was meant to be, and makes names that others chose safe to print.
+// Package spelling finds the known name that a misspelled one was meant to be, and makes names that others chose safe
+// to print.
 package spelling
 
 import (
@@ -14,8 +15,8 @@ const maxCompared = 256
 // maxEdits is how far a name may be from the one that Suggest takes to be meant.
 const maxEdits = 2
 
-// Suggest returns the known name that the unknown one was probably meant to be: at most two edits away, and fewer than it has
-// letters. Without one it returns "".
+// Suggest returns the known name that the unknown one was probably meant to be: at most two edits away, and fewer than
+// it has letters. Without one it returns "".
 func Suggest(name string, known []string) string {
 	best, distance := "", maxEdits+1
 	for _, k := range known {
@@ -38,8 +39,8 @@ func Nearest(name string, names []string, n int) []string {
 	return names[:min(len(names), n)]
 }
 
-// Distance counts the insertions, deletions and replacements of bytes, and swaps of neighbors, that turn a into b (optimal
-// string alignment). Long names are compared by how they begin.
+// Distance counts the insertions, deletions and replacements of bytes, and swaps of neighbors, that turn a into b
+// (optimal string alignment). Long names are compared by how they begin.
 func Distance(a, b string) int {
 	a, b = a[:min(len(a), maxCompared)], b[:min(len(b), maxCompared)]
 	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)

@@ -9,7 +9,8 @@ import (
 func TestSuggest(t *testing.T) {
 	known := []string{"access", "trunk", "to"}
 	for name, want := range map[string]string{
-		"acess": "access", "accses": "access", "trnuk": "trunk", "ot": "to", "x": "", "closed": "", strings.Repeat("access", 1000): "",
+		"acess": "access", "accses": "access", "trnuk": "trunk", "ot": "to", "x": "", "closed": "",
+		strings.Repeat("access", 1000): "",
 	} {
 		if got := Suggest(name, known); got != want {
 			t.Errorf("%.20s: got %q, want %q", name, got, want)
@@ -52,7 +53,8 @@ func TestDistance(t *testing.T) {
 
 func TestPrintable(t *testing.T) {
 	for s, want := range map[string]string{
-		"vm1": "vm1", "größe 1": "größe 1", "a\x1b[2Jb": "a?[2Jb", "a\nb": "a?b", "\xff\xfe": "?", "a\u200bb": "a?b", "\ufffd": "?", "": "",
+		"vm1": "vm1", "größe 1": "größe 1", "a\x1b[2Jb": "a?[2Jb", "a\nb": "a?b", "\xff\xfe": "?", "a\u200bb": "a?b",
+		"\ufffd": "?", "": "",
 	} {
 		if got := Printable(s); got != want {
 			t.Errorf("%q: got %q, want %q", s, got, want)

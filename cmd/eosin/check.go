@@ -58,7 +58,8 @@ or may not be read is a warning, since this may not be the machine of the contro
 				}
 			}
 			_, err = fmt.Fprintf(a.stdout, "%s: ok (%s, %s, %s, %s)\n", args[0], count(networks, "network"),
-				count(len(loaded.Switches), "switch"), count(len(loaded.Hosts), "host"), count(len(loaded.Probes), "probe"))
+				count(len(loaded.Switches), "switch"), count(len(loaded.Hosts), "host"), count(len(loaded.Probes),
+					"probe"))
 			return err
 		},
 	}

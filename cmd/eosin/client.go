@@ -81,8 +81,11 @@ func (a *app) client() (*client, error) {
 	}, nil
 }
 
-// open sends a request and returns the response if its status is 200. Other responses, and none, are errors with an exit status.
-func (c *client) open(ctx context.Context, method, path, accept string, body any, header http.Header) (*http.Response, error) {
+// open sends a request and returns the response if its status is 200. Other responses, and none, are errors with an
+// exit status.
+func (c *client) open(ctx context.Context, method, path, accept string, body any, header http.Header) (*http.Response,
+	error,
+) {
 	var content io.Reader
 	if body != nil {
 		text, err := json.Marshal(body)
@@ -129,18 +132,22 @@ func (c *client) unreachable(ctx context.Context, err error) error {
 			return failf("%w", trouble)
 		}
 	}
-	return failf("no answer from the controller at %s: %w\nIs 'eosin serve' running there? --server or EOSIN_SERVER name another address", c.base, err)
+	return failf("no answer from the controller at %s: %w\nIs 'eosin serve' running there? --server or EOSIN_SERVER "+
+		"name another address", c.base, err)
 }
 
 // refusal turns a response that is not a success into an error.
 func (c *client) refusal(response *http.Response) error {
 	body, _ := io.ReadAll(io.LimitReader(response.Body, maxLine)) // a partial body still helps
 	if response.StatusCode == http.StatusBadRequest && strings.Contains(string(body), httpsExpected) {
-		return failf("the controller at %s speaks HTTPS: write https://%s", c.base, strings.TrimPrefix(c.base, "http://"))
+		return failf("the controller at %s speaks HTTPS: write https://%s", c.base,
+			strings.TrimPrefix(c.base, "http://"))
 	}
 	var problem api.Problem
-	if mediaType(response) != "application/problem+json" || json.Unmarshal(body, &problem) != nil || problem.Detail == "" {
-		return failf("what answers at %s is not an Eosin controller: status %s, %s", c.base, response.Status, mediaType(response))
+	if mediaType(response) != "application/problem+json" || json.Unmarshal(body,
+		&problem) != nil || problem.Detail == "" {
+		return failf("what answers at %s is not an Eosin controller: status %s, %s", c.base, response.Status,
+			mediaType(response))
 	}
 	return problemError(&problem)
 }

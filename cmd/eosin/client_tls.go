@@ -25,7 +25,8 @@ type credentials struct {
 }
 
 func (s *credentials) addFlags(flags *pflag.FlagSet) {
-	flags.StringVar(&s.ca, "ca", "", "file with the authority that the controller's certificate comes from (default $EOSIN_CA, else those of the system)")
+	flags.StringVar(&s.ca, "ca", "", "file with the authority that the controller's certificate comes from (default "+
+		"$EOSIN_CA, else those of the system)")
 	flags.StringVar(&s.cert, "cert", "", "file with the certificate to show to the controller (default $EOSIN_CERT)")
 	flags.StringVar(&s.key, "key", "", "file with the key of --cert (default $EOSIN_KEY)")
 }
@@ -42,7 +43,8 @@ func (a *app) sources() map[string]source {
 		return source{variable, a.env(variable)}
 	}
 	return map[string]source{
-		"ca": from("--ca", a.credentials.ca, "EOSIN_CA"), "cert": from("--cert", a.credentials.cert, "EOSIN_CERT"), "key": from("--key", a.credentials.key, "EOSIN_KEY"),
+		"ca": from("--ca", a.credentials.ca, "EOSIN_CA"), "cert": from("--cert", a.credentials.cert,
+			"EOSIN_CERT"), "key": from("--key", a.credentials.key, "EOSIN_KEY"),
 	}
 }
 
@@ -56,7 +58,8 @@ func (a *app) clientTLS(scheme string, files map[string]source) (*tls.Config, er
 	if scheme == "http" {
 		for _, key := range []string{"ca", "cert", "key"} {
 			if f := files[key]; f.path != "" && strings.HasPrefix(f.name, "--") {
-				return nil, usageErrorf("%s is for servers that speak HTTPS; write https:// in --server or EOSIN_SERVER", f.name)
+				return nil, usageErrorf("%s is for servers that speak HTTPS; write https:// in --server or EOSIN_SERVER",
+					f.name)
 			}
 		}
 		return nil, nil
@@ -84,7 +87,8 @@ func (a *app) clientTLS(scheme string, files map[string]source) (*tls.Config, er
 // httpsExpected is what net/http answers to plain HTTP on a TLS port.
 const httpsExpected = "HTTP request to an HTTPS server"
 
-// explainTLS turns a TLS error into one that says what to do. It returns nil for errors that have nothing to do with TLS.
+// explainTLS turns a TLS error into one that says what to do. It returns nil for errors that have nothing to do with
+// TLS.
 func (c *client) explainTLS(err error, now time.Time) error {
 	var unknown x509.UnknownAuthorityError
 	var invalid x509.CertificateInvalidError
@@ -95,36 +99,49 @@ func (c *client) explainTLS(err error, now time.Time) error {
 	https := strings.HasPrefix(c.base, "https:")
 	switch {
 	case errors.Is(err, http.ErrSchemeMismatch):
-		return fmt.Errorf("the server at %s speaks HTTP, not HTTPS: write http://%s, if that is meant", c.base, strings.TrimPrefix(c.base, "https://"))
+		return fmt.Errorf("the server at %s speaks HTTP, not HTTPS: write http://%s, if that is meant", c.base,
+			strings.TrimPrefix(c.base, "https://"))
 	case errors.As(err, &record):
 		return fmt.Errorf("what answers at %s does not speak HTTPS", c.base)
 	case errors.As(err, &unknown) && ca.path == "":
-		return fmt.Errorf("the certificate of %s comes from an authority that this system does not know%s: give the authority's certificate with --ca or EOSIN_CA", c.base, issuer(unknown.Cert))
+		return fmt.Errorf("the certificate of %s comes from an authority that this system does not know%s: give the "+
+			"authority's certificate with --ca or EOSIN_CA", c.base, issuer(unknown.Cert))
 	case errors.As(err, &unknown):
-		return fmt.Errorf("the certificate of %s does not come from the authority in %s (%s)%s", c.base, ca.path, ca.name, issuer(unknown.Cert))
+		return fmt.Errorf("the certificate of %s does not come from the authority in %s (%s)%s", c.base, ca.path,
+			ca.name, issuer(unknown.Cert))
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired && now.Before(invalid.Cert.NotBefore):
-		return fmt.Errorf("the certificate of %s is not valid before %s, and here it is %s", c.base, when(invalid.Cert.NotBefore), when(now))
+		return fmt.Errorf("the certificate of %s is not valid before %s, and here it is %s", c.base,
+			when(invalid.Cert.NotBefore), when(now))
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return fmt.Errorf("the certificate of %s has expired on %s (%s)", c.base, when(invalid.Cert.NotAfter), pki.Name(invalid.Cert))
+		return fmt.Errorf("the certificate of %s has expired on %s (%s)", c.base, when(invalid.Cert.NotAfter),
+			pki.Name(invalid.Cert))
 	case errors.As(err, &host):
-		return fmt.Errorf("the certificate of %s is not for %s but for %s: use a name that is in it, or make one that has this name as subjectAltName", c.base, host.Host, namesIn(host.Certificate))
+		return fmt.Errorf("the certificate of %s is not for %s but for %s: use a name that is in it, or make one that "+
+			"has this name as subjectAltName", c.base, host.Host, namesIn(host.Certificate))
 	case errors.As(err, &invalid):
 		return fmt.Errorf("the certificate of %s cannot be used: %w", c.base, err)
 	case errors.As(err, &remote) && remote.Op == "remote error":
 		text := remote.Err.Error()
 		switch {
-		case strings.Contains(text, "certificate required"), cert.path == "" && (strings.Contains(text, "bad certificate") || strings.Contains(text, "handshake failure")):
-			return fmt.Errorf("the controller at %s demands a certificate of its clients: give yours with --cert and --key, or EOSIN_CERT and EOSIN_KEY", c.base)
+		case strings.Contains(text, "certificate required"), cert.path == "" && (strings.Contains(text,
+			"bad certificate") || strings.Contains(text, "handshake failure")):
+			return fmt.Errorf("the controller at %s demands a certificate of its clients: give yours with --cert and "+
+				"--key, or EOSIN_CERT and EOSIN_KEY", c.base)
 		case cert.path != "" && strings.Contains(text, "certificate"):
-			return fmt.Errorf("the controller at %s does not accept the certificate in %s (%s): %s", c.base, cert.path, cert.name, strings.TrimPrefix(text, "tls: "))
+			return fmt.Errorf("the controller at %s does not accept the certificate in %s (%s): %s", c.base, cert.path,
+				cert.name, strings.TrimPrefix(text, "tls: "))
 		}
 		return fmt.Errorf("the server at %s ended the handshake of TLS: %s", c.base, strings.TrimPrefix(text, "tls: "))
-	case https && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)):
-		// In TLS 1.3 the client finishes its handshake before the server rejects its certificate, so the alert may be lost.
+	case https && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err,
+		syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)):
+		// In TLS 1.3 the client finishes its handshake before the server rejects its certificate, so the alert may be
+		// lost.
 		if cert.path == "" {
-			return fmt.Errorf("the server at %s hung up (%w): it may demand a certificate of its clients, which --cert and --key give", c.base, err)
+			return fmt.Errorf("the server at %s hung up (%w): it may demand a certificate of its clients, which "+
+				"--cert and --key give", c.base, err)
 		}
-		return fmt.Errorf("the server at %s hung up (%w): it may not accept the certificate in %s (%s)", c.base, err, cert.path, cert.name)
+		return fmt.Errorf("the server at %s hung up (%w): it may not accept the certificate in %s (%s)", c.base, err,
+			cert.path, cert.name)
 	}
 	return nil
 }

@@ -41,7 +41,10 @@ func httpsServer(t *testing.T, files *pkitest.Files, mutual bool) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := &http.Server{Handler: api.New(api.Options{Backend: apitest.Lab()}), ReadHeaderTimeout: 5 * time.Second, ErrorLog: log.New(io.Discard, "", 0)}
+	server := &http.Server{
+		Handler: api.New(api.Options{Backend: apitest.Lab()}), ReadHeaderTimeout: 5 * time.Second,
+		ErrorLog: log.New(io.Discard, "", 0),
+	}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(f.Listen(l)) }() // ends with Close
 	t.Cleanup(func() { _ = server.Close(); <-ended })
@@ -75,33 +78,81 @@ func TestClientTLS(t *testing.T) {
 		status        int
 		says          []string // on standard error
 	}{
-		"right":                          {"https://" + good, trust, nil, 0, nil},
-		"without a scheme":               {good, trust, nil, 0, nil},
-		"by environment":                 {"https://" + mutual, "", map[string]string{"EOSIN_CA": web.CA(), "EOSIN_CERT": me.Cert(), "EOSIN_KEY": me.Key()}, 0, nil},
-		"flags before environment":       {"https://" + good, trust, map[string]string{"EOSIN_CA": "/nowhere"}, 0, nil},
-		"mutual":                         {"https://" + mutual, trust + with(me), nil, 0, nil},
-		"a certificate nobody asks for":  {"https://" + good, trust + with(me), nil, 0, nil},
-		"the environment and plain HTTP": {"http://" + plain, "", map[string]string{"EOSIN_CA": "/nowhere", "EOSIN_CERT": "/nowhere"}, 0, nil},
+		"right":            {"https://" + good, trust, nil, 0, nil},
+		"without a scheme": {good, trust, nil, 0, nil},
+		"by environment": {
+			"https://" + mutual, "",
+			map[string]string{"EOSIN_CA": web.CA(), "EOSIN_CERT": me.Cert(), "EOSIN_KEY": me.Key()},
+			0, nil,
+		},
+		"flags before environment":      {"https://" + good, trust, map[string]string{"EOSIN_CA": "/nowhere"}, 0, nil},
+		"mutual":                        {"https://" + mutual, trust + with(me), nil, 0, nil},
+		"a certificate nobody asks for": {"https://" + good, trust + with(me), nil, 0, nil},
+		"the environment and plain HTTP": {
+			"http://" + plain, "",
+			map[string]string{"EOSIN_CA": "/nowhere", "EOSIN_CERT": "/nowhere"},
+			0, nil,
+		},
 
-		"unknown authority":     {"https://" + good, "", nil, 3, []string{"an authority that this system does not know", "CN=Eosin CA", "--ca"}},
-		"another authority":     {"https://" + strange, trust, nil, 3, []string{"does not come from the authority in " + web.CA(), "(--ca)", "CN=other CA"}},
-		"by name of variable":   {"https://" + strange, "", map[string]string{"EOSIN_CA": web.CA()}, 3, []string{"(EOSIN_CA)"}},
-		"expired":               {"https://" + expired, trust, nil, 3, []string{"has expired on", `"eosin"`}},
-		"for no host":           {"https://" + nameless, trust, nil, 3, []string{"not for 127.0.0.1 but for no host at all", "subjectAltName"}},
-		"for another host":      {"https://" + elsewhere, trust, nil, 3, []string{"not for 127.0.0.1 but for eosin.example, 192.0.2.1"}},
-		"no client certificate": {"https://" + mutual, trust, nil, 3, []string{"demands a certificate of its clients", "--cert", "EOSIN_KEY"}},
-		"wrong client":          {"https://" + mutual, trust + with(stranger), nil, 3, []string{"does not accept the certificate in " + stranger.Cert(), "unknown certificate authority"}},
-		"expired client":        {"https://" + mutual, trust + with(late), nil, 3, []string{"does not accept the certificate in " + late.Cert(), "expired certificate"}},
-		"HTTP to HTTPS":         {"http://" + good, "", nil, 3, []string{"speaks HTTPS: write https://" + good}},
-		"HTTPS to HTTP":         {"https://" + plain, trust, nil, 3, []string{"speaks HTTP, not HTTPS: write http://" + plain}},
-		"nobody there":          {"https://127.0.0.1:1", trust, nil, 3, []string{"Is 'eosin serve' running"}},
-		"a flag for HTTP":       {"http://" + plain, trust, nil, 2, []string{"--ca is for servers that speak HTTPS"}},
-		"the default server":    {"", with(me), nil, 2, []string{"--cert is for servers that speak HTTPS"}},
-		"certificate alone":     {"https://" + mutual, " --cert " + me.Cert(), nil, 2, []string{"needs its key"}},
-		"key alone":             {"https://" + mutual, " --key " + me.Key(), nil, 2, []string{"needs its key"}},
-		"no such file":          {"https://" + good, " --ca /nowhere.pem", nil, 3, []string{"--ca: ", "/nowhere.pem: no such file"}},
-		"no authority":          {"https://" + good, "", map[string]string{"EOSIN_CA": me.Key()}, 3, []string{"EOSIN_CA: ", "holds no certificate"}},
-		"another key":           {"https://" + mutual, trust + " --cert " + me.Cert() + " --key " + late.Key(), nil, 3, []string{"--key: ", "is not the key of"}},
+		"unknown authority": {
+			"https://" + good, "", nil, 3,
+			[]string{"an authority that this system does not know", "CN=Eosin CA", "--ca"},
+		},
+		"another authority": {
+			"https://" + strange, trust, nil, 3,
+			[]string{"does not come from the authority in " + web.CA(), "(--ca)", "CN=other CA"},
+		},
+		"by name of variable": {
+			"https://" + strange, "",
+			map[string]string{"EOSIN_CA": web.CA()},
+			3,
+			[]string{"(EOSIN_CA)"},
+		},
+		"expired": {"https://" + expired, trust, nil, 3, []string{"has expired on", `"eosin"`}},
+		"for no host": {
+			"https://" + nameless, trust, nil, 3,
+			[]string{"not for 127.0.0.1 but for no host at all", "subjectAltName"},
+		},
+		"for another host": {
+			"https://" + elsewhere, trust, nil, 3,
+			[]string{"not for 127.0.0.1 but for eosin.example, 192.0.2.1"},
+		},
+		"no client certificate": {
+			"https://" + mutual, trust, nil, 3,
+			[]string{"demands a certificate of its clients", "--cert", "EOSIN_KEY"},
+		},
+		"wrong client": {
+			"https://" + mutual, trust + with(stranger), nil, 3,
+			[]string{"does not accept the certificate in " + stranger.Cert(), "unknown certificate authority"},
+		},
+		"expired client": {
+			"https://" + mutual, trust + with(late), nil, 3,
+			[]string{"does not accept the certificate in " + late.Cert(), "expired certificate"},
+		},
+		"HTTP to HTTPS": {"http://" + good, "", nil, 3, []string{"speaks HTTPS: write https://" + good}},
+		"HTTPS to HTTP": {
+			"https://" + plain, trust, nil, 3,
+			[]string{"speaks HTTP, not HTTPS: write http://" + plain},
+		},
+		"nobody there":       {"https://127.0.0.1:1", trust, nil, 3, []string{"Is 'eosin serve' running"}},
+		"a flag for HTTP":    {"http://" + plain, trust, nil, 2, []string{"--ca is for servers that speak HTTPS"}},
+		"the default server": {"", with(me), nil, 2, []string{"--cert is for servers that speak HTTPS"}},
+		"certificate alone":  {"https://" + mutual, " --cert " + me.Cert(), nil, 2, []string{"needs its key"}},
+		"key alone":          {"https://" + mutual, " --key " + me.Key(), nil, 2, []string{"needs its key"}},
+		"no such file": {
+			"https://" + good, " --ca /nowhere.pem", nil, 3,
+			[]string{"--ca: ", "/nowhere.pem: no such file"},
+		},
+		"no authority": {
+			"https://" + good, "",
+			map[string]string{"EOSIN_CA": me.Key()},
+			3,
+			[]string{"EOSIN_CA: ", "holds no certificate"},
+		},
+		"another key": {
+			"https://" + mutual, trust + " --cert " + me.Cert() + " --key " + late.Key(), nil, 3,
+			[]string{"--key: ", "is not the key of"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			env := map[string]string{"EOSIN_SERVER": c.server}
@@ -120,7 +171,8 @@ func TestClientTLS(t *testing.T) {
 					t.Errorf("%q is not in %s", text, got.stderr)
 				}
 			}
-			if len(c.says) > 0 && c.says[0] != "Is 'eosin serve' running" && strings.Contains(got.stderr, "Is 'eosin serve' running") {
+			if len(c.says) > 0 && c.says[0] != "Is 'eosin serve' running" && strings.Contains(got.stderr,
+				"Is 'eosin serve' running") {
 				t.Errorf("a hint that leads astray: %s", got.stderr)
 			}
 		})
@@ -170,33 +222,53 @@ func TestCheckFiles(t *testing.T) {
 		"right": {"http:\n  token_file: " + file("token", "word\n", 0o600) + "\n  tls: " + good.YAML(false), nil},
 		"missing": {
 			"http:\n  token_file: /none\n  tls:\n    cert: /none.pem\n    key: " + good.Key() + "\n    ca: /nope.pem",
-			[]found{{2, missing, "http.token_file: open /none: no such file"}, {4, missing, "http.tls.cert: stat /none.pem"}, {6, missing, "http.tls.ca: stat /nope.pem"}},
+			[]found{
+				{2, missing, "http.token_file: open /none: no such file"},
+				{4, missing, "http.tls.cert: stat /none.pem"},
+				{6, missing, "http.tls.ca: stat /nope.pem"},
+			},
 		},
 		"broken": {
-			"http:\n  token_file: " + file("empty", " \n", 0o600) + "\n  tls:\n    cert: " + good.Cert() + "\n    key: " + other.Key(),
+			"http:\n  token_file: " + file("empty", " \n",
+				0o600) + "\n  tls:\n    cert: " + good.Cert() + "\n    key: " + other.Key(),
 			[]found{{2, unusable, "is empty"}, {5, unusable, "is not the key of the certificate"}},
 		},
-		"several words": {"http: {token_file: " + file("words", "a b", 0o600) + "}", []found{{1, unusable, "more than one word"}}},
+		"several words": {
+			"http: {token_file: " + file("words", "a b", 0o600) + "}",
+			[]found{{1, unusable, "more than one word"}},
+		},
 		"open to all": {
 			"http: {token_file: " + file("open", "word", 0o644) + "}", []found{{1, warning, "chmod 600"}},
 		},
 		"authority ends soon": {
-			"openflow: {tls: " + made(ca.Issue("eosin", month), lasting).YAML(true) + "}", []found{{1, warning, "openflow.tls.ca: "}},
+			"openflow: {tls: " + made(ca.Issue("eosin", month),
+				lasting).YAML(true) + "}", []found{{1, warning, "openflow.tls.ca: "}},
 		},
 		"not an authority": {
-			"openflow: {tls: {cert: " + good.Cert() + ", key: " + good.Key() + ", ca: " + other.Cert() + "}}", []found{{1, warning, `"other" (serial`}},
+			"openflow: {tls: {cert: " + good.Cert() + ", key: " + good.Key() + ", ca: " + other.Cert() + "}}",
+			[]found{{1, warning, `"other" (serial`}},
 		},
 		"expired": {
-			"http: {tls: " + made(ca.Issue("eosin", pkitest.Yesterday(), "h")).YAML(false) + "}", []found{{1, expired, `certificate "eosin" (serial `}},
+			"http: {tls: " + made(ca.Issue("eosin", pkitest.Yesterday(), "h")).YAML(false) + "}", []found{{
+				1, expired,
+				`certificate "eosin" (serial `,
+			}},
 		},
 		"ends soon": {
-			"http: {tls: " + made(ca.Issue("eosin", pkitest.Tomorrow(), "192.0.2.1")).YAML(false) + "}", []found{{1, warning, "expires on"}},
+			"http: {tls: " + made(ca.Issue("eosin", pkitest.Tomorrow(), "192.0.2.1")).YAML(false) + "}", []found{{
+				1,
+				warning, "expires on",
+			}},
 		},
 		"for no host": {
-			"http: {tls: " + made(ca.Issue("eosin", month, "ctl id:1-2-3")).YAML(false) + "}", []found{{1, warning, "subjectAltName"}},
+			"http: {tls: " + made(ca.Issue("eosin", month, "ctl id:1-2-3")).YAML(false) + "}", []found{{
+				1, warning,
+				"subjectAltName",
+			}},
 		},
 		"for clients": {
-			"http: {tls: " + made(ca.IssueFor([]x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}, "eosin", month, "h")).YAML(false) + "}",
+			"http: {tls: " + made(ca.IssueFor([]x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}, "eosin", month,
+				"h")).YAML(false) + "}",
 			[]found{{1, warning, "not meant for servers"}},
 		},
 	} {
@@ -210,7 +282,8 @@ func TestCheckFiles(t *testing.T) {
 				t.Fatalf("found %+v, want %+v", got, c.want)
 			}
 			for i, w := range c.want {
-				if g := got[i]; g.Line != w.line || g.severity != w.severity || !strings.Contains(g.Message, w.says) || !strings.HasPrefix(g.Error.Error(), "eosin.yaml:") {
+				if g := got[i]; g.Line != w.line || g.severity != w.severity || !strings.Contains(g.Message,
+					w.says) || !strings.HasPrefix(g.Error.Error(), "eosin.yaml:") {
 					t.Errorf("found %+v, want %+v", g, w)
 				}
 			}
@@ -219,11 +292,15 @@ func TestCheckFiles(t *testing.T) {
 
 	// check: what is missing here may be where the controller runs; what is wrong is wrong.
 	path := file("eosin.yaml", "http:\n  tls: {cert: /none.pem, key: /none.pem}\n", 0o600)
-	if got := eosin(t, "", "check", path); got.status != exitOK || !strings.Contains(got.stderr, "warning: "+path+":2: http.tls.cert: ") || !strings.Contains(got.stderr, "will not start without it") || !strings.Contains(got.stdout, ": ok") {
+	if got := eosin(t, "", "check", path); got.status != exitOK || !strings.Contains(got.stderr,
+		"warning: "+path+":2: http.tls.cert: ") || !strings.Contains(got.stderr,
+		"will not start without it") || !strings.Contains(got.stdout, ": ok") {
 		t.Errorf("%+v", got)
 	}
-	path = file("eosin.yaml", "http:\n  tls: "+made(ca.Issue("eosin", month, "h")).YAML(false)+"\n  token_file: empty\n", 0o600)
-	if got := eosin(t, "", "check", path); got.status != exitFailed || got.stdout != "" || !strings.HasPrefix(got.stderr, path+":3: http.token_file: ") {
+	path = file("eosin.yaml", "http:\n  tls: "+made(ca.Issue("eosin", month,
+		"h")).YAML(false)+"\n  token_file: empty\n", 0o600)
+	if got := eosin(t, "", "check", path); got.status != exitFailed || got.stdout != "" ||
+		!strings.HasPrefix(got.stderr, path+":3: http.token_file: ") {
 		t.Errorf("%+v", got)
 	}
 }

@@ -33,8 +33,8 @@ type fileFinding struct {
 // expiresSoon is how early the end of a certificate is warned of.
 const expiresSoon = 14 * 24 * time.Hour
 
-// checkFiles checks the files that a config names: that they can be read, are well-formed, belong together, and have not expired.
-// The findings are sorted by line.
+// checkFiles checks the files that a config names: that they can be read, are well-formed, belong together, and have
+// not expired. The findings are sorted by line.
 func checkFiles(cfg *config.Config, now time.Time) []fileFinding {
 	c := fileCheck{cfg: cfg, now: now}
 	if t := cfg.OpenFlow.TLS; !t.IsZero() {
@@ -112,8 +112,10 @@ func (c *fileCheck) tls(p pki.Paths) *pki.KeyMaterial {
 	}
 	for _, cert := range m.Authorities {
 		c.dates(p.Section+".ca", p.CA, cert, len(m.Authorities) == 1)
-		if v3 := cert.Version == 3 || cert.BasicConstraintsValid; v3 && !cert.IsCA { // version 1 has no basicConstraints
-			c.add(warning, p.Section+".ca", "%s: %s is not that of an authority: no other certificate can come from it", p.CA, pki.Name(cert))
+		// version 1 has no basicConstraints
+		if v3 := cert.Version == 3 || cert.BasicConstraintsValid; v3 && !cert.IsCA {
+			c.add(warning, p.Section+".ca", "%s: %s is not that of an authority: no other certificate can come from it",
+				p.CA, pki.Name(cert))
 		}
 	}
 	return m
@@ -130,7 +132,8 @@ func (c *fileCheck) dates(key, path string, cert *x509.Certificate, needed bool)
 	case c.now.After(cert.NotAfter):
 		c.add(w, key, "%s: %s has expired on %s; make a new one", path, pki.Name(cert), day(cert.NotAfter))
 	case c.now.Before(cert.NotBefore):
-		c.add(w, key, "%s: %s is not valid before %s; set the clock or make a new one", path, pki.Name(cert), day(cert.NotBefore))
+		c.add(w, key, "%s: %s is not valid before %s; set the clock or make a new one", path, pki.Name(cert),
+			day(cert.NotBefore))
 	case c.now.Add(expiresSoon).After(cert.NotAfter):
 		c.add(warning, key, "%s: %s expires on %s; make a new one in time", path, pki.Name(cert), day(cert.NotAfter))
 	}
@@ -140,10 +143,14 @@ func (c *fileCheck) dates(key, path string, cert *x509.Certificate, needed bool)
 func (c *fileCheck) web(cert *x509.Certificate) {
 	name := func(s string) bool { return s != "" && !strings.ContainsAny(s, " :/") }
 	if len(cert.IPAddresses) == 0 && !slices.ContainsFunc(cert.DNSNames, name) {
-		c.add(warning, "http.tls.cert", "%s: %s names no host and no address that clients could look for; make one with a subjectAltName, as DNS:eosin.example or IP:192.0.2.1 (those of ovs-pki have none)", c.cfg.HTTP.TLS.Cert, pki.Name(cert))
+		c.add(warning, "http.tls.cert", "%s: %s names no host and no address that clients could look for; make one "+
+			"with a subjectAltName, as DNS:eosin.example or IP:192.0.2.1 (those of ovs-pki have none)",
+			c.cfg.HTTP.TLS.Cert, pki.Name(cert))
 	}
-	if len(cert.ExtKeyUsage) > 0 && !slices.Contains(cert.ExtKeyUsage, x509.ExtKeyUsageServerAuth) && !slices.Contains(cert.ExtKeyUsage, x509.ExtKeyUsageAny) {
-		c.add(warning, "http.tls.cert", "%s: %s is not meant for servers; make one without extendedKeyUsage, or with serverAuth", c.cfg.HTTP.TLS.Cert, pki.Name(cert))
+	uses := cert.ExtKeyUsage
+	if len(uses) > 0 && !slices.Contains(uses, x509.ExtKeyUsageServerAuth) && !slices.Contains(uses, x509.ExtKeyUsageAny) {
+		c.add(warning, "http.tls.cert", "%s: %s is not meant for servers; make one without extendedKeyUsage, or with "+
+			"serverAuth", c.cfg.HTTP.TLS.Cert, pki.Name(cert))
 	}
 }
 
@@ -173,7 +180,8 @@ func readToken(path string) (string, error) {
 	case len(token) > maxToken:
 		return "", fmt.Errorf("%s has %d bytes; a token has at most %d", path, len(token), maxToken)
 	case strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r >= 0x7f }):
-		return "", fmt.Errorf("%s holds more than one word, or letters that HTTP does not carry; write one word of ASCII", path)
+		return "", fmt.Errorf("%s holds more than one word, or letters that HTTP does not carry; write one word of ASCII",
+			path)
 	}
 	return token, nil
 }

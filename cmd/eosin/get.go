@@ -76,7 +76,9 @@ func (a *app) getKindCommand(k kind) *cobra.Command {
 	for _, name := range k.filters {
 		cmd.Flags().String(name, "", filterHelp[name])
 	}
-	cmd.ValidArgsFunction = func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	cmd.ValidArgsFunction = func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion,
+		cobra.ShellCompDirective,
+	) {
 		if len(args) > 0 {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
@@ -154,8 +156,8 @@ func (a *app) show(ctx context.Context, c *client, k kind, path string, form out
 	return nil
 }
 
-// watch repeats look until ctx ends. On a terminal each output replaces the one before. A failure after the first look is printed
-// and the look repeated.
+// watch repeats look until ctx ends. On a terminal each output replaces the one before. A failure after the first look
+// is printed and the look repeated.
 func (a *app) watch(ctx context.Context, every time.Duration, look func(context.Context) error) error {
 	clear := ""
 	if isTerminal(a.stdout) {

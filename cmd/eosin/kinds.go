@@ -28,7 +28,8 @@ type table struct {
 	notes  []string // lines under the table
 }
 
-// list is a kind of objects of type T: the columns, separated by commas, and for each object its name, its row, and notes.
+// list is a kind of objects of type T: the columns, separated by commas, and for each object its name, its row, and
+// notes.
 func list[T any](k kind, columns string, name func(T) string, row func(T) []any, notes ...func(T) []string) kind {
 	k.table = func(a *app, body []byte) (table, error) {
 		list, err := decodeList[T](body)
@@ -109,7 +110,10 @@ var kinds = []kind{
 			if o.Connected {
 				state = "connected"
 			}
-			return []any{o.Name, o.DatapathID, state, o.ConnectedSince, o.Role, o.Address, o.Ports, o.Flows, o.FailMode, o.Software}
+			return []any{
+				o.Name, o.DatapathID, state, o.ConnectedSince, o.Role, o.Address, o.Ports, o.Flows, o.FailMode,
+				o.Software,
+			}
 		},
 		func(o api.Switch) (notes []string) {
 			if o.Error != "" {
@@ -133,7 +137,8 @@ var kinds = []kind{
 				where = "transit"
 			}
 			row := []any{
-				o.Switch, o.Name, openflow.PortNo(o.Number), linkState(o.Up, o.Observable), o.Mode, o.Networks, o.Native, where, o.Source,
+				o.Switch, o.Name, openflow.PortNo(o.Number), linkState(o.Up,
+					o.Observable), o.Mode, o.Networks, o.Native, where, o.Source,
 			}
 			if c := o.Counters; c != nil {
 				return append(row, c.RxPackets, c.TxPackets, c.RxDropped+c.TxDropped, c.RxErrors+c.TxErrors)
@@ -185,7 +190,10 @@ var kinds = []kind{
 		"SWITCH,PORT,TYPE,LOCAL,REMOTE,KEY,MODE,STATE,PEER,NETWORKS",
 		func(o api.Tunnel) string { return o.Name },
 		func(o api.Tunnel) []any {
-			return []any{o.Switch, o.Port, o.Type, o.Local, o.Remote, o.Key, o.Mode, linkState(o.Up, true), o.Peer, o.Networks}
+			return []any{
+				o.Switch, o.Port, o.Type, o.Local, o.Remote, o.Key, o.Mode, linkState(o.Up, true), o.Peer,
+				o.Networks,
+			}
 		}),
 
 	list(kind{
@@ -222,7 +230,10 @@ var kinds = []kind{
 			if o.Loss != nil {
 				why = lossText(o.Loss)
 			}
-			return []any{o.Probe, o.Source, o.Destination, o.Expect, o.Verdict, o.OK, percent(o.LossRatio), o.RTT, o.Last, why}
+			return []any{
+				o.Probe, o.Source, o.Destination, o.Expect, o.Verdict, o.OK, percent(o.LossRatio), o.RTT,
+				o.Last, why,
+			}
 		}),
 }
 

@@ -11,7 +11,10 @@ import (
 // TestPprofIsLocal: profiles are served to this machine only.
 func TestPprofIsLocal(t *testing.T) {
 	t.Parallel()
-	for _, address := range []string{"", "6060", ":6060", "0.0.0.0:6060", "192.0.2.1:6060", "localhost:6060", "[::]:6060"} {
+	for _, address := range []string{
+		"", "6060", ":6060", "0.0.0.0:6060", "192.0.2.1:6060", "localhost:6060",
+		"[::]:6060",
+	} {
 		if l, err := listenPprof(address); err == nil || !strings.Contains(err.Error(), "--pprof") {
 			t.Errorf("%q: %v, %v", address, l, err)
 		}

@@ -57,7 +57,8 @@ virtual machines, carries VLANs between hosts over tunnels, and probes who reach
 	root.SetFlagErrorFunc(flagError)
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.server, "server", "", "URL of the controller (default $EOSIN_SERVER, else "+defaultServer+")")
-	flags.StringVar(&a.tokenFile, "token-file", "", "file with the controller's token (default: the token in $EOSIN_TOKEN)")
+	flags.StringVar(&a.tokenFile, "token-file", "", "file with the controller's token (default: the token in "+
+		"$EOSIN_TOKEN)")
 	a.credentials.addFlags(flags)
 	for _, name := range []string{"token-file", "ca", "cert", "key"} {
 		_ = root.MarkPersistentFlagFilename(name) // the flags were added above
@@ -93,7 +94,8 @@ func (o *output) Set(text string) error {
 func addOutput(cmd *cobra.Command) *output {
 	o := outputTable
 	cmd.Flags().VarP(&o, "output", "o", "form of the output")
-	complete := cobra.FixedCompletions([]string{string(outputTable), string(outputJSON)}, cobra.ShellCompDirectiveNoFileComp)
+	complete := cobra.FixedCompletions([]string{string(outputTable), string(outputJSON)},
+		cobra.ShellCompDirectiveNoFileComp)
 	if err := cmd.RegisterFlagCompletionFunc("output", complete); err != nil {
 		panic(err) // the flag was added above
 	}

@@ -74,7 +74,8 @@ func (a *app) run(ctx context.Context, args []string, stdin io.Reader) int {
 	return status.status
 }
 
-// markFailures gives errors of the commands that have no status exitFailed, so that those without one are cobra's usage errors.
+// markFailures gives errors of the commands that have no status exitFailed, so that those without one are cobra's usage
+// errors.
 func markFailures(cmd *cobra.Command) {
 	if work := cmd.RunE; work != nil {
 		cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -100,9 +101,12 @@ func flagError(cmd *cobra.Command, err error) error {
 	name := unknown.GetSpecifiedName()
 	var names []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
-	const close = 2 // edits
-	if best := spelling.Nearest(name, names, 1); len(best) > 0 && (spelling.Distance(name, best[0]) <= close || strings.HasPrefix(best[0], name)) {
-		return fmt.Errorf("%w; did you mean --%s?", err, best[0])
+	meant := spelling.Suggest(name, names)
+	if nearest := spelling.Nearest(name, names, 1); meant == "" && len(nearest) > 0 && strings.HasPrefix(nearest[0], name) {
+		meant = nearest[0]
+	}
+	if meant != "" {
+		return fmt.Errorf("%w; did you mean --%s?", err, meant)
 	}
 	return err
 }

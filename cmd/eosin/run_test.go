@@ -142,7 +142,8 @@ func TestGetOneAndSome(t *testing.T) {
 		{"get quux", 2, "", `there is no kind "quux"`},
 	} {
 		got := eosin(t, url, strings.Fields(c.args)...)
-		if got.status != c.status || !strings.Contains(got.stdout, c.stdout) || !strings.Contains(got.stderr, c.stderr) ||
+		if got.status != c.status || !strings.Contains(got.stdout, c.stdout) || !strings.Contains(got.stderr,
+			c.stderr) ||
 			c.stdout == "" && got.stdout != "" || c.stderr == "" && got.stderr != "" {
 			t.Errorf("%s: %+v", c.args, got)
 		}
@@ -198,13 +199,19 @@ func TestProbeExits(t *testing.T) {
 		{"probe vm1 vm2 --color 70000", "color must be from 1 to 65535, is 70000", 2},
 		{"probe vm1 vm2 --size 0", "--size must be above 0", 2},
 		{"probe vm1 vm2 --type telnet", `"telnet" is not a type of probe; use icmp, icmp6 or arp`, 2},
-		{"probe vm1 vm2 --type tcp:80", `"tcp:80" is a type of probe that cannot be run yet; use icmp, icmp6 or arp`, 2},
+		{
+			"probe vm1 vm2 --type tcp:80", `"tcp:80" is a type of probe that cannot be run yet; use icmp, icmp6 or arp`,
+			2,
+		},
 		{"probe vm1 vm2 --tipe icmp", "did you mean --type?", 2},
 		{"probe vm1 vm2 --server ftp://x", "the server must be a URL", 2},
 		{"probe vm1 vm2 --server http://[::1", "the server must be a URL", 2},
 		{"probe vm9 vm2", `unknown source "vm9"; candidates: vm1, vm2, vm3, vm4, vm5`, 3},
 		{"probe vm1 vm9", `unknown destination "vm9"; candidates: vm1`, 3},
-		{"probe vm5 vm1", "the source vm5 is down: its port host2:vif5 is down (source_down)\n  host2:vif5 is down since", 3},
+		{
+			"probe vm5 vm1",
+			"the source vm5 is down: its port host2:vif5 is down (source_down)\n  host2:vif5 is down since", 3,
+		},
 		{"probe vm1 vm2 --token-file /does/not/exist", "cannot read the token", 3},
 	} {
 		got := eosin(t, url, strings.Fields(c.args)...)
@@ -364,7 +371,8 @@ func interruptedAt(t *testing.T, server string, stdout, watched *growing, text s
 func TestInterruptedProbeHasItsSummary(t *testing.T) {
 	url := labServer(t)
 	got := interrupted(t, url, "seq=2", "probe", "vm1", "vm2", "-c", "1000", "-i", "50ms")
-	if got.status != exitOK || got.stderr != "" || !strings.Contains(got.stdout, " received, 0% loss") || !strings.HasSuffix(got.stdout, "verdict: reachable\n") {
+	if got.status != exitOK || got.stderr != "" || !strings.Contains(got.stdout,
+		" received, 0% loss") || !strings.HasSuffix(got.stdout, "verdict: reachable\n") {
 		t.Errorf("%+v", got)
 	}
 	got = interrupted(t, url, "no reply: seq=1", "probe", "vm1", "vm3", "-c", "1000", "-i", "50ms", "-W", "1ms")
@@ -381,22 +389,30 @@ func TestInterruptedProbeHasItsSummary(t *testing.T) {
 		handler.ServeHTTP(tee{w, answers}, r)
 	}))
 	t.Cleanup(server.Close)
-	got = interruptedAt(t, server.URL, newGrowing(), answers, `"seq":20,`, "probe", "vm1", "vm2", "-c", "1000", "-i", "20ms", "-o", "json")
+	got = interruptedAt(t, server.URL, newGrowing(), answers, `"seq":20,`, "probe", "vm1", "vm2", "-c", "1000", "-i",
+		"20ms", "-o", "json")
 	var result probespec.Result
-	if err := json.Unmarshal([]byte(got.stdout), &result); err != nil || got.status != exitOK || result.Sent == 0 || result.Verdict != probespec.Reachable {
+	if err := json.Unmarshal([]byte(got.stdout), &result); err != nil || got.status != exitOK || result.Sent == 0 ||
+		result.Verdict != probespec.Reachable {
 		t.Errorf("%v %+v", err, got)
 	}
 }
 
 func TestProbeWhoseServerDies(t *testing.T) {
-	for name, end := range map[string]string{"cut off": "", "not JSON": "oops\n", "problem": `{"event":"problem","problem":{"status":503,"code":"unavailable","detail":"the controller is shutting down"}}` + "\n"} {
+	for name, end := range map[string]string{
+		"cut off": "", "not JSON": "oops\n",
+		"problem": `{"event":"problem","problem":{"status":503,"code":"unavailable","detail":"the controller is shutting down"}}` + "\n",
+	} {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/x-ndjson")
-			_, _ = w.Write([]byte(`{"event":"started","color":1}` + "\n" + `{"event":"reply","seq":1,"rtt_seconds":0.001}` + "\n" + `{"event":"news"}` + "\n" + `{"event":"late","seq":0,"rtt_seconds":1.5}` + "\n" + end))
+			_, _ = w.Write([]byte(`{"event":"started","color":1}` + "\n" +
+				`{"event":"reply","seq":1,"rtt_seconds":0.001}` + "\n" + `{"event":"news"}` + "\n" +
+				`{"event":"late","seq":0,"rtt_seconds":1.5}` + "\n" + end))
 		}))
 		got := eosin(t, server.URL, "probe", "vm1", "vm2")
 		server.Close()
-		if got.status != exitCannot || got.stderr == "" || !strings.Contains(got.stdout, "1 sent, 1 received") || !strings.Contains(got.stdout, "late reply from vm2: seq=0 time=1500 ms") {
+		if got.status != exitCannot || got.stderr == "" || !strings.Contains(got.stdout,
+			"1 sent, 1 received") || !strings.Contains(got.stdout, "late reply from vm2: seq=0 time=1500 ms") {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}
@@ -422,7 +438,8 @@ func TestEvents(t *testing.T) {
 	if got.status != exitOK || got.stderr != "" {
 		t.Errorf("%+v", got)
 	}
-	if got := eosin(t, url, "events", "-o", "json"); got.status != exitOK || !strings.Contains(got.stdout, `"type": "fail_mode"`) {
+	if got := eosin(t, url, "events", "-o", "json"); got.status != exitOK || !strings.Contains(got.stdout,
+		`"type": "fail_mode"`) {
 		t.Errorf("%+v", got)
 	}
 	if got := eosin(t, url, "events", "now"); got.status != exitUsage {
@@ -488,17 +505,20 @@ func TestCheck(t *testing.T) {
 		}
 		return path
 	}
-	good := write("good.yaml", "networks:\n  blue: {vlan: 10, vni: 5010}\n  red: {vlan: 11, vni: 5011}\nhosts:\n  vm1: {mac: \"52:54:00:00:00:01\"}\n")
+	good := write("good.yaml", "networks:\n  blue: {vlan: 10, vni: 5010}\n  red: {vlan: 11, vni: 5011}\nhosts:\n  "+
+		"vm1: {mac: \"52:54:00:00:00:01\"}\n")
 	got := eosin(t, "", "check", good)
 	if got.status != exitOK || got.stdout != good+": ok (2 networks, 0 switches, 1 host, 0 probes)\n" {
 		t.Errorf("%+v", got)
 	}
 	bad := write("bad.yaml", "networks:\n  blue: {vlan: 9999}\ncolour: red\n")
 	got = eosin(t, "", "check", bad)
-	if got.status != exitFailed || got.stdout != "" || !strings.Contains(got.stderr, bad+":2: ") || !strings.Contains(got.stderr, bad+":3: ") || strings.Contains(got.stderr, "--help") {
+	if got.status != exitFailed || got.stdout != "" || !strings.Contains(got.stderr,
+		bad+":2: ") || !strings.Contains(got.stderr, bad+":3: ") || strings.Contains(got.stderr, "--help") {
 		t.Errorf("%+v", got)
 	}
-	if got = eosin(t, "", "check", filepath.Join(dir, "none.yaml")); got.status != exitFailed || !strings.Contains(got.stderr, "none.yaml") {
+	if got = eosin(t, "", "check", filepath.Join(dir,
+		"none.yaml")); got.status != exitFailed || !strings.Contains(got.stderr, "none.yaml") {
 		t.Errorf("%+v", got)
 	}
 	for _, args := range [][]string{{"check"}, {"check", good, bad}} {
@@ -531,7 +551,8 @@ func TestCommandLine(t *testing.T) {
 		{"completion fish", "# fish completion for eosin", "", 0},
 	} {
 		got := eosin(t, "127.0.0.1:1", strings.Fields(c.args)...)
-		if got.status != c.status || !strings.Contains(got.stdout, c.stdout) || !strings.Contains(got.stderr, c.stderr) ||
+		if got.status != c.status || !strings.Contains(got.stdout, c.stdout) || !strings.Contains(got.stderr,
+			c.stderr) ||
 			c.stdout == "" && got.stdout != "" || c.stderr == "" && got.stderr != "" {
 			t.Errorf("%q: %+v", c.args, got)
 		}
@@ -594,12 +615,18 @@ func TestVersion(t *testing.T) {
 }
 
 func TestWords(t *testing.T) {
-	for seconds, want := range map[float64]string{0.000412: "0.412 ms", 0.0000005: "0.001 ms", 0.0123: "12.3 ms", 1.2034: "1203 ms"} {
+	for seconds, want := range map[float64]string{
+		0.000412: "0.412 ms", 0.0000005: "0.001 ms", 0.0123: "12.3 ms",
+		1.2034: "1203 ms",
+	} {
 		if got := millis(seconds); got != want {
 			t.Errorf("%v: %s, want %s", seconds, got, want)
 		}
 	}
-	for d, want := range map[time.Duration]string{-1: "0s", 59 * time.Second: "59s", 200 * time.Second: "3m20s", 7500 * time.Second: "2h5m", 97 * time.Hour: "4d1h"} {
+	for d, want := range map[time.Duration]string{
+		-1: "0s", 59 * time.Second: "59s", 200 * time.Second: "3m20s",
+		7500 * time.Second: "2h5m", 97 * time.Hour: "4d1h",
+	} {
 		if got := formatAge(d); got != want {
 			t.Errorf("%v: %s, want %s", d, got, want)
 		}

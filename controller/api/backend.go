@@ -12,8 +12,9 @@ type FlowFilter struct {
 	Table  int    // number of the table; -1 for all
 }
 
-// Backend is the controller as the server sees it. Methods are safe for concurrent use, read a consistent snapshot and do not
-// retain what they return. A [*Problem] reaches the client as it is; other errors are logged and become status 500.
+// Backend is the controller as the server sees it. Methods are safe for concurrent use, read a consistent snapshot and
+// do not retain what they return. A [*Problem] reaches the client as it is; other errors are logged and become status
+// 500.
 type Backend interface {
 	// Ready reports whether the controller is ready, and why not.
 	Ready(ctx context.Context) (ok bool, reason string)
@@ -28,9 +29,9 @@ type Backend interface {
 	Probes(ctx context.Context) ([]probespec.Status, error)
 	Mesh(ctx context.Context) ([]probespec.MeshEntry, error)
 
-	// Probe runs a valid request, with its defaults set, until it ends or ctx is done, and returns ctx's error then. It calls
-	// report, if not nil, for each update: not concurrently, and not after it has returned; report does not block. The errors of
-	// probespec, and *probe.ColorError, come before anything is sent; lost probes are no error.
+	// Probe runs a valid request, with its defaults set, until it ends or ctx is done, and returns ctx's error then. It
+	// calls report, if not nil, for each update: not concurrently, and not after it has returned; report does not
+	// block. The errors of probespec, and *probe.ColorError, come before anything is sent; lost probes are no error.
 	Probe(ctx context.Context, request probespec.Request, report func(probespec.Update)) (probespec.Result, error)
 
 	// Events returns the stored events with an id above after. [EventLog] provides it and Subscribe.

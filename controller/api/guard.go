@@ -18,8 +18,8 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// ServeHTTP runs the checks common to all requests, then the operation. In this order: 1. size of the headers, 2. token,
-// 3. syntax of the query, 4. cross-origin request, 5. path and method, 6. body where none is allowed.
+// ServeHTTP runs the checks common to all requests, then the operation. In this order: 1. size of the headers,
+// 2. token, 3. syntax of the query, 4. cross-origin request, 5. path and method, 6. body where none is allowed.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rw := &responseWriter{ResponseWriter: w, timeout: s.Limits.WriteTimeout}
 	defer s.recovered(rw, r)
@@ -49,13 +49,16 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // check is steps 1 to 4 of ServeHTTP.
 func (s *Server) check(r *http.Request) *Problem {
 	if size := headerSize(r); size > s.Limits.Header {
-		return newProblem(http.StatusRequestHeaderFieldsTooLarge, CodeTooLarge, "the headers have %d bytes, at most %d are allowed", size, s.Limits.Header)
+		return newProblem(http.StatusRequestHeaderFieldsTooLarge, CodeTooLarge,
+			"the headers have %d bytes, at most %d are allowed", size, s.Limits.Header)
 	}
 	if r.URL.Path != healthPath && !s.authorized(r) {
 		if r.Header.Get("Authorization") != "" {
-			return newProblem(http.StatusUnauthorized, CodeUnauthorized, "the token shown is not the controller's: send the header \"Authorization: Bearer TOKEN\"")
+			return newProblem(http.StatusUnauthorized, CodeUnauthorized,
+				"the token shown is not the controller's: send the header \"Authorization: Bearer TOKEN\"")
 		}
-		return newProblem(http.StatusUnauthorized, CodeUnauthorized, "this needs the controller's token: send the header \"Authorization: Bearer TOKEN\"")
+		return newProblem(http.StatusUnauthorized, CodeUnauthorized,
+			"this needs the controller's token: send the header \"Authorization: Bearer TOKEN\"")
 	}
 	if _, err := url.ParseQuery(r.URL.RawQuery); err != nil {
 		return newProblem(http.StatusBadRequest, CodeMalformed, "malformed query: %v", err)
@@ -71,7 +74,9 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, p *Problem) {
 	if hasBody(r) {
 		w.Header().Set("Connection", "close")
 	}
-	s.Log.WithFields(logrus.Fields{"method": r.Method, "path": r.URL.Path, "remote": r.RemoteAddr, "status": p.Status}).Debug("http: refused: " + p.Detail)
+	s.Log.WithFields(logrus.Fields{
+		"method": r.Method, "path": r.URL.Path, "remote": r.RemoteAddr, "status": p.Status,
+	}).Debug("http: refused: " + p.Detail)
 	p.write(w)
 }
 
@@ -111,7 +116,8 @@ func notRouted(handler http.Handler, r *http.Request) *Problem {
 		p.Allow = allow
 		return p
 	}
-	return newProblem(http.StatusNotFound, CodeNotFound, "there is nothing at %s; %s lists what there is", r.URL.Path, specPath)
+	return newProblem(http.StatusNotFound, CodeNotFound, "there is nothing at %s; %s lists what there is", r.URL.Path,
+		specPath)
 }
 
 // headerOnly is a response writer that drops the body.
@@ -133,15 +139,17 @@ func (s *Server) recovered(w *responseWriter, r *http.Request) {
 	if err, ok := cause.(error); ok && errors.Is(err, http.ErrAbortHandler) || r.Context().Err() != nil {
 		panic(http.ErrAbortHandler) // the client is gone; net/http closes the connection without a log line
 	}
-	s.Log.WithFields(logrus.Fields{"method": r.Method, "path": r.URL.Path, "panic": fmt.Sprint(cause), "stack": string(debug.Stack())}).Error("http: request failed")
+	s.Log.WithFields(logrus.Fields{
+		"method": r.Method, "path": r.URL.Path, "panic": fmt.Sprint(cause), "stack": string(debug.Stack()),
+	}).Error("http: request failed")
 	if w.wrote {
 		panic(http.ErrAbortHandler)
 	}
 	internal(nil).write(w)
 }
 
-// responseWriter sets a deadline for each write, so that a client that stops reading does not block a handler, while a response
-// as a whole may take as long as it needs.
+// responseWriter sets a deadline for each write, so that a client that stops reading does not block a handler, while a
+// response as a whole may take as long as it needs.
 type responseWriter struct {
 	http.ResponseWriter
 	timeout time.Duration
@@ -157,7 +165,8 @@ func (w *responseWriter) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// Write writes in pieces that each have a deadline, so that a large response over a slow link is not taken for a stalled one.
+// Write writes in pieces that each have a deadline, so that a large response over a slow link is not taken for a
+// stalled one.
 func (w *responseWriter) Write(b []byte) (written int, err error) {
 	const piece = 64 << 10
 	w.wrote = true
@@ -209,8 +218,8 @@ var messages = map[string]string{
 	"invalid boolean":         "must be true or false",
 }
 
-// newErrorLog forwards net/http's log at debug level. A refused TLS handshake is a warning, at most handshakesAtOnce in a row and
-// handshakesPerSecond after that.
+// newErrorLog forwards net/http's log at debug level. A refused TLS handshake is a warning, at most handshakesAtOnce in
+// a row and handshakesPerSecond after that.
 func newErrorLog(l *logrus.Logger) *log.Logger {
 	return log.New(&errorWriter{l, rate.NewLimiter(handshakesPerSecond, handshakesAtOnce)}, "", 0)
 }

@@ -75,7 +75,8 @@ func TestQueries(t *testing.T) {
 		wantProblem(t, a, status, code)
 	}
 	p := wantProblem(t, ask(t, "GET", url+"/api/v1/hosts?nome=vm1", ""), 422, api.CodeInvalid)
-	if p.Detail != "nome is not a parameter of this operation" || len(p.Errors) != 1 || p.Errors[0].Location != "query.nome" {
+	if p.Detail != "nome is not a parameter of this operation" || len(p.Errors) != 1 ||
+		p.Errors[0].Location != "query.nome" {
 		t.Errorf("%+v", p)
 	}
 }
@@ -84,8 +85,14 @@ func TestToken(t *testing.T) {
 	const token = "correct horse"
 	server := api.New(api.Options{Backend: apitest.Lab(), Token: token})
 	url := serveHandler(t, server)
-	for _, path := range []string{"/", "/readyz", "/metrics", "/api/v1/hosts", "/api/v1/openapi.json", "/api/v1/events", "/probe?source=vm1&target=vm2", "/nope", "/healthz/", "//healthz"} {
-		for _, header := range []string{"X-None: 1", "Authorization: Bearer", "Authorization: Bearer wrong", "Authorization: Basic " + token, "Authorization: " + token, "Authorization: Bearer " + token + "x"} {
+	for _, path := range []string{
+		"/", "/readyz", "/metrics", "/api/v1/hosts", "/api/v1/openapi.json", "/api/v1/events",
+		"/probe?source=vm1&target=vm2", "/nope", "/healthz/", "//healthz",
+	} {
+		for _, header := range []string{
+			"X-None: 1", "Authorization: Bearer", "Authorization: Bearer wrong",
+			"Authorization: Basic " + token, "Authorization: " + token, "Authorization: Bearer " + token + "x",
+		} {
 			a := ask(t, "GET", url+path, "", header)
 			p := wantProblem(t, a, 401, api.CodeUnauthorized)
 			if shown := strings.HasPrefix(header, "Authorization"); strings.Contains(p.Detail, "is not") != shown {
@@ -187,33 +194,53 @@ func talk(t *testing.T, address, text string, within time.Duration) string {
 
 func TestSlowClientsAreCut(t *testing.T) {
 	const short = 200 * time.Millisecond
-	address, _ := listen(t, apitest.Lab(), api.Limits{ReadHeaderTimeout: short, BodyTimeout: short, IdleTimeout: short, WriteTimeout: short})
+	address, _ := listen(t, apitest.Lab(), api.Limits{
+		ReadHeaderTimeout: short, BodyTimeout: short, IdleTimeout: short,
+		WriteTimeout: short,
+	})
 	const post = "POST /api/v1/probes HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n"
 	for name, c := range map[string]struct{ text, want string }{
-		"nothing":                  {"", ""},
-		"half a request line":      {"GET /heal", "400 Bad Request"},
-		"half a header":            {"GET /healthz HTTP/1.1\r\nHost: x\r\nX-", "400 Bad Request"},
-		"idle after an answer":     {"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", "200 OK"},
-		"no body":                  {post + "\r\n", "408 Request Timeout"},
-		"half a body":              {post + "\r\n{\"source\":", "408 Request Timeout"},
-		"half a chunk":             {"POST /api/v1/probes HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{\"s", "408 Request Timeout"},
-		"body that is not read":    {"GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n", "400 Bad Request"},
-		"body of an unknown path":  {"POST /nope HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\nab", "404 Not Found"},
-		"garbage":                  {"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\r\n\r\n", "400 Bad Request"},
-		"no host":                  {"GET /healthz HTTP/1.1\r\n\r\n", "400 Bad Request"},
-		"two lengths":              {"POST /api/v1/probes HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n", "400 Bad Request"},
-		"broken chunk":             {"POST /api/v1/probes HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "400 Bad Request"},
-		"headers without end":      {"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Big: " + strings.Repeat("x", 64<<10), "431 Request Header Fields Too Large"},
+		"nothing":              {"", ""},
+		"half a request line":  {"GET /heal", "400 Bad Request"},
+		"half a header":        {"GET /healthz HTTP/1.1\r\nHost: x\r\nX-", "400 Bad Request"},
+		"idle after an answer": {"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", "200 OK"},
+		"no body":              {post + "\r\n", "408 Request Timeout"},
+		"half a body":          {post + "\r\n{\"source\":", "408 Request Timeout"},
+		"half a chunk": {"POST /api/v1/probes HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: " +
+			"chunked\r\n\r\n5\r\n{\"s", "408 Request Timeout"},
+		"body that is not read": {
+			"GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n",
+			"400 Bad Request",
+		},
+		"body of an unknown path": {"POST /nope HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\nab", "404 Not Found"},
+		"garbage":                 {"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\r\n\r\n", "400 Bad Request"},
+		"no host":                 {"GET /healthz HTTP/1.1\r\n\r\n", "400 Bad Request"},
+		"two lengths": {"POST /api/v1/probes HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: " +
+			"6\r\n\r\n", "400 Bad Request"},
+		"broken chunk": {"POST /api/v1/probes HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: " +
+			"chunked\r\n\r\nzz\r\n", "400 Bad Request"},
+		"headers without end": {
+			"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Big: " + strings.Repeat("x", 64<<10),
+			"431 Request Header Fields Too Large",
+		},
 		"request line without end": {"GET /" + strings.Repeat("x", 64<<10), "431 Request Header Fields Too Large"},
-		"announced too large":      {"POST /api/v1/probes HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n", "413 Request Entity Too Large"},
-		"expects to go on":         {"POST /api/v1/probes HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\nExpect: 100-continue\r\n\r\n", "413 Request Entity Too Large"},
-		"connect":                  {"CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n", "405 Method Not Allowed"},
-		"asterisk":                 {"OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "200 OK"},
+		"announced too large": {
+			"POST /api/v1/probes HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n",
+			"413 Request Entity Too Large",
+		},
+		"expects to go on": {"POST /api/v1/probes HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\nExpect: " +
+			"100-continue\r\n\r\n", "413 Request Entity Too Large"},
+		"connect": {
+			"CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n",
+			"405 Method Not Allowed",
+		},
+		"asterisk": {"OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "200 OK"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			got := talk(t, address, c.text, 3*time.Second)
-			if status, _, _ := strings.Cut(got, "\r\n"); !strings.Contains(status, c.want) || c.want == "" && got != "" {
+			if status, _, _ := strings.Cut(got, "\r\n"); !strings.Contains(status,
+				c.want) || c.want == "" && got != "" {
 				t.Errorf("got %.200q, want %q", got, c.want)
 			}
 		})
@@ -224,7 +251,8 @@ func TestBodyTooLarge(t *testing.T) {
 	_, url := lab(t)
 	big := `{"source":"` + strings.Repeat("x", 1<<20) + `"}`
 	wantProblem(t, ask(t, "POST", url+"/api/v1/probes", big), 413, api.CodeTooLarge)
-	request, err := http.NewRequestWithContext(t.Context(), "POST", url+"/api/v1/probes", io.MultiReader(strings.NewReader(big)))
+	request, err := http.NewRequestWithContext(t.Context(), "POST", url+"/api/v1/probes",
+		io.MultiReader(strings.NewReader(big)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -336,8 +364,10 @@ func TestRefusedHandshakesAreTold(t *testing.T) {
 	refused := api.NewErrorLog(logger)
 	const told = 20 // in a row
 	for _, line := range []string{
-		"http: TLS handshake error from 192.0.2.1:1: EOF", "http: TLS handshake error from 192.0.2.1:1: read tcp 192.0.2.2:1->192.0.2.1:1: i/o timeout",
-		"http: TLS handshake error from 192.0.2.1:1: read: connection reset by peer", "http: panic serving 192.0.2.1:1: oops",
+		"http: TLS handshake error from 192.0.2.1:1: EOF", "http: TLS handshake error from 192.0.2.1:1: read tcp " +
+			"192.0.2.2:1->192.0.2.1:1: i/o timeout",
+		"http: TLS handshake error from 192.0.2.1:1: read: connection reset by peer",
+		"http: panic serving 192.0.2.1:1: oops",
 	} {
 		refused.Print(line)
 	}
@@ -347,7 +377,8 @@ func TestRefusedHandshakesAreTold(t *testing.T) {
 	for range 10 * told {
 		refused.Print("http: TLS handshake error from 192.0.2.1:1: tls: client didn't provide a certificate")
 	}
-	if n := strings.Count(text.String(), "msg=\"http: TLS handshake error from 192.0.2.1:1: tls: client didn't provide a certificate\""); n < told || n > told+5 {
+	if n := strings.Count(text.String(), "msg=\"http: TLS handshake error from 192.0.2.1:1: tls: client didn't "+
+		"provide a certificate\""); n < told || n > told+5 {
 		t.Errorf("told %d times:\n%s", n, text.String())
 	}
 }

@@ -30,7 +30,8 @@ type Index struct {
 // getOperation describes a GET.
 func getOperation(id, path, tag, summary, description string) huma.Operation {
 	return huma.Operation{
-		OperationID: id, Method: http.MethodGet, Path: path, Tags: []string{tag}, Summary: summary, Description: description,
+		OperationID: id, Method: http.MethodGet, Path: path, Tags: []string{tag}, Summary: summary,
+		Description: description,
 	}
 }
 
@@ -49,14 +50,16 @@ eosin_switch_connected{switch="host1",datapath_id="0000000000000001"} 1
 func (s *Server) registerHealth() {
 	const tag = "operation"
 	huma.Register(s.api,
-		getOperation("health", healthPath, tag, "Alive", "Answers 200 as soon as the controller serves. Needs no token."),
+		getOperation("health", healthPath, tag, "Alive",
+			"Answers 200 as soon as the controller serves. Needs no token."),
 		func(context.Context, *noInput) (*oneOutput[Status], error) {
 			return &oneOutput[Status]{Body: Status{"ok"}}, nil
 		})
 	s.setExample(healthPath, Status{"ok"})
 
 	huma.Register(s.api,
-		getOperation("ready", readyPath, tag, "Ready", "Answers 200 when the controller does its work, else 503 with the reason."),
+		getOperation("ready", readyPath, tag, "Ready", "Answers 200 when the controller does its work, else 503 with "+
+			"the reason."),
 		func(ctx context.Context, _ *noInput) (*oneOutput[Status], error) {
 			if ok, reason := s.Backend.Ready(ctx); !ok {
 				return nil, Unavailable("%s", cmp.Or(reason, "the controller is not ready yet"))
@@ -66,7 +69,8 @@ func (s *Server) registerHealth() {
 	s.setExample(readyPath, Status{"ready"})
 
 	s.handle(
-		getOperation("metrics", metricsPath, "metrics", "Metrics for Prometheus", "Text exposition of all metrics of the controller."),
+		getOperation("metrics", metricsPath, "metrics", "Metrics for Prometheus",
+			"Text exposition of all metrics of the controller."),
 		func(w http.ResponseWriter, r *http.Request) {
 			if s.Metrics == nil {
 				w.Header().Set("Content-Type", metricsType)
@@ -77,7 +81,8 @@ func (s *Server) registerHealth() {
 	s.describeText(metricsPath, metricsType, metricsExample)
 
 	s.handle(
-		getOperation("openapi", specPath, tag, "This description", "The OpenAPI 3.1 description of everything the server answers."),
+		getOperation("openapi", specPath, tag, "This description",
+			"The OpenAPI 3.1 description of everything the server answers."),
 		func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
 			_, _ = w.Write(s.spec) // fails only when the client is gone
@@ -101,7 +106,8 @@ func (s *Server) index() Index {
 	return Index{
 		Program: "eosin", Version: s.Version,
 		Paths: map[string]string{
-			"api": apiPrefix + "/switches", "description": specPath, "events": eventsPath, "probe": blackboxPath + "?source=S&target=D&module=icmp",
+			"api": apiPrefix + "/switches", "description": specPath, "events": eventsPath, "probe": blackboxPath +
+				"?source=S&target=D&module=icmp",
 			"metrics": metricsPath, "health": healthPath, "ready": readyPath,
 		},
 	}

@@ -103,7 +103,8 @@ func (s *Server) registerLists() {
 		names: func(o *Switch) []string { return []string{o.Name, o.DatapathID} },
 	})
 	addResource[Port, memberQuery](s, resource[Port]{
-		kind: "ports", one: "port", doc: "Ports of the switches, with what each carries. A name is SWITCH:PORT, or PORT where only one switch has it.",
+		kind: "ports", one: "port", doc: "Ports of the switches, with what each carries. A name is SWITCH:PORT, or " +
+			"PORT where only one switch has it.",
 		example: examplePort, list: ignoring(b.Ports),
 		names:    func(o *Port) []string { return []string{o.Switch + ":" + o.Name, o.Name} },
 		switches: func(o *Port) []string { return []string{o.Switch} },
@@ -111,7 +112,8 @@ func (s *Server) registerLists() {
 		fill:     func(o *Port) { fillList(&o.Networks) },
 	})
 	addResource[Host, memberQuery](s, resource[Host]{
-		kind: "hosts", one: "host", doc: "Machines behind edge ports. A name is the host's own, one of its IPs, or its MAC.",
+		kind: "hosts", one: "host", doc: "Machines behind edge ports. A name is the host's own, one of its IPs, or " +
+			"its MAC.",
 		example: exampleHost, list: ignoring(b.Hosts),
 		names:    func(o *Host) []string { return append([]string{o.Name, o.MAC}, o.IPs...) },
 		switches: func(o *Host) []string { return []string{o.Switch} },
@@ -133,7 +135,8 @@ func (s *Server) registerLists() {
 		names: func(o *Network) []string { return []string{o.Name} },
 	})
 	addResource[Tunnel, memberQuery](s, resource[Tunnel]{
-		kind: "tunnels", one: "tunnel", doc: "Tunnel ports. A name is SWITCH:PORT, or PORT where only one switch has it.",
+		kind: "tunnels", one: "tunnel",
+		doc:     "Tunnel ports. A name is SWITCH:PORT, or PORT where only one switch has it.",
 		example: exampleTunnel, list: ignoring(b.Tunnels),
 		names:    func(o *Tunnel) []string { return []string{o.Switch + ":" + o.Port, o.Port} },
 		switches: func(o *Tunnel) []string { return []string{o.Switch} },
@@ -159,7 +162,8 @@ func (s *Server) registerLists() {
 		names: func(o *probespec.Status) []string { return []string{o.Name} },
 	})
 	addResource[probespec.MeshEntry, meshQuery](s, resource[probespec.MeshEntry]{
-		kind: "mesh", one: "probe", doc: "The newest verdict of each pair that is probed continuously. The name is that of a probe.",
+		kind: "mesh", one: "probe", doc: "The newest verdict of each pair that is probed continuously. The name is " +
+			"that of a probe.",
 		example: exampleMesh, list: ignoring(b.Mesh),
 		groups:   namesOf(b.Probes, func(o probespec.Status) string { return o.Name }),
 		names:    func(o *probespec.MeshEntry) []string { return []string{o.Probe} },
@@ -224,7 +228,8 @@ func addResource[T any, Q query](s *Server, res resource[T]) {
 }
 
 // namesOf adapts a list of objects to one of names.
-func namesOf[T any](list func(context.Context) ([]T, error), name func(T) string) func(context.Context) ([]string, error) {
+func namesOf[T any](list func(context.Context) ([]T, error), name func(T) string) func(context.Context) ([]string,
+	error) {
 	return func(ctx context.Context) ([]string, error) {
 		all, err := list(ctx)
 		names := make([]string, len(all))

@@ -15,8 +15,8 @@ import (
 
 const metricsType = "text/plain; version=0.0.4; charset=utf-8"
 
-// describe returns huma's configuration: the head of the OpenAPI document, and strictness. An operation of ours serves the
-// document, since much is added to it after registration.
+// describe returns huma's configuration: the head of the OpenAPI document, and strictness. An operation of ours serves
+// the document, since much is added to it after registration.
 func describe(version string) huma.Config {
 	config := huma.Config{
 		OpenAPI: &huma.OpenAPI{
@@ -41,7 +41,10 @@ func describe(version string) huma.Config {
 			// The token is optional, as the server may have none.
 			Security: []map[string][]string{{"token": {}}, {}},
 		},
-		Formats:                      map[string]huma.Format{"application/json": huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat},
+		Formats: map[string]huma.Format{
+			"application/json": huma.DefaultJSONFormat,
+			"json":             huma.DefaultJSONFormat,
+		},
 		DefaultFormat:                "application/json",
 		RejectUnknownQueryParameters: true,
 		Transformers:                 []huma.Transformer{plainProblems},
@@ -95,7 +98,8 @@ func (s *Server) describeProbe() {
 				Examples: map[string]*huma.Example{
 					"least": {Summary: "All by default", Value: map[string]any{"source": "vm1", "destination": "vm2"}},
 					"all": {Summary: "Everything said", Value: map[string]any{
-						"source": "host1:vif1", "destination": "10.0.3.2", "type": "icmp", "count": 3, "interval": "200ms", "timeout": 0.5, "color": 61441, "size": 1400,
+						"source": "host1:vif1", "destination": "10.0.3.2", "type": "icmp", "count": 3,
+						"interval": "200ms", "timeout": 0.5, "color": 61441, "size": 1400,
 					}},
 				},
 			},
@@ -131,7 +135,8 @@ func (s *Server) describeEvents() {
 
 // describeBlackbox describes /probe.
 func (s *Server) describeBlackbox() {
-	s.describeText(blackboxPath, metricsType, "# HELP probe_success Displays whether or not the probe was a success\n# TYPE probe_success gauge\nprobe_success 1\n")
+	s.describeText(blackboxPath, metricsType, "# HELP probe_success Displays whether or not the probe was a "+
+		"success\n# TYPE probe_success gauge\nprobe_success 1\n")
 	for _, p := range s.operation(http.MethodGet, blackboxPath).Parameters {
 		p.Required = p.Name == "source" || p.Name == "target"
 	}
@@ -159,7 +164,10 @@ func (s *Server) describeIndex() {
 func (s *Server) finishSpec() []byte {
 	problem := &huma.Response{
 		Description: "A problem document",
-		Content:     map[string]*huma.MediaType{problemType: {Schema: schemaOf[Problem](s.registry()), Example: exampleProblem}},
+		Content: map[string]*huma.MediaType{problemType: {
+			Schema:  schemaOf[Problem](s.registry()),
+			Example: exampleProblem,
+		}},
 	}
 	for _, item := range s.api.OpenAPI().Paths {
 		for _, op := range []*huma.Operation{item.Get, item.Post} {
@@ -171,7 +179,10 @@ func (s *Server) finishSpec() []byte {
 	s.operation(http.MethodGet, healthPath).Security = []map[string][]string{{}}
 	// Errors of huma's own form are never sent, see plainProblems.
 	schemas := s.registry().Map()
-	maps.DeleteFunc(schemas, func(name string, _ *huma.Schema) bool { return name == "ErrorModel" || name == "ErrorDetail" })
+	maps.DeleteFunc(schemas, func(name string, _ *huma.Schema) bool {
+		return name == "ErrorModel" ||
+			name == "ErrorDetail"
+	})
 	var spec bytes.Buffer
 	enc := json.NewEncoder(&spec)
 	enc.SetIndent("", "  ")

@@ -12,7 +12,8 @@ import (
 // Code names the kind of a [Problem] for programs.
 type Code string
 
-// Codes. CodeInvalid and CodeMalformed mean that the request is wrong; the others, that a valid request could not be served.
+// Codes. CodeInvalid and CodeMalformed mean that the request is wrong; the others, that a valid request could not be
+// served.
 const (
 	CodeMalformed    Code = "malformed"       // not JSON, or a query that cannot be parsed
 	CodeInvalid      Code = "invalid"         // readable, but with wrong values
@@ -37,8 +38,8 @@ type FieldError struct {
 	Message  string `json:"message" doc:"What is wrong and what would be right" example:"must be from 1 to 10000, is 0"`
 }
 
-// Problem is an RFC 9457 problem document of type about:blank with a few more members. A [Backend] returns one where the client
-// should learn the reason.
+// Problem is an RFC 9457 problem document of type about:blank with a few more members. A [Backend] returns one where
+// the client should learn the reason.
 type Problem struct {
 	Title      string       `json:"title" doc:"The HTTP status in words" example:"Unprocessable Entity"`
 	Status     int          `json:"status" doc:"The HTTP status" example:"422"`
@@ -70,7 +71,8 @@ func UnknownName(what, name string, candidates ...string) *Problem {
 
 // AmbiguousName reports that several objects have that name.
 func AmbiguousName(what, name string, candidates ...string) *Problem {
-	p := newProblem(http.StatusUnprocessableEntity, CodeAmbiguous, "%s %q is ambiguous; candidates: %s", what, name, strings.Join(candidates, ", "))
+	p := newProblem(http.StatusUnprocessableEntity, CodeAmbiguous, "%s %q is ambiguous; candidates: %s", what, name,
+		strings.Join(candidates, ", "))
 	p.Candidates = candidates
 	return p
 }
@@ -100,14 +102,15 @@ func joinErrors(errs []FieldError) string {
 	return strings.Join(lines, "; ")
 }
 
-// ColorBusy reports that the color is in use, or was so recently that late replies could be mistaken. It becomes free after
-// retryAfter seconds.
+// ColorBusy reports that the color is in use, or was so recently that late replies could be mistaken. It becomes free
+// after retryAfter seconds.
 func ColorBusy(color, retryAfter int) *Problem {
 	when := "while another probe runs"
 	if retryAfter > 0 {
 		when = fmt.Sprintf("for another %d s, as late replies to the last probe would be taken for yours", retryAfter)
 	}
-	p := newProblem(http.StatusConflict, CodeColorBusy, "color %d is in use %s; leave it out to get a free one", color, when)
+	p := newProblem(http.StatusConflict, CodeColorBusy, "color %d is in use %s; leave it out to get a free one", color,
+		when)
 	p.RetryAfter = retryAfter
 	return p
 }
@@ -133,7 +136,8 @@ func Unavailable(format string, args ...any) *Problem {
 
 // internal reports a fault of the controller; the cause is logged, not sent.
 func internal(cause error) *Problem {
-	p := newProblem(http.StatusInternalServerError, CodeInternal, "the controller met an internal error; its log says more")
+	p := newProblem(http.StatusInternalServerError, CodeInternal,
+		"the controller met an internal error; its log says more")
 	p.Cause = cause
 	return p
 }

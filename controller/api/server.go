@@ -123,8 +123,8 @@ func (s *Server) SetToken(token string) {
 	s.token.Store(&sum)
 }
 
-// Serve serves on the listener until ctx is done. Then it ends event streams and probes, lets short requests finish, and returns
-// nil once nothing runs any more. It may be called once; it closes the listener.
+// Serve serves on the listener until ctx is done. Then it ends event streams and probes, lets short requests finish,
+// and returns nil once nothing runs any more. It may be called once; it closes the listener.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	server := &http.Server{
 		Handler:           s,
@@ -190,7 +190,10 @@ func (s *Server) problemFor(ctx context.Context, r *http.Request, err error) *Pr
 		p = internal(err)
 	}
 	if p.Status >= 500 && p.Cause != nil {
-		s.Log.WithError(p.Cause).WithFields(logrus.Fields{"method": r.Method, "path": r.URL.Path}).Error("http: request failed")
+		s.Log.WithError(p.Cause).WithFields(logrus.Fields{
+			"method": r.Method,
+			"path":   r.URL.Path,
+		}).Error("http: request failed")
 	}
 	return p
 }

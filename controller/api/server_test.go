@@ -40,7 +40,10 @@ func TestMetricsPageAndIndex(t *testing.T) {
 	registry.MustRegister(prometheus.NewGauge(prometheus.GaugeOpts{Name: "eosin_test", Help: "A test"}))
 	url := serve(t, apitest.Lab(), func(o *api.Options) {
 		o.Metrics = promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
-		o.Page = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<!doctype html>page") })
+		o.Page = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			_,
+				_ = io.WriteString(w, "<!doctype html>page")
+		})
 	})
 	if a := ask(t, "GET", url+"/metrics", ""); !strings.Contains(a.body, "\neosin_test 0\n") {
 		t.Errorf("%s", a.body)
@@ -105,7 +108,10 @@ func TestBlackboxPage(t *testing.T) {
 		}
 	}
 	a := ask(t, "GET", url+"/probe?source=vm1&target=vm3&debug=true", "", "X-Prometheus-Scrape-Timeout-Seconds: 0.6")
-	for _, want := range []string{"Verdict unreachable: 1 sent, 0 received", "Lost: guest_silent: delivered", "it answers ARP", "probe_success 0"} {
+	for _, want := range []string{
+		"Verdict unreachable: 1 sent, 0 received", "Lost: guest_silent: delivered",
+		"it answers ARP", "probe_success 0",
+	} {
 		if !strings.Contains(a.body, want) {
 			t.Errorf("no %q in %s", want, a.body)
 		}
@@ -192,7 +198,8 @@ func TestDescription(t *testing.T) {
 	if want := 9*2 + 8; operations != want {
 		t.Errorf("%d operations are described, want %d", operations, want)
 	}
-	// The example of each GET that needs no name is what a real answer looks like: the server has the members that it shows.
+	// The example of each GET that needs no name is what a real answer looks like: the server has the members that it
+	// shows.
 	for path, item := range paths {
 		if strings.Contains(path, "{") || path == "/probe" || path == "/api/v1/openapi.json" {
 			continue
@@ -203,7 +210,8 @@ func TestDescription(t *testing.T) {
 			continue
 		}
 		var real any
-		if err := json.Unmarshal([]byte(ask(t, "GET", url+path, "", "Accept: application/json").body), &real); err != nil {
+		if err := json.Unmarshal([]byte(ask(t, "GET", url+path, "", "Accept: application/json").body),
+			&real); err != nil {
 			t.Fatalf("%s: %v", path, err)
 		}
 		for member := range first(media["example"]) {

@@ -82,7 +82,9 @@ func (b *Backend) Flows(_ context.Context, filter api.FlowFilter) ([]api.Flow, e
 }
 
 // Probe implements api.Backend: it waits as long as a real probe would, and answers according to Silent and Drops.
-func (b *Backend) Probe(ctx context.Context, request probespec.Request, report func(probespec.Update)) (probespec.Result, error) {
+func (b *Backend) Probe(ctx context.Context, request probespec.Request,
+	report func(probespec.Update),
+) (probespec.Result, error) {
 	if report == nil {
 		report = func(probespec.Update) {}
 	}
@@ -105,7 +107,10 @@ func (b *Backend) Probe(ctx context.Context, request probespec.Request, report f
 	if b.OnProbe != nil {
 		b.OnProbe(ctx)
 	}
-	report(probespec.Update{Event: probespec.UpdateStarted, Color: color, Size: request.Size, SourceEnd: source, DestinationEnd: destination})
+	report(probespec.Update{
+		Event: probespec.UpdateStarted, Color: color, Size: request.Size, SourceEnd: source,
+		DestinationEnd: destination,
+	})
 	result := probespec.NewResult(&request)
 	result.Color, result.SourceEnd, result.DestinationEnd = color, source, destination
 	loss, silent := b.Silent[destination.Name]
@@ -121,7 +126,10 @@ func (b *Backend) Probe(ctx context.Context, request probespec.Request, report f
 			result.Sent++
 			result.Loss = loss
 			if loss == nil {
-				result.Loss = &probespec.Loss{Stage: "no_reply", Reason: fmt.Sprintf("no reply within %v", request.Timeout)}
+				result.Loss = &probespec.Loss{
+					Stage:  "no_reply",
+					Reason: fmt.Sprintf("no reply within %v", request.Timeout),
+				}
 			}
 			report(probespec.Update{Event: probespec.UpdateLost, Seq: seq})
 			continue
