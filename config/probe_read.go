@@ -152,8 +152,8 @@ func (r *reader) pairs(c *Config, v value) []probespec.Pair {
 	return list
 }
 
-// target reads one end of a pair: the name of a host, an IP, a MAC, or SWITCH:PORT. A name that the file does not have is
-// only warned about, since hosts and switches that the file does not name have names too, once they are met.
+// target reads one end of a pair: the name of a host, an IP, a MAC, or SWITCH:PORT. A name that the file does not have
+// is only warned about, since hosts and switches that the file does not name have names too, once they are met.
 func (r *reader) target(c *Config, v value) (string, bool) {
 	s, ok := r.text(v)
 	if !ok {

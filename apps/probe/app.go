@@ -1,5 +1,5 @@
-// Package probe owns the trap tables: it sends colored probes in the name of hosts and takes their replies out of the stream
-// before the hosts see them. What is not verified as a reply of ours goes on as if the trap were not there.
+// Package probe owns the trap tables: it sends colored probes in the name of hosts and takes their replies out of the
+// stream before the hosts see them. What is not verified as a reply of ours goes on as if the trap were not there.
 package probe
 
 import (
@@ -19,7 +19,8 @@ type App struct {
 	ways  ways         // for which the traps were stated
 }
 
-// New returns the app for a switch. All apps of a controller share the key, since a reply may come in at another switch.
+// New returns the app for a switch. All apps of a controller share the key, since a reply may come in at another
+// switch.
 func New(sw *apps.Switch, key *Key) *App {
 	return &App{sw: sw, key: key, traps: map[Trap]int{}}
 }
@@ -38,8 +39,8 @@ func (a *App) Refresh(_ time.Time, out *apps.Output) {
 	out.Store.End(apps.OwnerProbe, apps.TableTrapped)
 }
 
-// AddTrap makes the switch trap what t names until it is removed as often as it was added. It takes effect when the switch has
-// done what is sent now: wait for a barrier before the first injection.
+// AddTrap makes the switch trap what t names until it is removed as often as it was added. It takes effect when the
+// switch has done what is sent now: wait for a barrier before the first injection.
 func (a *App) AddTrap(t Trap, out *apps.Output) {
 	t = t.canonical()
 	a.traps[t]++
@@ -64,8 +65,9 @@ func (a *App) RemoveTrap(t Trap, out *apps.Output) {
 // TrapCount returns how many different traps there are.
 func (a *App) TrapCount() int { return len(a.traps) }
 
-// Inject sends a request through the pipeline as if the port had sent it. The connection of all but the link layer's gets the
-// color, by which its reply will be known. A port that is missing or down gives no error: the caller has looked.
+// Inject sends a request through the pipeline as if the port had sent it. The connection of all but the link layer's
+// gets the color, by which its reply will be known. A port that is missing or down gives no error: the caller has
+// looked.
 func (a *App) Inject(out *apps.Output, port openflow.PortNo, f *Frame) {
 	actions := flow.Actions(make([]byte, 0, 80)).SetReg0(apps.Injected)
 	switch {
@@ -78,7 +80,8 @@ func (a *App) Inject(out *apps.Output, port openflow.PortNo, f *Frame) {
 	out.PacketOut(port, actions.Output(openflow.PortTable), f.Append(nil, a.key))
 }
 
-// Deliver sends a request straight out of a port, past the pipeline: it comes to the host there whatever the network does.
+// Deliver sends a request straight out of a port, past the pipeline: it comes to the host there whatever the network
+// does.
 func (a *App) Deliver(out *apps.Output, port openflow.PortNo, f *Frame) {
 	out.PacketOut(openflow.PortController, flow.Actions(nil).Output(port), f.Append(nil, a.key))
 }
@@ -91,8 +94,9 @@ type Trapped struct {
 
 // PacketRcvd passes on what a trap brought, to be matched with the probes that run.
 //
-//  1. A reply that is not verified is a host's own, or a forgery: it goes on behind the trap with its in port, as if it had
-//     never been taken out. (Into the first table it would come back here.) Frames to a colored MAC address have no receiver.
+//  1. A reply that is not verified is a host's own, or a forgery: it goes on behind the trap with its in port, as if it
+//     had never been taken out. (Into the first table it would come back here.) Frames to a colored MAC address have no
+//     receiver.
 //  2. Each frame becomes a fact, so that forgeries are counted where probes are.
 func (a *App) PacketRcvd(now time.Time, p *apps.Packet, out *apps.Output) {
 	r, reason := Verify(p.In.Data, a.key)

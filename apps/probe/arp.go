@@ -57,8 +57,8 @@ func readARP(f packet.Frame, r *Reply, _ *Key) Reason {
 // colorMask covers all of a colored MAC address but the sequence number.
 var colorMask = packet.MAC{0xff, 0xff, 0xff, 0xff, 0xff}
 
-// ColoredMAC returns the MAC address that a request of the link layer is sent from. It is locally administered: 02:e0:51, the
-// color, and the lower 8 bits of the sequence number. No host is ever learned at one.
+// ColoredMAC returns the MAC address that a request of the link layer is sent from. It is locally administered:
+// 02:e0:51, the color, and the lower 8 bits of the sequence number. No host is ever learned at one.
 func ColoredMAC(color uint16, seq uint32) packet.MAC {
 	m := apps.ProbeMAC
 	m[3], m[4], m[5] = byte(color>>8), byte(color), byte(seq)

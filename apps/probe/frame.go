@@ -7,8 +7,8 @@ import (
 	"github.com/eosin-sdn/eosin/openflow/packet"
 )
 
-// FallbackDSCP marks requests where the switch has no connection tracker. It is of the pool that RFC 2474 section 6 leaves to
-// experiments and local use (xxxx11), so that hardly any guest sets it.
+// FallbackDSCP marks requests where the switch has no connection tracker. It is of the pool that RFC 2474 section 6
+// leaves to experiments and local use (xxxx11), so that hardly any guest sets it.
 const FallbackDSCP = 0b101011
 
 // Link is how the source puts frames on its port.
@@ -41,8 +41,8 @@ type Frame struct {
 // Append appends the frame. It appends nothing when the addresses do not fit the type.
 func (f *Frame) Append(b []byte, key *Key) []byte { return f.Type.appendRequest(b, f, key) }
 
-// LinkLocal returns the IPv6 link-local address that a host with this MAC address gives itself unless told otherwise (RFC
-// 4291 appendix A).
+// LinkLocal returns the IPv6 link-local address that a host with this MAC address gives itself unless told otherwise
+// (RFC 4291 appendix A).
 func LinkLocal(m packet.MAC) netip.Addr {
 	return netip.AddrFrom16([16]byte{0xfe, 0x80, 8: m[0] ^ 2, m[1], m[2], 0xff, 0xfe, m[3], m[4], m[5]})
 }

@@ -45,8 +45,8 @@ var icmp6 = Kind{
 	},
 }
 
-// appendEcho appends an echo request as the source itself would send it, with the color as its Identifier. It appends nothing
-// when the addresses are not of one family.
+// appendEcho appends an echo request as the source itself would send it, with the color as its Identifier. It appends
+// nothing when the addresses are not of one family.
 func appendEcho(b []byte, f *Frame, key *Key) []byte {
 	start := len(b)
 	payload := f.appendPayload(make([]byte, 0, f.size()), key)

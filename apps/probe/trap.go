@@ -12,7 +12,8 @@ import (
 type Trap struct {
 	VLAN uint16
 	Type Type
-	// EthDst is the source's MAC address, to which the reply comes; of the link layer, any MAC address of the probe's color.
+	// EthDst is the source's MAC address, to which the reply comes; of the link layer, any MAC address of the probe's
+	// color.
 	EthDst packet.MAC
 	// Src and Dst are the reply's: Src is what was probed. Dst is not looked at in types of the link layer.
 	Src, Dst netip.Addr
@@ -69,7 +70,8 @@ type ways struct {
 //
 //  1. Replies between the exact addresses go through the connection tracker, which knows the color of the request that
 //     they answer. They go on in the next table, where the colored ones are swallowed.
-//  2. Without a connection tracker they are told by DSCP. That swallows too much: PacketRcvd puts back what is not ours.
+//  2. Without a connection tracker they are told by DSCP. That swallows too much: PacketRcvd puts back what is not
+//     ours.
 //  3. Replies of the link layer go to a colored MAC address: they are ours, since no one else has it.
 func (t Trap) rule(w ways) *flow.Rule {
 	m := t.Type.matchReply(flow.Match{}.VLAN(t.VLAN), &t)

@@ -10,18 +10,19 @@ import (
 	"github.com/eosin-sdn/eosin/openflow/packet"
 )
 
-// Kind is a kind of probe. All that differs from kind to kind is in its value: a new one is a file with its value, and an
-// entry in kinds.
+// Kind is a kind of probe. All that differs from kind to kind is in its value: a new one is a file with its value, and
+// an entry in kinds.
 type Kind struct {
 	Name     string // as config, API and command line write it
 	Protocol string // in words, for people
 	// HasPort: the type is written NAME:PORT.
 	HasPort bool
-	// IPv6: both ends have IPv6 addresses. Otherwise they have IPv4 addresses, and ARP finds out an unknown MAC address.
+	// IPv6: both ends have IPv6 addresses. Otherwise they have IPv4 addresses, and ARP finds out an unknown MAC
+	// address.
 	IPv6 bool
-	// LinkLayer: requests come from a colored MAC address instead of the source's, without a sender's IP address, and may be
-	// broadcast. Replies show nothing but that MAC address: they are known by it without conntrack, and carry no signature.
-	// All other kinds send in the source's name, and their replies carry a signed payload.
+	// LinkLayer: requests come from a colored MAC address instead of the source's, without a sender's IP address, and
+	// may be broadcast. Replies show nothing but that MAC address: they are known by it without conntrack, and carry no
+	// signature. All other kinds send in the source's name, and their replies carry a signed payload.
 	LinkLayer bool
 
 	etherType uint16

@@ -11,8 +11,8 @@ import (
 // Reason says why a frame is no answer to a probe.
 type Reason uint8
 
-// The reasons, in the order in which they are looked for. Those up to Altered are the frame's, the others come from comparing
-// it with what the probe expects.
+// The reasons, in the order in which they are looked for. Those up to Altered are the frame's, the others come from
+// comparing it with what the probe expects.
 const (
 	Genuine    Reason = iota
 	Malformed         // a length or a header is wrong
@@ -67,8 +67,8 @@ type Reply struct {
 	echoSeq uint16
 }
 
-// Verify reads a frame that a trap brought. Unless it returns Genuine, nothing in the reply can be relied on. A reply of the
-// link layer has no place for a hash: it is genuine when it goes to a colored MAC address.
+// Verify reads a frame that a trap brought. Unless it returns Genuine, nothing in the reply can be relied on. A reply
+// of the link layer has no place for a hash: it is genuine when it goes to a colored MAC address.
 func Verify(frame []byte, key *Key) (r Reply, reason Reason) {
 	f, ok := packet.Parse(frame)
 	if !ok {
@@ -96,10 +96,11 @@ type Expectation struct {
 	EthDst   packet.MAC // the source's; not looked at in types of the link layer
 	Src, Dst netip.Addr // of the reply: Src is what was probed. Dst is not looked at in types of the link layer
 	Port     openflow.PortNo
-	// AnyPort says that the destination is not at a port of the source's switch, as far as is known: Port is not looked at.
+	// AnyPort says that the destination is not at a port of the source's switch, as far as is known: Port is not looked
+	// at.
 	AnyPort bool
-	// NotPort is the source's own port: no switch sends a frame back where it came from, so what answers there is not the
-	// destination. 0 if it does not matter.
+	// NotPort is the source's own port: no switch sends a frame back where it came from, so what answers there is not
+	// the destination. 0 if it does not matter.
 	NotPort openflow.PortNo
 }
 

@@ -81,7 +81,8 @@ func checkRequest(req *probespec.Request) *Problem {
 	return invalid(errs...)
 }
 
-// zeroWritten tells whether a member that must be above zero is written as zero, which would otherwise read as left out.
+// zeroWritten tells whether a member that must be above zero is written as zero, which would otherwise read as left
+// out.
 func zeroWritten(name string, value []byte) bool {
 	switch name {
 	case "count", "color", "size", "interval", "timeout":

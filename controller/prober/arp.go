@@ -11,8 +11,8 @@ import (
 
 // arpQuery is an ARP request that is to find something out.
 type arpQuery struct {
-	// at is where the request enters the network or, with deliver, the host to which it is given at its own port, past the
-	// network.
+	// at is where the request enters the network or, with deliver, the host to which it is given at its own port, past
+	// the network.
 	at      *Endpoint
 	deliver bool
 	to      packet.MAC
@@ -45,8 +45,8 @@ func (q *arpQuery) want(color uint16) probe.Expectation {
 	return x
 }
 
-// queryARP sends the queries and waits for the answers. It ends when the time is over, when ctx or stop says so and, with early, when all are
-// there.
+// queryARP sends the queries and waits for the answers. It ends when the time is over, when ctx or stop says so and,
+// with early, when all are there.
 func (e *Engine) queryARP(ctx context.Context, wait time.Duration, stop <-chan struct{}, early bool, qs ...arpQuery) []arpResult {
 	answers := make([]arpResult, len(qs))
 	open, heard := 0, make(chan struct{}, 1)
@@ -143,8 +143,8 @@ type finding struct {
 	portAsked  bool
 }
 
-// diagnose asks the destination of a lost probe by ARP. It takes the whole time even if the answers are there, since a late
-// answer to the probe itself, which stop tells of, says more.
+// diagnose asks the destination of a lost probe by ARP. It takes the whole time even if the answers are there, since a
+// late answer to the probe itself, which stop tells of, says more.
 func (e *Engine) diagnose(ctx context.Context, c *lossCase, stop <-chan struct{}) finding {
 	var f finding
 	var qs []arpQuery

@@ -21,8 +21,7 @@ var blueMesh = probespec.Spec{Name: "blue-mesh", Mesh: "blue", Interval: 5 * tim
 
 // rounds waits until every pair has had n rounds.
 func rounds(n int) {
-	time.Sleep(time.Duration(n)*5*time.Second + 3*time.Second)
-	synctest.Wait()
+	advance(time.Duration(n)*5*time.Second + 3*time.Second)
 }
 
 func TestMeshIsProbed(t *testing.T) {
@@ -111,8 +110,7 @@ func TestMeshFollowsTheHosts(t *testing.T) {
 		if n := testutil.CollectAndCount(l.e.Collector(), "eosin_probe_rtt_seconds", "eosin_probe_success", "eosin_probe_sent_total"); n != 0 {
 			t.Errorf("%d series of removed pairs", n)
 		}
-		time.Sleep(time.Second)
-		synctest.Wait()
+		advance(time.Second)
 		if left := l.left(); left != "" {
 			t.Errorf("left behind: %s", left)
 		}
@@ -188,8 +186,7 @@ func TestLossesAreExplained(t *testing.T) {
 		step := func(what string, change func(), ok bool, verdict probespec.Verdict, stage probespec.Stage) {
 			t.Helper()
 			l.change(change)
-			time.Sleep(30 * time.Second) // longer than a finding lasts
-			synctest.Wait()
+			advance(30 * time.Second) // longer than a finding lasts
 			m := l.entry("p", "vm1", "vm2")
 			if m.OK != ok || m.Verdict != verdict || (m.Loss == nil) != (stage == "") || m.Loss != nil && m.Loss.Stage != stage {
 				t.Errorf("%s: %+v %+v", what, m, m.Loss)
@@ -232,8 +229,7 @@ func TestInFlightIsNoLoss(t *testing.T) {
 		vm2.delay = 900 * time.Millisecond
 		l.configure([]probespec.Spec{{Name: "p", Pairs: pairsOf("vm1", "vm2"), Interval: time.Second, Timeout: time.Second}})
 		for range 200 {
-			time.Sleep(37 * time.Millisecond)
-			synctest.Wait()
+			advance(37 * time.Millisecond)
 			if p := l.pair("p", "vm1", "vm2"); p.sent != p.received || p.lossRatio() != 0 {
 				t.Fatalf("sent %d, received %d", p.sent, p.received)
 			}
@@ -324,11 +320,9 @@ func TestLoadIsSpread(t *testing.T) {
 			l.add(fmt.Sprintf("vm%d", i), 1, i+1, 10)
 		}
 		l.configure([]probespec.Spec{blueMesh})
-		time.Sleep(5 * time.Second)
-		synctest.Wait()
+		advance(5 * time.Second)
 		start := time.Now()
-		time.Sleep(5 * time.Second)
-		synctest.Wait()
+		advance(5 * time.Second)
 		var slots [10]int
 		for _, x := range l.frames(func(x *sentFrame) bool { return !x.at.Before(start) }) {
 			slots[min(int(x.at.Sub(start)/(500*time.Millisecond)), 9)]++
@@ -348,8 +342,7 @@ func TestContinuousProbesKeepTheRate(t *testing.T) {
 			l.add(fmt.Sprintf("vm%d", i), 1, i+1, 10)
 		}
 		l.configure([]probespec.Spec{{Name: "p", Mesh: "blue", Interval: time.Second, Timeout: time.Second}})
-		time.Sleep(20 * time.Second)
-		synctest.Wait()
+		advance(20 * time.Second)
 		if n := len(l.frames(nil)); n < 900 || n > 1010 {
 			t.Errorf("%d sent in 20 s at 50 a second", n)
 		}
@@ -358,8 +351,7 @@ func TestContinuousProbesKeepTheRate(t *testing.T) {
 		}
 		l.e.SetRate(0)
 		before := len(l.frames(nil))
-		time.Sleep(5 * time.Second)
-		synctest.Wait()
+		advance(5 * time.Second)
 		if n := len(l.frames(nil)) - before; n < 1800 {
 			t.Errorf("%d sent in 5 s without a limit", n)
 		}

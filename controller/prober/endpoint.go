@@ -49,18 +49,18 @@ func (e *Endpoint) away() string {
 	return fmt.Sprintf("switch %s is not connected", e.SwitchName)
 }
 
-// Fabric is what the engine asks of the controller. Its methods are called by several goroutines at once, and never from
-// within Engine.Received.
+// Fabric is what the engine asks of the controller. Its methods are called by several goroutines at once, and never
+// from within Engine.Received.
 type Fabric interface {
-	// Resolve finds a host by its name, IP or MAC address, or what is at SWITCH:PORT. The error is a *probespec.UnknownError
-	// or a *probespec.AmbiguousError.
+	// Resolve finds a host by its name, IP or MAC address, or what is at SWITCH:PORT. The error is a
+	// *probespec.UnknownError or a *probespec.AmbiguousError.
 	Resolve(ref string) (Endpoint, error)
 	// ResolveIn finds the host of a network that uses the address.
 	ResolveIn(network string, addr netip.Addr) (Endpoint, bool)
 	// Network returns every known host of a network.
 	Network(name string) []Endpoint
-	// Exec runs fn as one step of the switch's machine, under its lock, and writes what came of it. It fails without having
-	// called fn when the switch is not connected.
+	// Exec runs fn as one step of the switch's machine, under its lock, and writes what came of it. It fails without
+	// having called fn when the switch is not connected.
 	Exec(sw openflow.DatapathID, fn func(now time.Time, app *probe.App, out *apps.Output)) error
 	// Barrier returns when the switch has done all that was sent before.
 	Barrier(ctx context.Context, sw openflow.DatapathID) error

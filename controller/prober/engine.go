@@ -1,9 +1,9 @@
-// Package prober runs probes: single ones that somebody waits for, and the continuous ones of the config. It decides what to
-// send when, matches replies with requests, and finds out why requests were lost.
+// Package prober runs probes: single ones that somebody waits for, and the continuous ones of the config. It decides
+// what to send when, matches replies with requests, and finds out why requests were lost.
 //
-// One goroutine keeps time for all continuous probes, with one heap of what is due. Each switch has a sender, whose goroutine
-// sends: a switch that does not take its messages delays no other. A few workers look into losses. A single probe is run by
-// its caller's goroutine.
+// One goroutine keeps time for all continuous probes, with one heap of what is due. Each switch has a sender, whose
+// goroutine sends: a switch that does not take its messages delays no other. A few workers look into losses. A single
+// probe is run by its caller's goroutine.
 package prober
 
 import (
@@ -28,8 +28,8 @@ import (
 const DefaultRate = 1000
 
 const (
-	// workers is how many losses are looked into at a time, and diagnosisQueue how many more may wait: what is above stays
-	// unexplained, since when so much is lost at once the reason is no single guest.
+	// workers is how many losses are looked into at a time, and diagnosisQueue how many more may wait: what is above
+	// stays unexplained, since when so much is lost at once the reason is no single guest.
 	workers        = 16
 	diagnosisQueue = 128
 	// refreshInterval is how often the known hosts are looked at even if nobody says that they have changed.
@@ -38,9 +38,9 @@ const (
 	linger = 2 * time.Second
 	// confirmTime bounds the wait for a switch to confirm a trap.
 	confirmTime = 5 * time.Second
-	// settleTime is what the caches of a switch's datapath are given to follow a new trap. Open vSwitch answers a barrier when
-	// its tables have changed; until its revalidators have been through the cached flows, replies still take the old way: to
-	// the host. Seen were up to 9 ms.
+	// settleTime is what the caches of a switch's datapath are given to follow a new trap. Open vSwitch answers a
+	// barrier when its tables have changed; until its revalidators have been through the cached flows, replies still
+	// take the old way: to the host. Seen were up to 9 ms.
 	settleTime = 50 * time.Millisecond
 )
 
@@ -99,8 +99,8 @@ func (e *Engine) SetRate(perSecond int) {
 	clear(e.limiters)
 }
 
-// HostsChanged says that hosts have come, gone, moved or changed, or ports or switches their state. It is cheap and may be
-// called with any lock held.
+// HostsChanged says that hosts have come, gone, moved or changed, or ports or switches their state. It is cheap and may
+// be called with any lock held.
 func (e *Engine) HostsChanged() {
 	if !e.changed.Swap(true) {
 		e.wakeUp()
@@ -221,8 +221,8 @@ type installedTrap struct {
 	trap probe.Trap
 }
 
-// installTraps sets traps and waits until the switch has them and its caches have followed. What it returns must be removed, even
-// with an error.
+// installTraps sets traps and waits until the switch has them and its caches have followed. What it returns must be
+// removed, even with an error.
 func (e *Engine) installTraps(ctx context.Context, sw openflow.DatapathID, traps ...probe.Trap) (set []installedTrap, err error) {
 	cached := false
 	err = e.fabric.Exec(sw, func(_ time.Time, app *probe.App, out *apps.Output) {
@@ -272,8 +272,8 @@ type request struct {
 	sent func(seq uint32, at time.Time)
 }
 
-// send sends requests of one switch. need, if not nil, is the app that must still be there; otherwise nothing is sent and ok
-// is false.
+// send sends requests of one switch. need, if not nil, is the app that must still be there; otherwise nothing is sent
+// and ok is false.
 func (e *Engine) send(sw openflow.DatapathID, need *probe.App, requests []request) (ok bool, err error) {
 	err = e.fabric.Exec(sw, func(_ time.Time, app *probe.App, out *apps.Output) {
 		if ok = need == nil || need == app; !ok {

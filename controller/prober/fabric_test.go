@@ -28,6 +28,12 @@ func ms(n int) probespec.Duration {
 	return probespec.Duration(n) * probespec.Duration(time.Millisecond)
 }
 
+// advance lets virtual time pass and everything happen that is due by then.
+func advance(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
 // lab is a network of switches and guests that the tests probe. Its switches run the real probe app; its guests answer.
 type lab struct {
 	t        *testing.T

@@ -28,8 +28,8 @@ type colorShare struct {
 	pairs int
 }
 
-// Configure sets the continuous probes, which the config has checked and whose names differ. What stays the same keeps its
-// state, colors and phase; what is new begins, what is not in specs ends.
+// Configure sets the continuous probes, which the config has checked and whose names differ. What stays the same keeps
+// its state, colors and phase; what is new begins, what is not in specs ends.
 func (e *Engine) Configure(specs []probespec.Spec) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

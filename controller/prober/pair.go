@@ -64,7 +64,8 @@ const (
 	remembered = 64
 	// findingLasts is for how long one inquiry explains the losses that follow it.
 	findingLasts = 10 * time.Second
-	// maxJitter bounds by how much a round begins later than planned, so that rounds of equal phase do not stay together.
+	// maxJitter bounds by how much a round begins later than planned, so that rounds of equal phase do not stay
+	// together.
 	maxJitter = 50 * time.Millisecond
 	// pairKeeps is how many requests of a pair are remembered, for late and double answers.
 	pairKeeps = 4
@@ -134,8 +135,8 @@ func (p *pair) enqueue() {
 	p.e.sender(r.src.Switch).add(p)
 }
 
-// checkPreconditions says why silence would prove nothing where silence is what is expected: a destination that is not there is silent
-// to everybody.
+// checkPreconditions says why silence would prove nothing where silence is what is expected: a destination that is not
+// there is silent to everybody.
 func (p *pair) checkPreconditions() *probespec.CannotRunError {
 	ep := p.dst.ep
 	if !p.unreachable() || ep == nil {
@@ -299,8 +300,8 @@ func (p *pair) lossCase() *lossCase {
 	}
 }
 
-// diagnose looks for the stage at which requests were lost. Until it is found they are counted nowhere as lost; the verdict
-// does not wait.
+// diagnose looks for the stage at which requests were lost. Until it is found they are counted nowhere as lost; the
+// verdict does not wait.
 func (p *pair) diagnose(lost int) {
 	p.open += lost
 	if p.open > lost {
@@ -347,8 +348,8 @@ func (p *pair) finish(now time.Time, loss *probespec.Loss) {
 	p.plan(now)
 }
 
-// notifyTransition reports what has changed: a pair that is no longer as expected, and its recovery. Broken isolation is also counted, each
-// round of it.
+// notifyTransition reports what has changed: a pair that is no longer as expected, and its recovery. Broken isolation
+// is also counted, each round of it.
 func (p *pair) notifyTransition() {
 	if !p.unreachable() {
 		p.notifyReachability()

@@ -20,7 +20,8 @@ func newLimiter(perSecond int) *rate.Limiter {
 	return rate.NewLimiter(rate.Limit(perSecond), max(1, int(float64(perSecond)*burstTime.Seconds())))
 }
 
-// reserve takes up to n tokens of a switch; if none is there, it says how long to wait for one. The engine's lock is held.
+// reserve takes up to n tokens of a switch; if none is there, it says how long to wait for one. The engine's lock is
+// held.
 func (e *Engine) reserve(sw openflow.DatapathID, n int) (granted int, wait time.Duration) {
 	l := e.limiters[sw]
 	if l == nil {

@@ -20,7 +20,7 @@ func TestReserve(t *testing.T) {
 		if n, _ := e.reserve(2, 16); n != 5 {
 			t.Errorf("another switch: %d, want 5", n)
 		}
-		time.Sleep(wait)
+		advance(wait)
 		if n, _ := e.reserve(1, 16); n != 1 {
 			t.Errorf("%d after the wait, want 1", n)
 		}

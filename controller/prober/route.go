@@ -35,9 +35,9 @@ func resolveSource(f Fabric, ref string) (source, error) {
 	return source{&ep, addr.Unmap()}, nil
 }
 
-// resolveTarget finds the destination that ref names, as seen from src. An address belongs to the host of the source's network
-// that uses it, else to the one host anywhere that does, else to nobody: then it is sought in the source's network, or behind
-// that network's gateway if it is outside of its subnet.
+// resolveTarget finds the destination that ref names, as seen from src. An address belongs to the host of the source's
+// network that uses it, else to the one host anywhere that does, else to nobody: then it is sought in the source's
+// network, or behind that network's gateway if it is outside of its subnet.
 func resolveTarget(f Fabric, src *Endpoint, ref string) (target, error) {
 	t := target{ref: ref}
 	addr, err := netip.ParseAddr(ref)

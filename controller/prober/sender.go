@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	// batchSize is how many requests leave in one step of a switch at most: each one's time runs from when it is made, and they
-	// are written together.
+	// batchSize is how many requests leave in one step of a switch at most: each one's time runs from when it is made,
+	// and they are written together.
 	batchSize = 16
 	// trapBatch is how many traps are set in one step.
 	trapBatch = 256
@@ -194,7 +194,8 @@ func (l *sender) trapPair(p *pair, app *probe.App, out *apps.Output) bool {
 	return true
 }
 
-// sendBatch sends the requests of the first pairs, as many as may leave now, and returns of how many pairs it took care.
+// sendBatch sends the requests of the first pairs, as many as may leave now, and returns of how many pairs it took
+// care.
 func (l *sender) sendBatch(ctx context.Context, pairs []*pair) (n int, err error) {
 	l.e.mu.Lock()
 	granted, wait := l.e.reserve(l.sw, min(len(pairs), batchSize))

@@ -33,11 +33,12 @@ type single struct {
 // arpTries is how often the MAC address of a destination is asked for.
 const arpTries = 3
 
-// Probe runs one probe to its end. report, if not nil, is told what happens, by the caller's goroutine; it must not block.
+// Probe runs one probe to its end. report, if not nil, is told what happens, by the caller's goroutine; it must not
+// block.
 //
 // The request has its defaults and is valid by its own Check. Errors come before anything is sent: the error types of
-// probespec, and *probe.ColorError. Lost probes are no error. When ctx ends early the result holds what was until then, and the error is
-// ctx's. Run must be running, since it cleans up after it.
+// probespec, and *probe.ColorError. Lost probes are no error. When ctx ends early the result holds what was until then,
+// and the error is ctx's. Run must be running, since it cleans up after it.
 func (e *Engine) Probe(ctx context.Context, req probespec.Request, report func(probespec.Update)) (probespec.Result, error) {
 	p := &single{e: e, req: req, timeout: time.Duration(req.Timeout), report: report, wake: make(chan struct{}, 1), late: make(chan struct{}, 1)}
 	p.res = probespec.NewResult(&req)
@@ -279,8 +280,8 @@ func (p *single) emit(u probespec.Update) {
 	}
 }
 
-// expire gives up what has had its time and returns how long it is until the next one has; more is false when none is left
-// that is undecided.
+// expire gives up what has had its time and returns how long it is until the next one has; more is false when none is
+// left that is undecided.
 func (p *single) expire(now time.Time) (wait time.Duration, more bool) {
 	var lost []uint32
 	p.e.mu.Lock()

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/eosin-sdn/eosin/apps/probe"
@@ -51,8 +50,7 @@ func TestReachable(t *testing.T) {
 					if l.traps(1) != 1 {
 						t.Errorf("%d traps right after, want 1 that lingers", l.traps(1))
 					}
-					time.Sleep(2 * linger)
-					synctest.Wait()
+					advance(2 * linger)
 					if l.traps(1) != 0 {
 						t.Errorf("%d traps stayed", l.traps(1))
 					}
@@ -105,8 +103,7 @@ func TestSilentGuests(t *testing.T) {
 				if late := c.stage == probespec.AnsweredLate; late != (res.Late == 1) {
 					t.Errorf("%d late", res.Late)
 				}
-				time.Sleep(2 * linger)
-				synctest.Wait()
+				advance(2 * linger)
 				if l.traps(1)+l.traps(2) != 0 {
 					t.Error("traps stayed")
 				}
@@ -236,19 +233,19 @@ func TestColorOnRequest(t *testing.T) {
 		wg.Go(func() { // ends with its probe
 			l.probe(probespec.Request{Source: "vm1", Destination: "vm2", Count: 3, Color: 111})
 		})
-		time.Sleep(time.Second)
+		advance(time.Second)
 		_, err := l.e.Probe(l.t.Context(), probespec.Request{Source: "vm2", Destination: "vm1", Color: 111}.WithDefaults(), nil)
 		if err == nil || err.Error() != "color 111 is in use by the probe vm1 -> vm2" {
 			t.Errorf("in use: %v", err)
 		}
 		wg.Wait()
-		time.Sleep(10 * time.Second)
+		advance(10 * time.Second)
 		_, err = l.e.Probe(l.t.Context(), probespec.Request{Source: "vm2", Destination: "vm1", Color: 111}.WithDefaults(), nil)
 		var busy *probe.ColorError
 		if !errors.As(err, &busy) || busy.Wait < 15*time.Second {
 			t.Errorf("resting: %v", err)
 		}
-		time.Sleep(20 * time.Second)
+		advance(20 * time.Second)
 		if res, _ := l.probe(probespec.Request{Source: "vm2", Destination: "vm1", Color: 111, Count: 1}); res.Color != 111 || res.Received != 1 {
 			t.Errorf("rested: %+v", res)
 		}
@@ -345,10 +342,9 @@ func TestSwitchGoesAwayOnSending(t *testing.T) {
 		if l.traps(1) != 1 {
 			t.Errorf("%d traps", l.traps(1))
 		}
-		time.Sleep(time.Minute)
+		advance(time.Minute)
 		away(false)
-		time.Sleep(2 * time.Second)
-		synctest.Wait()
+		advance(2 * time.Second)
 		if l.traps(1) != 0 {
 			t.Error("the trap stayed when the switch was back")
 		}
@@ -439,8 +435,7 @@ func TestManyAtOnceDoNotMixUp(t *testing.T) {
 				t.Errorf("%d answers were rejected: %v", count, r)
 			}
 		}
-		time.Sleep(time.Minute)
-		synctest.Wait()
+		advance(time.Minute)
 		if left := l.left(); left != "" {
 			t.Errorf("left behind: %s", left)
 		}
@@ -501,8 +496,7 @@ func TestCancellation(t *testing.T) {
 		if d := time.Since(began); d != 2500*time.Millisecond {
 			t.Errorf("ended after %v", d)
 		}
-		time.Sleep(2 * linger)
-		synctest.Wait()
+		advance(2 * linger)
 		if left := l.left(); left != "" {
 			t.Errorf("left behind: %s", left)
 		}
@@ -520,8 +514,7 @@ func TestReplacedSwitchKeepsItsTraps(t *testing.T) {
 		s.mu.Lock()
 		s.app.AddTrap(trap, &s.out)
 		s.mu.Unlock()
-		time.Sleep(2 * linger)
-		synctest.Wait()
+		advance(2 * linger)
 		if l.traps(1) != 1 {
 			t.Error("a trap that somebody else added was removed")
 		}

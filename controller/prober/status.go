@@ -33,7 +33,8 @@ func (e *Engine) Probes() []probespec.Status {
 	return list
 }
 
-// Mesh returns every pair of the continuous probes: by probe in the order of the config, then by source and destination.
+// Mesh returns every pair of the continuous probes: by probe in the order of the config, then by source and
+// destination.
 func (e *Engine) Mesh() []probespec.MeshEntry {
 	list := []probespec.MeshEntry{}
 	for _, entries := range e.entries() {

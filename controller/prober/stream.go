@@ -120,8 +120,8 @@ func (e *Engine) unregister(s *stream) {
 	}
 }
 
-// Received takes what a trap of the switch brought, with the port it came in by and the time at which it was read. It is quick
-// and does not call the fabric: sessions call it with a switch's lock held.
+// Received takes what a trap of the switch brought, with the port it came in by and the time at which it was read. It
+// is quick and does not call the fabric: sessions call it with a switch's lock held.
 func (e *Engine) Received(sw openflow.DatapathID, port openflow.PortNo, at time.Time, vlan uint16, r *probe.Trapped) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Duration is a time span that reads from JSON as a string with a unit ("200ms") or as a number of seconds (0.2), and is
-// written as a string.
+// Duration is a time span that reads from JSON as a string with a unit ("200ms") or as a number of seconds (0.2), and
+// is written as a string.
 type Duration time.Duration
 
 // errDuration says what a duration looks like.
