@@ -20,7 +20,8 @@ func (r *reader) probes(c *Config, v value) {
 			continue
 		}
 		if first, used := seen[p.Name]; used {
-			r.errorf(at, "%s is already the name of the probe on line %d; use another, since metrics carry it", quote(p.Name), first.line)
+			r.errorf(at, "%s is already the name of the probe on line %d; use another, since metrics carry it",
+				quote(p.Name), first.line)
 			continue
 		}
 		seen[p.Name] = at
@@ -91,7 +92,8 @@ func (r *reader) probeTargets(c *Config, p *probespec.Spec, v value, o map[strin
 	}
 	switch {
 	case len(ways) == 0:
-		r.missing(v, mark, "says nobody to probe; use mesh: NETWORK, or from: NETWORK with to: NETWORK, or pairs: [[SOURCE, DESTINATION]]")
+		r.missing(v, mark,
+			"says nobody to probe; use mesh: NETWORK, or from: NETWORK with to: NETWORK, or pairs: [[SOURCE, DESTINATION]]")
 	case len(ways) > 1:
 		r.errorf(v, "has %s together; keep one and write a probe of its own for the other", strings.Join(ways, " and "))
 	case hasFrom && !hasTo:

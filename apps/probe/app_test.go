@@ -78,7 +78,8 @@ func TestRefreshFollowsTheLossOfConntrack(t *testing.T) {
 		t.Error("the trap stayed")
 	}
 	out.Store.Each(func(m *openflow.FlowMod) {
-		if text := oftext.Match(m.Match) + oftext.Instructions(m.Instructions); strings.Contains(text, "ct_") || strings.Contains(text, "ct(") {
+		if text := oftext.Match(m.Match) + oftext.Instructions(m.Instructions); strings.Contains(text, "ct_") ||
+			strings.Contains(text, "ct(") {
 			t.Errorf("a switch without a connection tracker would refuse %s", text)
 		}
 	})
@@ -126,7 +127,8 @@ func TestInject(t *testing.T) {
 		a.Inject(out, 5, f)
 		f.DSCP = c.dscp
 		got := packetOuts(t, out.Wire)
-		if len(got) != 1 || got[0].in != 5 || !bytes.Equal(got[0].actions, c.want) || !bytes.Equal(got[0].frame, f.Append(nil, &testKey)) {
+		if len(got) != 1 || got[0].in != 5 || !bytes.Equal(got[0].actions, c.want) ||
+			!bytes.Equal(got[0].frame, f.Append(nil, &testKey)) {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
@@ -164,10 +166,12 @@ func TestPacketRcvd(t *testing.T) {
 				t.Errorf("%s: %v", name, outs[0])
 			}
 		}
-		if len(out.Facts) != 1 || out.Facts[0].Kind != apps.ProbeReply || out.Facts[0].Port != 3 || out.Facts[0].VLAN != 10 ||
+		if len(out.Facts) != 1 || out.Facts[0].Kind != apps.ProbeReply || out.Facts[0].Port != 3 ||
+			out.Facts[0].VLAN != 10 ||
 			!out.Facts[0].At.Equal(now) {
 			t.Errorf("%s: facts %+v", name, out.Facts)
-		} else if got := out.Facts[0].Reply.(*Trapped); got.Reason != c.reason || got.Reason == Genuine && (got.ID != 7 || got.Src != ipB) {
+		} else if got := out.Facts[0].Reply.(*Trapped); got.Reason != c.reason || got.Reason == Genuine &&
+			(got.ID != 7 || got.Src != ipB) {
 			t.Errorf("%s: read as %+v", name, got)
 		}
 	}

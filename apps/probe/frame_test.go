@@ -25,7 +25,8 @@ func echo(src, dst netip.Addr) *Frame {
 		typ = ICMP6
 	}
 	return &Frame{
-		Type: typ, Link: Link{Src: macA, Dst: macB}, Src: src, Dst: dst, Color: 0x8001, ID: 7, Seq: 0x10005, Start: start,
+		Type: typ, Link: Link{Src: macA, Dst: macB}, Src: src, Dst: dst, Color: 0x8001, ID: 7, Seq: 0x10005,
+		Start: start,
 	}
 }
 
@@ -114,7 +115,8 @@ func TestVerifyGenuine(t *testing.T) {
 			t.Fatalf("%v: %v", c.typ, reason)
 		}
 		want := Reply{
-			Type: c.typ, EthSrc: macB, EthDst: macA, Tagged: true, VLAN: 10, Src: c.dst, Dst: c.src, Color: 0x8001, ID: 7,
+			Type: c.typ, EthSrc: macB, EthDst: macA, Tagged: true, VLAN: 10, Src: c.dst, Dst: c.src, Color: 0x8001,
+			ID:  7,
 			Seq: 0x10005, Start: r.Start, Size: 56, echoSeq: 5,
 		}
 		if r != want || !r.Start.Equal(start) {
@@ -171,8 +173,10 @@ func TestVerifyReasons(t *testing.T) {
 }
 
 func TestARP(t *testing.T) {
-	request := (&Frame{Type: ARP, Link: Link{Dst: packet.Broadcast}, Dst: ipB, Color: 0x9abc, Seq: 0x1ff}).Append(nil, &testKey)
-	want := "ffffffffffff" + "02e0519abcff" + "0806" + "0001080006040001" + "02e0519abcff" + "00000000" + "000000000000" + "0a000302"
+	request := (&Frame{Type: ARP, Link: Link{Dst: packet.Broadcast}, Dst: ipB, Color: 0x9abc, Seq: 0x1ff}).Append(nil,
+		&testKey)
+	want := "ffffffffffff" + "02e0519abcff" + "0806" + "0001080006040001" + "02e0519abcff" + "00000000" +
+		"000000000000" + "0a000302"
 	if got := hex.EncodeToString(request[:42]); got != want || len(request) != 60 {
 		t.Errorf("request of %d bytes\n got %s\nwant %s", len(request), got, want)
 	}

@@ -30,7 +30,8 @@ var icmp6 = Kind{
 	Name: "icmp6", Protocol: "ICMPv6", IPv6: true, etherType: packet.EtherTypeIPv6,
 	appendRequest: appendEcho,
 	matchReply: func(m flow.Match, t *Trap) flow.Match {
-		return t.addresses(m).EthType(packet.EtherTypeIPv6).IPProto(packet.ProtoICMPv6).ICMPv6Type(packet.ICMPv6EchoReply)
+		m = t.addresses(m).EthType(packet.EtherTypeIPv6).IPProto(packet.ProtoICMPv6)
+		return m.ICMPv6Type(packet.ICMPv6EchoReply)
 	},
 	readReply: func(f packet.Frame, r *Reply, key *Key) Reason {
 		ip, ok := packet.ParseIPv6(f.Payload())

@@ -98,7 +98,8 @@ func (t Trap) rule(w ways) *flow.Rule {
 
 // swallow takes a frame to the controller. It goes on to where sources are learned, and is dropped behind that.
 func (w ways) swallow() flow.Instructions {
-	return flow.Instructions(nil).Apply(flow.Actions(nil).Controller(w.meter).SetReg0(apps.Swallowed)).Goto(apps.TableSnoop)
+	copied := flow.Actions(nil).Controller(w.meter).SetReg0(apps.Swallowed)
+	return flow.Instructions(nil).Apply(copied).Goto(apps.TableSnoop)
 }
 
 // fixedRules are there whatever is probed. A switch without a connection tracker refuses to match its fields, too.
@@ -106,18 +107,21 @@ func fixedRules(w ways) []*flow.Rule {
 	miss := flow.Instructions(nil).Goto(apps.TableSnoop)
 	rules := []*flow.Rule{
 		{
-			Table: apps.TableTrapped, Priority: prioMiss, Cookie: flow.Cookie(apps.OwnerProbe, tagFixed), Instructions: miss,
+			Table: apps.TableTrapped, Priority: prioMiss, Cookie: flow.Cookie(apps.OwnerProbe, tagFixed),
+			Instructions: miss,
 		},
 		{
-			Table: apps.TableTrap, Priority: prioMiss, Cookie: flow.Cookie(apps.OwnerProbe, tagFixed), Instructions: miss,
+			Table: apps.TableTrap, Priority: prioMiss, Cookie: flow.Cookie(apps.OwnerProbe, tagFixed),
+			Instructions: miss,
 		},
 	}
 	if w.noConntrack {
 		return rules
 	}
+	const reply = flow.CTTracked | flow.CTReply
 	return append(rules, &flow.Rule{
 		Table: apps.TableTrapped, Priority: prioTrapped, Cookie: flow.Cookie(apps.OwnerProbe, tagTracked),
-		Match:        flow.Match{}.CTState(flow.CTTracked|flow.CTReply, flow.CTTracked|flow.CTReply).CTMark(markPrefix, markMask),
+		Match:        flow.Match{}.CTState(reply, reply).CTMark(markPrefix, markMask),
 		Instructions: w.swallow(),
 	})
 }

@@ -36,7 +36,8 @@ func TestTypeWithPort(t *testing.T) {
 		t.Errorf("%v, %v", got, err)
 	}
 	for _, text := range []string{"tcp", "tcp:", "tcp:0", "tcp:65536", "tcp:x", "tcp:1:2"} {
-		if got, err := parseType(with, text); err == nil || !strings.Contains(err.Error(), "write tcp:PORT with a port from 1 to 65535") {
+		if got, err := parseType(with, text); err == nil ||
+			!strings.Contains(err.Error(), "write tcp:PORT with a port from 1 to 65535") {
 			t.Errorf("%q: %v, %v", text, got, err)
 		}
 	}
@@ -59,7 +60,8 @@ func TestTypeText(t *testing.T) {
 func TestKindsAreWhole(t *testing.T) {
 	for _, k := range kinds {
 		runs := k.appendRequest != nil
-		if k.Name == "" || k.Protocol == "" || runs != (k.matchReply != nil) || runs != (k.readReply != nil) || runs != (k.etherType != 0) {
+		if k.Name == "" || k.Protocol == "" || runs != (k.matchReply != nil) || runs != (k.readReply != nil) ||
+			runs != (k.etherType != 0) {
 			t.Errorf("%+v", k)
 		}
 		if !runs {

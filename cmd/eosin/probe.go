@@ -45,7 +45,7 @@ could not be run.`,
 			}
 			return nil
 		},
-		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 			if len(args) > 1 {
 				return nil, cobra.ShellCompDirectiveNoFileComp
 			}
@@ -55,17 +55,22 @@ could not be run.`,
 	form := addOutput(cmd)
 	flags := cmd.Flags()
 	flags.TextVarP(&request.Type, "type", "t", request.Type, "`type` of probe: "+probe.TypeNames())
-	flags.IntVarP(&request.Count, "count", "c", request.Count, fmt.Sprintf("number of probes, at most %d", probespec.MaxCount))
+	flags.IntVarP(&request.Count, "count", "c", request.Count,
+		fmt.Sprintf("number of probes, at most %d", probespec.MaxCount))
 	flags.VarP(&interval, "interval", "i", fmt.Sprintf("time between two probes, at least %v", probespec.MinInterval))
-	flags.VarP(&timeout, "timeout", "W", fmt.Sprintf("how long to wait for each reply, at most %v", probespec.MaxTimeout))
-	flags.IntVar(&request.Color, "color", 0, fmt.Sprintf("ICMP identifier to use, 1 to %d (default a free one)", probespec.MaxColor))
-	flags.IntVarP(&request.Size, "size", "s", request.Size, fmt.Sprintf("payload in bytes, at most %d", probespec.MaxSize))
+	flags.VarP(&timeout, "timeout", "W",
+		fmt.Sprintf("how long to wait for each reply, at most %v", probespec.MaxTimeout))
+	flags.IntVar(&request.Color, "color", 0,
+		fmt.Sprintf("ICMP identifier to use, 1 to %d (default a free one)", probespec.MaxColor))
+	flags.IntVarP(&request.Size, "size", "s", request.Size,
+		fmt.Sprintf("payload in bytes, at most %d", probespec.MaxSize))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		request.Source, request.Destination = args[0], args[1]
 		request.Interval, request.Timeout = probespec.Duration(interval), probespec.Duration(timeout)
 		// The rest is the API's to check; but a zero would not be sent, and stand for the default there.
 		for name, zero := range map[string]bool{
-			"count": request.Count == 0, "interval": interval == 0, "timeout": timeout == 0, "color": request.Color == 0, "size": request.Size == 0,
+			"count": request.Count == 0, "interval": interval == 0, "timeout": timeout == 0,
+			"color": request.Color == 0, "size": request.Size == 0,
 		} {
 			if flags.Changed(name) && zero {
 				return usageErrorf("--%s must be above 0; leave it out for the default", name)
@@ -85,7 +90,8 @@ func (a *app) probe(ctx context.Context, request probespec.Request, form output)
 	limited, cancel := context.WithTimeout(ctx, request.Longest()+probeSlack)
 	defer cancel()
 	began := a.now()
-	response, err := c.open(limited, http.MethodPost, "/api/v1/probes", "application/x-ndjson, application/json;q=0.5", request, nil)
+	response, err := c.open(limited, http.MethodPost, "/api/v1/probes", "application/x-ndjson, application/json;q=0.5",
+		request, nil)
 	if err != nil {
 		return err
 	}
@@ -201,7 +207,8 @@ func (v *probeView) update(u api.ProbeUpdate) {
 // started takes the head of a probe.
 func (v *probeView) started(color int, source, destination *probespec.End) {
 	v.result.Color, v.result.SourceEnd, v.result.DestinationEnd = color, source, destination
-	v.line("PROBE %s to %s: %s, color %d", endText(v.request.Source, source), endText(v.request.Destination, destination), v.request.Type, color)
+	v.line("PROBE %s to %s: %s, color %d", endText(v.request.Source, source),
+		endText(v.request.Destination, destination), v.request.Type, color)
 }
 
 // reply takes an answer.
@@ -259,7 +266,8 @@ func (v *probeView) summary(took time.Duration) {
 	}
 	v.line("%d sent, %d received, %s loss, time %d ms", r.Sent, r.Received, percent(loss), took.Milliseconds())
 	if rtt := r.RTT; rtt != nil {
-		v.line("rtt min/avg/max = %s/%s/%s ms", number(rtt.Min.Seconds()), number(rtt.Avg.Seconds()), number(rtt.Max.Seconds()))
+		v.line("rtt min/avg/max = %s/%s/%s ms", number(rtt.Min.Seconds()), number(rtt.Avg.Seconds()),
+			number(rtt.Max.Seconds()))
 	}
 	if r.Loss != nil {
 		v.line("lost: %s", lossText(r.Loss))

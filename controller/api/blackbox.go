@@ -49,7 +49,8 @@ func (in blackboxInput) request() (probespec.Request, *Problem) {
 		errs = append(errs, FieldError{Location: "query.module", Message: err.Error()})
 	}
 	request = request.WithDefaults()
-	if seconds, err := strconv.ParseFloat(in.Scrape, 64); err == nil && seconds > 0 && seconds < probespec.MaxTimeout.Seconds() {
+	if seconds, err := strconv.ParseFloat(in.Scrape, 64); err == nil && seconds > 0 &&
+		seconds < probespec.MaxTimeout.Seconds() {
 		left := time.Duration(seconds*float64(time.Second)) - scrapeSlack
 		request.Timeout = min(probespec.Duration(max(left, probespec.MinTimeout)), request.Timeout)
 	}
@@ -95,7 +96,8 @@ func (s *Server) serveBlackbox(w http.ResponseWriter, r *http.Request, in blackb
 	if in.Debug {
 		writeDebug(w, request, result, reason, took)
 	}
-	promhttp.HandlerFor(blackboxMetrics(result, reason, took), promhttp.HandlerOpts{DisableCompression: in.Debug}).ServeHTTP(w, r)
+	promhttp.HandlerFor(blackboxMetrics(result, reason, took),
+		promhttp.HandlerOpts{DisableCompression: in.Debug}).ServeHTTP(w, r)
 }
 
 // blackboxMetrics are the metrics of one probe, under blackbox_exporter's names. reason is nil when the probe was run.
@@ -113,7 +115,8 @@ func blackboxMetrics(result probespec.Result, reason *Problem, took time.Duratio
 	gauge("probe_success", "Displays whether or not the probe was a success", success, nil)
 	gauge("probe_duration_seconds", "Returns how long the probe took to complete in seconds", took.Seconds(), nil)
 	if result.RTT != nil {
-		gauge("probe_icmp_duration_seconds", "Duration of icmp request by phase", result.RTT.Avg.Seconds(), prometheus.Labels{"phase": "rtt"})
+		gauge("probe_icmp_duration_seconds", "Duration of icmp request by phase", result.RTT.Avg.Seconds(),
+			prometheus.Labels{"phase": "rtt"})
 	}
 	stage := ""
 	switch {
@@ -124,15 +127,19 @@ func blackboxMetrics(result probespec.Result, reason *Problem, took time.Duratio
 		stage = string(result.Loss.Stage)
 	}
 	if success == 0 && stage != "" {
-		gauge("probe_failure_info", "The stage at which the probe was lost or could not be run", 1, prometheus.Labels{"stage": stage})
+		gauge("probe_failure_info", "The stage at which the probe was lost or could not be run", 1,
+			prometheus.Labels{"stage": stage})
 	}
 	return registry
 }
 
 // writeDebug says in words how the probe went.
-func writeDebug(w http.ResponseWriter, request probespec.Request, result probespec.Result, reason *Problem, took time.Duration) {
+func writeDebug(w http.ResponseWriter, request probespec.Request, result probespec.Result, reason *Problem,
+	took time.Duration,
+) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	fmt.Fprintf(w, "Probe of type %s from %s to %s, timeout %v, took %v\n", request.Type, request.Source, request.Destination, request.Timeout, took)
+	fmt.Fprintf(w, "Probe of type %s from %s to %s, timeout %v, took %v\n", request.Type, request.Source,
+		request.Destination, request.Timeout, took)
 	if reason != nil {
 		fmt.Fprintf(w, "It could not be run: %s\n", reason.Detail)
 	} else {

@@ -28,10 +28,16 @@ var probeFields = map[string]probeField{
 	"destination": {func(r *probespec.Request) any { return &r.Destination }, "a string"},
 	"type":        {func(r *probespec.Request) any { return &r.Type }, "a string"},
 	"count":       {func(r *probespec.Request) any { return &r.Count }, "a whole number"},
-	"interval":    {func(r *probespec.Request) any { return &r.Interval }, `a string with a unit such as "1s", or a number of seconds`},
-	"timeout":     {func(r *probespec.Request) any { return &r.Timeout }, `a string with a unit such as "1s", or a number of seconds`},
-	"color":       {func(r *probespec.Request) any { return &r.Color }, "a whole number"},
-	"size":        {func(r *probespec.Request) any { return &r.Size }, "a whole number"},
+	"interval": {
+		func(r *probespec.Request) any { return &r.Interval },
+		`a string with a unit such as "1s", or a number of seconds`,
+	},
+	"timeout": {
+		func(r *probespec.Request) any { return &r.Timeout },
+		`a string with a unit such as "1s", or a number of seconds`,
+	},
+	"color": {func(r *probespec.Request) any { return &r.Color }, "a whole number"},
+	"size":  {func(r *probespec.Request) any { return &r.Size }, "a whole number"},
 }
 
 // DecodeProbeRequest reads a request from JSON strictly, fills in the defaults and validates it. It returns every wrong
@@ -47,7 +53,11 @@ func DecodeProbeRequest(body []byte) (probespec.Request, *Problem) {
 		value := members[name]
 		field, known := probeFields[name]
 		if !known {
-			errs = append(errs, FieldError{"body." + name, "is not known; the members are " + strings.Join(slices.Sorted(maps.Keys(probeFields)), ", ")})
+			errs = append(errs,
+				FieldError{
+					"body." + name,
+					"is not known; the members are " + strings.Join(slices.Sorted(maps.Keys(probeFields)), ", "),
+				})
 			continue
 		}
 		if err := json.Unmarshal(value, field.target(&req)); err != nil {
@@ -106,21 +116,31 @@ func decodeObject(body []byte) (map[string]json.RawMessage, *Problem) {
 			return members, nil
 		}
 		line, column := position(body, at+int64(len(body[at:])-len(bytes.TrimLeft(body[at:], " \t\r\n"))))
-		return nil, newProblem(http.StatusBadRequest, CodeMalformed, "malformed JSON at line %d, column %d: more text after the object", line, column)
+		return nil,
+			newProblem(http.StatusBadRequest, CodeMalformed,
+				"malformed JSON at line %d, column %d: more text after the object", line, column)
 	}
 	var syntax *json.SyntaxError
 	var kind *json.UnmarshalTypeError
 	switch {
 	case len(bytes.TrimSpace(body)) == 0:
-		return nil, newProblem(http.StatusBadRequest, CodeMalformed, `the body is empty: send a JSON object such as {"source": "vm1", "destination": "vm2"}`)
+		return nil,
+			newProblem(http.StatusBadRequest, CodeMalformed,
+				`the body is empty: send a JSON object such as {"source": "vm1", "destination": "vm2"}`)
 	case errors.As(err, &kind):
-		return nil, newProblem(http.StatusBadRequest, CodeMalformed, "the body must be a JSON object, is %s", article(kind.Value))
+		return nil,
+			newProblem(http.StatusBadRequest, CodeMalformed, "the body must be a JSON object, is %s",
+				article(kind.Value))
 	case errors.As(err, &syntax):
 		line, column := position(body, max(syntax.Offset-1, 0))
-		return nil, newProblem(http.StatusBadRequest, CodeMalformed, "malformed JSON at line %d, column %d: %v", line, column, syntax)
+		return nil,
+			newProblem(http.StatusBadRequest, CodeMalformed, "malformed JSON at line %d, column %d: %v", line, column,
+				syntax)
 	default: // cut off
 		line, column := position(body, int64(len(body)))
-		return nil, newProblem(http.StatusBadRequest, CodeMalformed, "malformed JSON at line %d, column %d: it ends too early", line, column)
+		return nil,
+			newProblem(http.StatusBadRequest, CodeMalformed, "malformed JSON at line %d, column %d: it ends too early",
+				line, column)
 	}
 }
 

@@ -45,7 +45,8 @@ func (s *Server) registerProbes() {
 		OperationID: "run-probe", Method: http.MethodPost, Path: probesPath, Tags: []string{"probes"},
 		Summary: "Run a probe",
 		Description: "Answers when the probe is done with its result. Ends early when the client goes away. " +
-			"With \"Accept: " + streamType + "\" the answer is a stream of lines, one JSON object for each piece of news as it comes; " +
+			"With \"Accept: " + streamType +
+			"\" the answer is a stream of lines, one JSON object for each piece of news as it comes; " +
 			"the last one has the event result or problem.",
 	}, func(context.Context, *noInput) (*rawOutput, error) { return raw(s.runProbe), nil })
 	s.describeProbe()
@@ -91,12 +92,14 @@ func (s *Server) tooManyProbes() *Problem {
 
 // readBody reads the body within its limits of size and time.
 func (s *Server) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *Problem) {
-	tooLarge := newProblem(http.StatusRequestEntityTooLarge, CodeTooLarge, "the body is larger than %d bytes", s.Limits.Body)
+	tooLarge := newProblem(http.StatusRequestEntityTooLarge, CodeTooLarge, "the body is larger than %d bytes",
+		s.Limits.Body)
 	if r.ContentLength > s.Limits.Body {
 		return nil, tooLarge
 	}
 	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
-		return nil, newProblem(http.StatusUnsupportedMediaType, CodeMalformed, "the body must not be encoded, is %q", encoding)
+		return nil,
+			newProblem(http.StatusUnsupportedMediaType, CodeMalformed, "the body must not be encoded, is %q", encoding)
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, s.Limits.Body))
 	var size *http.MaxBytesError
@@ -105,7 +108,9 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *Prob
 	case errors.As(err, &size):
 		return nil, tooLarge
 	case errors.As(err, &timeout) && timeout.Timeout():
-		return nil, newProblem(http.StatusRequestTimeout, CodeTimeout, "the body did not arrive within %v", s.Limits.BodyTimeout)
+		return nil,
+			newProblem(http.StatusRequestTimeout, CodeTimeout, "the body did not arrive within %v",
+				s.Limits.BodyTimeout)
 	case err != nil:
 		return nil, newProblem(http.StatusBadRequest, CodeMalformed, "the body cannot be read: %v", err)
 	}
@@ -135,7 +140,9 @@ type outcome struct {
 
 // streamProbe runs a probe and writes each piece of news as a line. The status is that of the problem when one is found
 // before the first news.
-func (s *Server) streamProbe(ctx context.Context, cancel context.CancelFunc, w http.ResponseWriter, r *http.Request, request probespec.Request) {
+func (s *Server) streamProbe(ctx context.Context, cancel context.CancelFunc, w http.ResponseWriter, r *http.Request,
+	request probespec.Request,
+) {
 	const waiting = 256 // news that may wait for the client before the probe is given up
 	news := make(chan probespec.Update, waiting)
 	done := make(chan outcome, 1)
@@ -179,10 +186,15 @@ func (s *Server) streamProbe(ctx context.Context, cancel context.CancelFunc, w h
 
 // guardedProbe runs a probe and turns a panic into an error: it runs in a goroutine of its own, where a panic would end
 // the whole program.
-func (s *Server) guardedProbe(ctx context.Context, request probespec.Request, report func(probespec.Update)) (end outcome) {
+func (s *Server) guardedProbe(ctx context.Context, request probespec.Request,
+	report func(probespec.Update),
+) (end outcome) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			s.Log.WithFields(logrus.Fields{"panic": fmt.Sprint(cause), "stack": string(debug.Stack())}).Error("http: probe failed")
+			s.Log.WithFields(logrus.Fields{
+				"panic": fmt.Sprint(cause),
+				"stack": string(debug.Stack()),
+			}).Error("http: probe failed")
 			end.err = internal(fmt.Errorf("panic: %v", cause))
 		}
 	}()

@@ -31,8 +31,15 @@ func TestProbeAnswers(t *testing.T) {
 		golden(t, name+".json", indent(t, a.body))
 	}
 	for _, want := range []probespec.Request{
-		{Source: "vm1", Destination: "10.0.3.2", Type: probe.ICMP, Size: 56, Count: 3, Interval: probespec.Duration(time.Millisecond), Timeout: probespec.Duration(time.Second)},
-		{Source: "vm1", Destination: "vm4", Type: probe.ARP, Count: 3, Interval: probespec.Duration(time.Millisecond), Timeout: probespec.Duration(time.Millisecond), Size: 1400},
+		{
+			Source: "vm1", Destination: "10.0.3.2", Type: probe.ICMP, Size: 56, Count: 3,
+			Interval: probespec.Duration(time.Millisecond), Timeout: probespec.Duration(time.Second),
+		},
+		{
+			Source: "vm1", Destination: "vm4", Type: probe.ARP, Count: 3,
+			Interval: probespec.Duration(time.Millisecond),
+			Timeout:  probespec.Duration(time.Millisecond), Size: 1400,
+		},
 	} {
 		if !slices.Contains(b.Requests(), want) {
 			t.Errorf("the backend got %+v, not %+v", b.Requests(), want)
@@ -64,24 +71,60 @@ func TestProbeRequestsThatAreWrong(t *testing.T) {
 		{`{"source":"vm1","destination":" "}`, 422, api.CodeInvalid, "destination is missing"},
 		{`{"source":"vm1","destination":null}`, 422, api.CodeInvalid, "destination is missing"},
 		{`{"source":7,"destination":"vm2"}`, 422, api.CodeInvalid, "source must be a string, is 7"},
-		{`{"source":"vm1","destination":"vm2","Count":3}`, 422, api.CodeInvalid, "Count is not known; the members are color, count"},
+		{
+			`{"source":"vm1","destination":"vm2","Count":3}`, 422, api.CodeInvalid,
+			"Count is not known; the members are color, count",
+		},
 		{`{"source":"vm1","destination":"vm2","count":0}`, 422, api.CodeInvalid, "count must be above 0"},
-		{`{"source":"vm1","destination":"vm2","count":-1}`, 422, api.CodeInvalid, "count must be from 1 to 100000, is -1"},
-		{`{"source":"vm1","destination":"vm2","count":1.5}`, 422, api.CodeInvalid, "count must be a whole number, is 1.5"},
+		{
+			`{"source":"vm1","destination":"vm2","count":-1}`, 422, api.CodeInvalid,
+			"count must be from 1 to 100000, is -1",
+		},
+		{
+			`{"source":"vm1","destination":"vm2","count":1.5}`, 422, api.CodeInvalid,
+			"count must be a whole number, is 1.5",
+		},
 		{`{"source":"vm1","destination":"vm2","count":1e99}`, 422, api.CodeInvalid, "count must be a whole number"},
-		{`{"source":"vm1","destination":"vm2","interval":"fast"}`, 422, api.CodeInvalid, `interval must be a string with a unit`},
-		{`{"source":"vm1","destination":"vm2","interval":"1us"}`, 422, api.CodeInvalid, "interval must be from 1ms to 24h0m0s, is 1µs"},
+		{
+			`{"source":"vm1","destination":"vm2","interval":"fast"}`, 422, api.CodeInvalid,
+			`interval must be a string with a unit`,
+		},
+		{
+			`{"source":"vm1","destination":"vm2","interval":"1us"}`, 422, api.CodeInvalid,
+			"interval must be from 1ms to 24h0m0s, is 1µs",
+		},
 		{`{"source":"vm1","destination":"vm2","interval":1e300}`, 422, api.CodeInvalid, "interval must be"},
-		{`{"source":"vm1","destination":"vm2","timeout":"-1s"}`, 422, api.CodeInvalid, "timeout must be from 1ms to 1m0s, is -1s"},
+		{
+			`{"source":"vm1","destination":"vm2","timeout":"-1s"}`, 422, api.CodeInvalid,
+			"timeout must be from 1ms to 1m0s, is -1s",
+		},
 		{`{"source":"vm1","destination":"vm2","timeout":{}}`, 422, api.CodeInvalid, "timeout must be"},
-		{`{"source":"vm1","destination":"vm2","count":10000,"interval":"1h"}`, 422, api.CodeInvalid, "longer than 24h0m0s"},
-		{`{"source":"vm1","destination":"vm2","color":65536}`, 422, api.CodeInvalid, "color must be from 1 to 65535, is 65536"},
+		{
+			`{"source":"vm1","destination":"vm2","count":10000,"interval":"1h"}`, 422, api.CodeInvalid,
+			"longer than 24h0m0s",
+		},
+		{
+			`{"source":"vm1","destination":"vm2","color":65536}`, 422, api.CodeInvalid,
+			"color must be from 1 to 65535, is 65536",
+		},
 		{`{"source":"vm1","destination":"vm2","color":0}`, 422, api.CodeInvalid, "color must be above 0"},
-		{`{"source":"vm1","destination":"vm2","size":99999}`, 422, api.CodeInvalid, "size must be from 1 to 65000 bytes, is 99999"},
-		{`{"source":"vm1","destination":"vm2","type":"sctp"}`, 422, api.CodeInvalid, `type "sctp" is not a type of probe; use icmp, icmp6 or arp`},
-		{`{"source":"vm1","destination":"vm2","type":"tcp:80"}`, 422, api.CodeInvalid, `type "tcp:80" is a type of probe that cannot be run yet; use icmp`},
+		{
+			`{"source":"vm1","destination":"vm2","size":99999}`, 422, api.CodeInvalid,
+			"size must be from 1 to 65000 bytes, is 99999",
+		},
+		{
+			`{"source":"vm1","destination":"vm2","type":"sctp"}`, 422, api.CodeInvalid,
+			`type "sctp" is not a type of probe; use icmp, icmp6 or arp`,
+		},
+		{
+			`{"source":"vm1","destination":"vm2","type":"tcp:80"}`, 422, api.CodeInvalid,
+			`type "tcp:80" is a type of probe that cannot be run yet; use icmp`,
+		},
 		{`{"source":"vm1","destination":"vm2","type":7}`, 422, api.CodeInvalid, "type must be a string, is 7"},
-		{`{"source":"` + strings.Repeat("v", 300) + `","destination":"vm2"}`, 422, api.CodeInvalid, "source is 300 bytes long"},
+		{
+			`{"source":"` + strings.Repeat("v", 300) + `","destination":"vm2"}`, 422, api.CodeInvalid,
+			"source is 300 bytes long",
+		},
 		{`{"source":"vm9","destination":"vm2"}`, 422, api.CodeUnknownName, `unknown source "vm9"`},
 		{`{"source":"vm5","destination":"vm2"}`, 422, api.CodeCannotRun, "the source vm5 is down"},
 	} {
@@ -90,11 +133,13 @@ func TestProbeRequestsThatAreWrong(t *testing.T) {
 			t.Errorf("%.60s: detail %q, want %q", c.body, p.Detail, c.detail)
 		}
 	}
-	p := wantProblem(t, ask(t, "POST", url+"/api/v1/probes", `{"source":"","count":-1,"color":-2}`), 422, api.CodeInvalid)
+	p := wantProblem(t, ask(t, "POST", url+"/api/v1/probes", `{"source":"","count":-1,"color":-2}`), 422,
+		api.CodeInvalid)
 	if len(p.Errors) != 4 {
 		t.Errorf("want every wrong member at once: %+v", p.Errors)
 	}
-	p = wantProblem(t, ask(t, "POST", url+"/api/v1/probes", `{"source":"vm5","destination":"vm2"}`), 422, api.CodeCannotRun)
+	p = wantProblem(t, ask(t, "POST", url+"/api/v1/probes", `{"source":"vm5","destination":"vm2"}`), 422,
+		api.CodeCannotRun)
 	if p.Stage != "source_down" || len(p.Evidence) != 1 {
 		t.Errorf("%+v", p)
 	}
@@ -150,7 +195,8 @@ func TestProbeEndsWithItsClient(t *testing.T) {
 		// The body's own time limit must not end the probe, and the client's going must.
 		url := serve(t, b, func(o *api.Options) { o.Limits.BodyTimeout = 100 * time.Millisecond })
 		ctx, cancel := context.WithCancel(t.Context())
-		request, err := http.NewRequestWithContext(ctx, "POST", url+"/api/v1/probes", strings.NewReader(`{"source":"vm1","destination":"vm2","count":1000}`))
+		request, err := http.NewRequestWithContext(ctx, "POST", url+"/api/v1/probes",
+			strings.NewReader(`{"source":"vm1","destination":"vm2","count":1000}`))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -209,15 +255,21 @@ func TestProbeStreams(t *testing.T) {
 	if at[2]-at[1] < 200*time.Millisecond {
 		t.Errorf("lines came at %v, not as the replies did", at)
 	}
-	if last.Result.Sent != 3 || last.Result.Received != 2 || last.Result.Verdict != probespec.Partial || last.Result.Loss == nil {
+	if last.Result.Sent != 3 || last.Result.Received != 2 || last.Result.Verdict != probespec.Partial ||
+		last.Result.Loss == nil {
 		t.Errorf("result %+v", last.Result)
 	}
 	// What is found before anything is sent has its own status.
-	wantProblem(t, ask(t, "POST", url+"/api/v1/probes", `{"source":"vm9","destination":"vm4"}`, "Accept: application/x-ndjson"), 422, api.CodeUnknownName)
+	wantProblem(t,
+		ask(t, "POST", url+"/api/v1/probes", `{"source":"vm9","destination":"vm4"}`, "Accept: application/x-ndjson"),
+		422, api.CodeUnknownName)
 }
 
 func FuzzDecodeProbeRequest(f *testing.F) {
-	for _, seed := range []string{`{"source":"vm1","destination":"vm2"}`, `{"interval":"1s","timeout":0.5}`, `{"count":1e9}`, "{}x", "", "null", `{"source"`} {
+	for _, seed := range []string{
+		`{"source":"vm1","destination":"vm2"}`, `{"interval":"1s","timeout":0.5}`,
+		`{"count":1e9}`, "{}x", "", "null", `{"source"`,
+	} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {

@@ -47,7 +47,9 @@ func (q *arpQuery) want(color uint16) probe.Expectation {
 
 // queryARP sends the queries and waits for the answers. It ends when the time is over, when ctx or stop says so and,
 // with early, when all are there.
-func (e *Engine) queryARP(ctx context.Context, wait time.Duration, stop <-chan struct{}, early bool, qs ...arpQuery) []arpResult {
+func (e *Engine) queryARP(ctx context.Context, wait time.Duration, stop <-chan struct{}, early bool,
+	qs ...arpQuery,
+) []arpResult {
 	answers := make([]arpResult, len(qs))
 	open, heard := 0, make(chan struct{}, 1)
 	for i := range qs {
@@ -117,7 +119,9 @@ func (e *Engine) queryARP(ctx context.Context, wait time.Duration, stop <-chan s
 }
 
 // findMAC asks a network for the MAC address of addr, up to times times.
-func (e *Engine) findMAC(ctx context.Context, at *Endpoint, addr netip.Addr, wait time.Duration, times int) (a arpResult, asked int) {
+func (e *Engine) findMAC(ctx context.Context, at *Endpoint, addr netip.Addr, wait time.Duration,
+	times int,
+) (a arpResult, asked int) {
 	for asked < times && ctx.Err() == nil {
 		a = e.queryARP(ctx, wait, nil, true, arpQuery{at: at, to: packet.Broadcast, addr: addr})[0]
 		if a.err != nil {

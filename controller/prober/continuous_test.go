@@ -31,7 +31,8 @@ func TestMeshIsProbed(t *testing.T) {
 		l.add("vm3", 2, 3, 10)
 		l.configure([]probespec.Spec{blueMesh})
 		synctest.Wait()
-		if s := l.e.Probes(); len(s) != 1 || s[0].Pairs != 6 || s[0].Pending != 6 || s[0].Kind != "mesh" || s[0].Of != "mesh blue" ||
+		if s := l.e.Probes(); len(s) != 1 || s[0].Pairs != 6 || s[0].Pending != 6 || s[0].Kind != "mesh" ||
+			s[0].Of != "mesh blue" ||
 			s[0].Type != "icmp" || s[0].Interval.Seconds() != 5 || s[0].Expect != probespec.Reachable {
 			t.Errorf("at first: %+v", s)
 		}
@@ -41,7 +42,8 @@ func TestMeshIsProbed(t *testing.T) {
 			t.Fatalf("%+v", mesh)
 		}
 		for _, m := range mesh {
-			if !m.OK || m.Verdict != probespec.Reachable || m.RTT == nil || *m.RTT != oneMS || m.LossRatio != 0 || m.Loss != nil || m.Network != "blue" {
+			if !m.OK || m.Verdict != probespec.Reachable || m.RTT == nil || *m.RTT != oneMS || m.LossRatio != 0 ||
+				m.Loss != nil || m.Network != "blue" {
 				t.Errorf("%+v", m)
 			}
 		}
@@ -107,7 +109,8 @@ func TestMeshFollowsTheHosts(t *testing.T) {
 		if n := len(l.e.Mesh()); n != 0 {
 			t.Fatalf("%d pairs with 1 host", n)
 		}
-		if n := testutil.CollectAndCount(l.e.Collector(), "eosin_probe_rtt_seconds", "eosin_probe_success", "eosin_probe_sent_total"); n != 0 {
+		if n := testutil.CollectAndCount(l.e.Collector(), "eosin_probe_rtt_seconds", "eosin_probe_success",
+			"eosin_probe_sent_total"); n != 0 {
 			t.Errorf("%d series of removed pairs", n)
 		}
 		advance(time.Second)
@@ -182,22 +185,29 @@ func TestLossesAreExplained(t *testing.T) {
 	inLab(t, Options{}, func(l *lab) {
 		vm1 := l.add("vm1", 1, 1, 10)
 		vm2 := l.add("vm2", 2, 2, 10)
-		l.configure([]probespec.Spec{{Name: "p", Pairs: pairsOf("vm1", "vm2"), Interval: 5 * time.Second, Timeout: time.Second}})
+		l.configure([]probespec.Spec{{
+			Name: "p", Pairs: pairsOf("vm1", "vm2"), Interval: 5 * time.Second,
+			Timeout: time.Second,
+		}})
 		step := func(what string, change func(), ok bool, verdict probespec.Verdict, stage probespec.Stage) {
 			t.Helper()
 			l.change(change)
 			advance(30 * time.Second) // longer than a finding lasts
 			m := l.entry("p", "vm1", "vm2")
-			if m.OK != ok || m.Verdict != verdict || (m.Loss == nil) != (stage == "") || m.Loss != nil && m.Loss.Stage != stage {
+			if m.OK != ok || m.Verdict != verdict || (m.Loss == nil) != (stage == "") || m.Loss != nil &&
+				m.Loss.Stage != stage {
 				t.Errorf("%s: %+v %+v", what, m, m.Loss)
 			}
 		}
 		step("fine", func() {}, true, probespec.Reachable, "")
 		step("filtered", func() { vm2.noICMP = true }, false, probespec.Unreachable, probespec.GuestSilent)
-		step("gone while explained", func() { vm2.unlisted = true }, false, probespec.Unknown, probespec.UnknownDestination)
+		step("gone while explained", func() { vm2.unlisted = true }, false, probespec.Unknown,
+			probespec.UnknownDestination)
 		step("filtered again", func() { vm2.unlisted = false }, false, probespec.Unreachable, probespec.GuestSilent)
-		step("late", func() { vm2.noICMP, vm2.delay = false, 1500*time.Millisecond }, false, probespec.Unreachable, probespec.AnsweredLate)
-		step("cut off", func() { vm2.delay, vm2.cutOff = time.Millisecond, true }, false, probespec.Unreachable, probespec.LostBetween)
+		step("late", func() { vm2.noICMP, vm2.delay = false, 1500*time.Millisecond }, false, probespec.Unreachable,
+			probespec.AnsweredLate)
+		step("cut off", func() { vm2.delay, vm2.cutOff = time.Millisecond, true }, false, probespec.Unreachable,
+			probespec.LostBetween)
 		step("port down", func() { vm2.PortUp = false }, false, probespec.Unreachable, probespec.DestinationPortDown)
 		step("source down", func() { vm1.PortUp = false }, false, probespec.Unknown, probespec.SourceDown)
 		before := len(l.frames(nil))
@@ -206,7 +216,8 @@ func TestLossesAreExplained(t *testing.T) {
 			t.Errorf("%d frames from a source that is down", n-before)
 		}
 		step("unknown", func() { vm1.unlisted = true }, false, probespec.Unknown, probespec.SourceDown)
-		step("back", func() { vm1.unlisted, vm1.PortUp, vm2.PortUp, vm2.cutOff = false, true, true, false }, true, probespec.Reachable, "")
+		step("back", func() { vm1.unlisted, vm1.PortUp, vm2.PortUp, vm2.cutOff = false, true, true, false }, true,
+			probespec.Reachable, "")
 
 		p := l.pair("p", "vm1", "vm2")
 		var lost uint64
@@ -227,7 +238,10 @@ func TestInFlightIsNoLoss(t *testing.T) {
 		l.add("vm1", 1, 1, 10)
 		vm2 := l.add("vm2", 1, 2, 10)
 		vm2.delay = 900 * time.Millisecond
-		l.configure([]probespec.Spec{{Name: "p", Pairs: pairsOf("vm1", "vm2"), Interval: time.Second, Timeout: time.Second}})
+		l.configure([]probespec.Spec{{
+			Name: "p", Pairs: pairsOf("vm1", "vm2"), Interval: time.Second,
+			Timeout: time.Second,
+		}})
 		for range 200 {
 			advance(37 * time.Millisecond)
 			if p := l.pair("p", "vm1", "vm2"); p.sent != p.received || p.lossRatio() != 0 {
@@ -251,10 +265,14 @@ func TestCountAndPartialRounds(t *testing.T) {
 			}
 			return a
 		}
-		l.configure([]probespec.Spec{{Name: "p", Pairs: pairsOf("vm1", "vm2"), Interval: 5 * time.Second, Timeout: time.Second, Count: 4}})
+		l.configure([]probespec.Spec{{
+			Name: "p", Pairs: pairsOf("vm1", "vm2"), Interval: 5 * time.Second,
+			Timeout: time.Second, Count: 4,
+		}})
 		rounds(1)
 		m := l.entry("p", "vm1", "vm2")
-		if m.Verdict != probespec.Partial || m.OK || m.Loss == nil || m.Loss.Stage != probespec.NoReply || m.LossRatio < 0.1 || m.LossRatio > 0.26 {
+		if m.Verdict != probespec.Partial || m.OK || m.Loss == nil || m.Loss.Stage != probespec.NoReply ||
+			m.LossRatio < 0.1 || m.LossRatio > 0.26 {
 			t.Errorf("%+v %+v", m, m.Loss)
 		}
 	})
@@ -264,9 +282,13 @@ func TestIsolation(t *testing.T) {
 	inLab(t, Options{}, func(l *lab) {
 		vm1 := l.add("vm1", 1, 1, 10)
 		vm9 := l.add("vm9", 1, 9, 11)
-		l.configure([]probespec.Spec{{Name: "isolation", From: "blue", To: "red", Expect: probespec.Unreachable, Interval: 5 * time.Second, Timeout: time.Second}})
+		l.configure([]probespec.Spec{{
+			Name: "isolation", From: "blue", To: "red", Expect: probespec.Unreachable,
+			Interval: 5 * time.Second, Timeout: time.Second,
+		}})
 		rounds(1)
-		if m := l.entry("isolation", "vm1", "vm9"); !m.OK || m.Verdict != probespec.Unreachable || m.Expect != probespec.Unreachable {
+		if m := l.entry("isolation", "vm1", "vm9"); !m.OK || m.Verdict != probespec.Unreachable ||
+			m.Expect != probespec.Unreachable {
 			t.Errorf("isolated: %+v", m)
 		}
 		for _, x := range l.frames(nil) {
@@ -370,7 +392,8 @@ func TestSwitchAwayAndReplaced(t *testing.T) {
 		s.down = true
 		s.mu.Unlock()
 		rounds(1)
-		if m := l.entry("blue-mesh", "vm1", "vm2"); m.OK || m.Verdict != probespec.Unknown || m.Loss.Stage != probespec.SourceDown {
+		if m := l.entry("blue-mesh", "vm1", "vm2"); m.OK || m.Verdict != probespec.Unknown ||
+			m.Loss.Stage != probespec.SourceDown {
 			t.Errorf("away: %+v %+v", m, m.Loss)
 		}
 		l.replace(1)
@@ -391,7 +414,10 @@ func TestPairWithAnUnknownAddress(t *testing.T) {
 		l.add("vm1", 1, 1, 10)
 		g := l.add("", 2, 9, 10)
 		l.change(func() { g.unlisted = true })
-		l.configure([]probespec.Spec{{Name: "db", Pairs: pairsOf("vm1", "10.0.10.9"), Interval: time.Second, Timeout: time.Second}})
+		l.configure([]probespec.Spec{{
+			Name: "db", Pairs: pairsOf("vm1", "10.0.10.9"), Interval: time.Second,
+			Timeout: time.Second,
+		}})
 		rounds(2)
 		if m := l.entry("db", "vm1", "10.0.10.9"); !m.OK {
 			t.Errorf("%+v %+v", m, m.Loss)
@@ -401,7 +427,8 @@ func TestPairWithAnUnknownAddress(t *testing.T) {
 		}
 		l.change(func() { g.dead = true })
 		rounds(3)
-		if m := l.entry("db", "vm1", "10.0.10.9"); m.OK || m.Verdict != probespec.Unreachable || m.Loss.Stage != probespec.UnknownDestination {
+		if m := l.entry("db", "vm1", "10.0.10.9"); m.OK || m.Verdict != probespec.Unreachable ||
+			m.Loss.Stage != probespec.UnknownDestination {
 			t.Errorf("gone: %+v %+v", m, m.Loss)
 		}
 		l.change(func() { g.dead = false })
@@ -418,7 +445,11 @@ func TestMetricsAreWellFormed(t *testing.T) {
 		vm2 := l.add("vm2", 1, 2, 10)
 		l.add("vm9", 1, 9, 11)
 		vm2.noICMP = true
-		l.configure([]probespec.Spec{blueMesh, {Name: "isolation", From: "blue", To: "red", Expect: probespec.Unreachable}, {Name: "a", Mesh: "blue", Type: probe.ARP}})
+		l.configure([]probespec.Spec{
+			blueMesh,
+			{Name: "isolation", From: "blue", To: "red", Expect: probespec.Unreachable},
+			{Name: "a", Mesh: "blue", Type: probe.ARP},
+		})
 		rounds(2)
 		problems, err := testutil.CollectAndLint(l.e.Collector())
 		if err != nil || len(problems) > 0 {

@@ -22,16 +22,20 @@ type lossCase struct {
 // largeEcho is the payload above which an echo may not fit where ARP does: what a path of 1,400 bytes still takes.
 const largeEcho = 1372
 
-// plain says why they were lost as far as that can be told without asking; ask is true if asking may tell more.
-func (c *lossCase) plain() (loss *probespec.Loss, ask bool) {
+// preliminary says why they were lost as far as that can be told without asking; ask is true if asking may tell more.
+func (c *lossCase) preliminary() (loss *probespec.Loss, ask bool) {
 	lost := c.sent - c.received
 	if why := down(c.src); why != nil {
-		return &probespec.Loss{Where: c.src.placeOrNil(), Stage: probespec.SourceDown, Reason: why.Reason, Evidence: why.Evidence}, false
+		return &probespec.Loss{
+			Where: c.src.placeOrNil(), Stage: probespec.SourceDown, Reason: why.Reason,
+			Evidence: why.Evidence,
+		}, false
 	}
 	if c.late >= lost {
 		return &probespec.Loss{
-			Stage:    probespec.AnsweredLate,
-			Reason:   fmt.Sprintf("answered after the timeout of %v: after %v", c.timeout, c.lateRTT.Round(10*time.Microsecond)),
+			Stage: probespec.AnsweredLate,
+			Reason: fmt.Sprintf("answered after the timeout of %v: after %v", c.timeout,
+				c.lateRTT.Round(10*time.Microsecond)),
 			Evidence: []string{fmt.Sprintf("%d of %d answers came late", c.late, c.sent)},
 		}, false
 	}
@@ -41,18 +45,21 @@ func (c *lossCase) plain() (loss *probespec.Loss, ask bool) {
 	}
 	switch {
 	case c.r.cross:
-		loss.Evidence = append(loss.Evidence, fmt.Sprintf("%s is in network %s, %s in %s", c.r.src.Name, c.r.src.Network, c.r.dst.Name, c.r.dst.Network))
+		loss.Evidence = append(loss.Evidence,
+			fmt.Sprintf("%s is in network %s, %s in %s", c.r.src.Name, c.r.src.Network, c.r.dst.Name, c.r.dst.Network))
 		return loss, false
 	case c.dst != nil && c.dst.Located && c.dst.Connected && !c.dst.PortUp:
 		return &probespec.Loss{
-			Where: c.dst.place(), Stage: probespec.DestinationPortDown, Reason: fmt.Sprintf("port %v of %s is down", c.dst.place(), c.dst.Name),
+			Where: c.dst.place(), Stage: probespec.DestinationPortDown,
+			Reason:   fmt.Sprintf("port %v of %s is down", c.dst.place(), c.dst.Name),
 			Evidence: append([]string{fmt.Sprintf("%v is down", c.dst.place())}, loss.Evidence...),
 		}, false
 	case c.received > 0:
 		return loss, false
 	case c.r.via.IsValid():
 		loss.Evidence = append(loss.Evidence,
-			fmt.Sprintf("sent by way of the gateway %v, which is at %v: what is behind it is not ours to see", c.r.via, c.r.link.Dst))
+			fmt.Sprintf("sent by way of the gateway %v, which is at %v: what is behind it is not ours to see", c.r.via,
+				c.r.link.Dst))
 		return loss, false
 	}
 	if c.dst != nil {
@@ -66,7 +73,8 @@ func (c *lossCase) plain() (loss *probespec.Loss, ask bool) {
 		}
 	}
 	if c.r.derived {
-		loss.Evidence = append(loss.Evidence, "IPv6 addresses were derived from MAC addresses: the hosts may have others")
+		loss.Evidence = append(loss.Evidence,
+			"IPv6 addresses were derived from MAC addresses: the hosts may have others")
 	}
 	located := c.dst != nil && c.dst.Located && c.dst.Connected && c.dst.PortUp
 	return loss, !c.r.typ.IPv6 && (located || !c.r.typ.LinkLayer)
@@ -80,13 +88,13 @@ func (c *lossCase) noReply() *probespec.Loss {
 	return &probespec.Loss{Stage: probespec.NoReply, Reason: reason}
 }
 
-// with says why they were lost, given what asking found:
+// conclude says why they were lost, given what ARP queries found:
 //
 //  1. It answers ARP the way the probe went: it has the probe, too, and keeps silent.
 //  2. It answers only at its own port: the way there or back is broken.
 //  3. It answers nowhere: its port is known and up, so the guest itself is not there. Without a known port nobody is.
-func (c *lossCase) with(f finding) *probespec.Loss {
-	loss, ask := c.plain()
+func (c *lossCase) conclude(f finding) *probespec.Loss {
+	loss, ask := c.preliminary()
 	if !ask {
 		return loss
 	}
@@ -102,30 +110,32 @@ func (c *lossCase) with(f finding) *probespec.Loss {
 	if c.dst != nil {
 		loss.Where = c.dst.place()
 	}
+	say := func(stage probespec.Stage, format string, args ...any) {
+		loss.Stage, loss.Reason = stage, c.ref+" "+fmt.Sprintf(format, args...)
+	}
+	protocol := c.r.typ.Protocol
 	switch {
+	case path && f.path.ok && c.size > largeEcho:
+		say(probespec.GuestSilent, "answers ARP but not %s of %d bytes: "+
+			"it is filtered in the guest, or too large for the path (try a smaller one)", protocol, c.size)
 	case path && f.path.ok:
-		loss.Stage, loss.Reason = probespec.GuestSilent, fmt.Sprintf("%s answers ARP but not %s: it is filtered in the guest", c.ref, c.r.typ.Protocol)
-		if c.size > largeEcho {
-			loss.Reason = fmt.Sprintf("%s answers ARP but not %s of %d bytes: it is filtered in the guest, or too large for the path (try a smaller one)",
-				c.ref, c.r.typ.Protocol, c.size)
-		}
+		say(probespec.GuestSilent, "answers ARP but not %s: it is filtered in the guest", protocol)
 	case port && f.port.ok:
-		loss.Stage = probespec.LostBetween
 		loss.Where = c.src.place()
-		loss.Reason = fmt.Sprintf("%s answers ARP at its own port %v, but not from %s at %v: lost in between, on the way there or back",
-			c.ref, c.dst.place(), c.src.Name, c.src.place())
+		say(probespec.LostBetween, "answers ARP at its own port %v, but not from %s at %v: "+
+			"lost in between, on the way there or back", c.dst.place(), c.src.Name, c.src.place())
+	case port && c.r.typ.LinkLayer:
+		say(probespec.GuestSilent, "does not answer %s, not even at its own port: "+
+			"the guest is dead, gone or disconnected", protocol)
 	case port:
-		loss.Stage, loss.Reason = probespec.GuestSilent, fmt.Sprintf("%s answers neither %s nor ARP: the guest is dead, gone or disconnected", c.ref, c.r.typ.Protocol)
-		if c.r.typ.LinkLayer {
-			loss.Reason = c.ref + " does not answer ARP, not even at its own port: the guest is dead, gone or disconnected"
-		}
+		say(probespec.GuestSilent, "answers neither %s nor ARP: the guest is dead, gone or disconnected", protocol)
 	case path && (c.dst == nil || !c.dst.Located):
-		loss.Stage, loss.Reason = probespec.UnknownDestination, c.ref+" is at no known port and does not answer ARP"
+		say(probespec.UnknownDestination, "is at no known port and does not answer ARP")
 	}
 	return loss
 }
 
-// words says what came of a arpQuery that could be asked.
+// words says what came of an arpQuery that could be asked.
 func (a *arpResult) words() string {
 	if a.ok {
 		return fmt.Sprintf("answered by %v after %v", a.mac, a.rtt.Round(10*time.Microsecond))

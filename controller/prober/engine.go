@@ -223,7 +223,9 @@ type installedTrap struct {
 
 // installTraps sets traps and waits until the switch has them and its caches have followed. What it returns must be
 // removed, even with an error.
-func (e *Engine) installTraps(ctx context.Context, sw openflow.DatapathID, traps ...probe.Trap) (set []installedTrap, err error) {
+func (e *Engine) installTraps(ctx context.Context, sw openflow.DatapathID, traps ...probe.Trap) (set []installedTrap,
+	err error,
+) {
 	cached := false
 	err = e.fabric.Exec(sw, func(_ time.Time, app *probe.App, out *apps.Output) {
 		for _, t := range traps {
@@ -296,7 +298,8 @@ func (e *Engine) sendOne(app *probe.App, out *apps.Output, x *request) {
 	id, color := x.s.id, x.s.want.Color
 	e.mu.Unlock()
 	f := &probe.Frame{
-		Type: x.r.typ, Link: x.r.link, Src: x.r.from, Dst: x.r.to, Color: color, ID: id, Seq: seq, Start: start, Size: x.size,
+		Type: x.r.typ, Link: x.r.link, Src: x.r.from, Dst: x.r.to, Color: color, ID: id, Seq: seq, Start: start,
+		Size: x.size,
 	}
 	if x.deliver {
 		app.Deliver(out, x.r.src.Port, f)

@@ -126,8 +126,10 @@ func (l *lab) replace(n openflow.DatapathID) {
 func (l *lab) add(name string, sw openflow.DatapathID, n byte, vlan uint16) *guest {
 	networks := map[uint16]string{10: "blue", 11: "red"}
 	g := &guest{delay: time.Millisecond, Endpoint: Endpoint{
-		Name: name, Switch: sw, SwitchName: "host" + string(rune('0'+sw)), Port: openflow.PortNo(n), PortName: "vif-" + name, PortUp: true,
-		Connected: true, Located: true, Network: networks[vlan], VLAN: vlan, MAC: packet.MAC{0x52, 0x54, 0, 0, byte(vlan), n},
+		Name: name, Switch: sw, SwitchName: "host" + string(rune('0'+sw)), Port: openflow.PortNo(n),
+		PortName: "vif-" + name, PortUp: true,
+		Connected: true, Located: true, Network: networks[vlan], VLAN: vlan,
+		MAC:    packet.MAC{0x52, 0x54, 0, 0, byte(vlan), n},
 		IPs:    []netip.Addr{netip.AddrFrom4([4]byte{10, 0, byte(vlan), n})},
 		Subnet: netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, byte(vlan), 0}), 24),
 	}}
@@ -159,7 +161,9 @@ func (l *lab) Resolve(ref string) (Endpoint, error) {
 	defer l.mu.Unlock()
 	var found []*guest
 	for _, g := range l.hosts {
-		if !g.unlisted && (g.Name == ref || g.MAC.String() == ref || slices.ContainsFunc(g.IPs, func(a netip.Addr) bool { return a.String() == ref })) {
+		if !g.unlisted &&
+			(g.Name == ref || g.MAC.String() == ref ||
+				slices.ContainsFunc(g.IPs, func(a netip.Addr) bool { return a.String() == ref })) {
 			found = append(found, g)
 		}
 	}
@@ -294,7 +298,8 @@ func (l *lab) packetIn(a answerFrame) {
 	s := l.at(a.sw)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.app.PacketRcvd(time.Now(), &apps.Packet{In: &openflow.PacketIn{InPort: a.port, Data: a.frame}, VLAN: a.vlan}, &s.out)
+	s.app.PacketRcvd(time.Now(), &apps.Packet{In: &openflow.PacketIn{InPort: a.port, Data: a.frame}, VLAN: a.vlan},
+		&s.out)
 	fact := s.out.Facts[0]
 	s.out.Facts, s.out.Wire = nil, nil
 	l.e.Received(a.sw, fact.Port, fact.At, fact.VLAN, fact.Reply.(*probe.Trapped))

@@ -139,7 +139,8 @@ func (e *Engine) cross(g *group, from, to []Endpoint) {
 				continue
 			}
 			want = append(want, wantedPair{
-				key: probespec.Pair{Source: from[i].Name, Destination: to[j].Name}, src: source{ep: &from[i]}, dst: target{ref: to[j].Name, ep: &to[j]},
+				key: probespec.Pair{Source: from[i].Name, Destination: to[j].Name}, src: source{ep: &from[i]},
+				dst: target{ref: to[j].Name, ep: &to[j]},
 			})
 		}
 	}
@@ -157,7 +158,8 @@ func sameEnd(x, y *Endpoint) bool {
 	}
 	return x.Name == y.Name && x.Switch == y.Switch && x.SwitchName == y.SwitchName && x.Port == y.Port &&
 		x.PortName == y.PortName && x.PortUp == y.PortUp && x.Connected == y.Connected && x.Standby == y.Standby &&
-		x.Located == y.Located && x.Tagged == y.Tagged && x.Network == y.Network && x.VLAN == y.VLAN && x.MAC == y.MAC &&
+		x.Located == y.Located && x.Tagged == y.Tagged && x.Network == y.Network && x.VLAN == y.VLAN &&
+		x.MAC == y.MAC &&
 		slices.Equal(x.IPs, y.IPs) && x.Gateway == y.Gateway && x.Subnet == y.Subnet
 }
 

@@ -14,13 +14,15 @@ var pairLabels = []string{"probe", "source", "destination"}
 
 var (
 	descSuccess = prometheus.NewDesc("eosin_probe_success",
-		"Whether the newest verdict on the pair is the expected one. A pair that cannot be tested is not.", pairLabels, nil)
+		"Whether the newest verdict on the pair is the expected one. A pair that cannot be tested is not.",
+		pairLabels, nil)
 	descReachable = prometheus.NewDesc("eosin_probe_reachable",
 		"Whether all requests of the pair's newest round were answered.", pairLabels, nil)
 	descSent = prometheus.NewDesc("eosin_probe_sent_total",
 		"Requests that were answered or given up; those on their way are not counted.", pairLabels, nil)
-	descReceived = prometheus.NewDesc("eosin_probe_received_total", "Requests that were answered in time.", pairLabels, nil)
-	descLost     = prometheus.NewDesc("eosin_probe_lost_total",
+	descReceived = prometheus.NewDesc("eosin_probe_received_total", "Requests that were answered in time.",
+		pairLabels, nil)
+	descLost = prometheus.NewDesc("eosin_probe_lost_total",
 		"Requests that were not answered in time, by where they were lost as far as it can be told.",
 		append(pairLabels[:len(pairLabels):len(pairLabels)], "stage"), nil)
 	descViolations = prometheus.NewDesc("eosin_isolation_violations_total",
@@ -40,9 +42,11 @@ type rttHistograms struct{ vec *prometheus.HistogramVec }
 func newRTTHistograms() rttHistograms {
 	return rttHistograms{prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "eosin_probe_rtt_seconds",
-		Help: "Round trip time of answered requests, from before the request is written to the switch until its answer is read.",
+		Help: "Round trip time of answered requests, " +
+			"from before the request is written to the switch until its answer is read.",
 		Buckets: []float64{
-			50e-6, 100e-6, 200e-6, 300e-6, 500e-6, 750e-6, 1e-3, 2e-3, 5e-3, 10e-3, 25e-3, 50e-3, 100e-3, 250e-3, 500e-3, 1, 2.5,
+			50e-6, 100e-6, 200e-6, 300e-6, 500e-6, 750e-6, 1e-3, 2e-3, 5e-3, 10e-3, 25e-3, 50e-3, 100e-3, 250e-3,
+			500e-3, 1, 2.5,
 		},
 		NativeHistogramBucketFactor: 1.1, NativeHistogramMaxBucketNumber: 100,
 	}, pairLabels)}
@@ -66,7 +70,8 @@ func (e *Engine) Collector() prometheus.Collector { return collector{e} }
 // Describe implements prometheus.Collector.
 func (c collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		descSuccess, descReachable, descSent, descReceived, descLost, descViolations, descLate, descDuplicates, descRejected,
+		descSuccess, descReachable, descSent, descReceived, descLost, descViolations, descLate, descDuplicates,
+		descRejected,
 		descColors,
 	} {
 		ch <- d
@@ -140,7 +145,8 @@ func (e *Engine) figures() figures {
 			}
 			f.pairs = append(f.pairs, pairFigures{
 				labels: [3]string{g.spec.Name, p.key.Source, p.key.Destination}, ok: p.ok, isolation: p.unreachable(),
-				verdict: p.verdict, sent: p.sent, received: p.received, violations: p.violations, lost: maps.Clone(p.lost),
+				verdict: p.verdict, sent: p.sent, received: p.received, violations: p.violations,
+				lost: maps.Clone(p.lost),
 			})
 		}
 	}

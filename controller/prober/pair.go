@@ -2,7 +2,6 @@ package prober
 
 import (
 	"context"
-	"fmt"
 	"math/bits"
 	"math/rand/v2"
 	"time"
@@ -10,7 +9,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/eosin-sdn/eosin/apps/probe/probespec"
-	"github.com/eosin-sdn/eosin/event"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/packet"
 )
@@ -39,7 +37,7 @@ type pair struct {
 	// What the world sees.
 	verdict        probespec.Verdict
 	ok, decided    bool
-	violated       bool // the last verdict broke the isolation
+	broken         bool // the last verdict was not as expected
 	rttLast        time.Duration
 	last           time.Time
 	loss           *probespec.Loss
@@ -118,7 +116,7 @@ func (p *pair) enqueue() {
 		p.skip(asCannotRun(p.dstErr, probespec.UnknownDestination))
 		return
 	}
-	r, err := plan(p.g.spec.Type, p.src, &p.dst)
+	r, err := newRoute(p.g.spec.Type, p.src, &p.dst)
 	if err != nil {
 		p.skip(asCannotRun(err, probespec.UnknownDestination))
 		return
@@ -144,18 +142,14 @@ func (p *pair) checkPreconditions() *probespec.CannotRunError {
 	}
 	switch {
 	case !ep.Located:
-		return &probespec.CannotRunError{
-			Stage: probespec.UnknownDestination, Reason: fmt.Sprintf("the port of %s is not known: its silence would not prove that it is isolated", ep.Name),
-		}
+		return cannotRun(probespec.UnknownDestination,
+			"the port of %s is not known: its silence would not prove that it is isolated", ep.Name)
 	case !ep.Connected:
-		return &probespec.CannotRunError{
-			Stage:  probespec.DestinationPortDown,
-			Reason: fmt.Sprintf("%s, where %s is: its silence would not prove that it is isolated", ep.away(), ep.Name),
-		}
+		return cannotRun(probespec.DestinationPortDown,
+			"%s, where %s is: its silence would not prove that it is isolated", ep.away(), ep.Name)
 	case !ep.PortUp:
-		return &probespec.CannotRunError{
-			Stage: probespec.DestinationPortDown, Reason: fmt.Sprintf("port %v of %s is down: its silence would not prove that it is isolated", ep.place(), ep.Name),
-		}
+		return cannotRun(probespec.DestinationPortDown,
+			"port %v of %s is down: its silence would not prove that it is isolated", ep.place(), ep.Name)
 	}
 	return nil
 }
@@ -184,7 +178,7 @@ func (p *pair) findMAC(r *route) {
 		switch {
 		case p.gone || ctx.Err() != nil:
 		case a.err != nil:
-			p.skip(&probespec.CannotRunError{Stage: probespec.SourceDown, Reason: fmt.Sprintf("switch %s: %v", r.src.SwitchName, a.err)})
+			p.skip(cannotRun(probespec.SourceDown, "switch %s: %v", r.src.SwitchName, a.err))
 		case !a.ok:
 			p.round.sent++
 			p.count(false)
@@ -279,12 +273,12 @@ func (p *pair) next(now time.Time) {
 	}
 	c := p.lossCase()
 	c.sent, c.received, c.late = p.round.sent, p.round.received, 0 // what comes late has not come yet
-	loss, ask := c.plain()
+	loss, ask := c.preliminary()
 	switch {
 	case !ask:
 		p.lose(loss.Stage, lost)
 	case p.known != nil && now.Sub(p.knownAt) < findingLasts:
-		loss = c.with(*p.known)
+		loss = c.conclude(*p.known)
 		p.lose(loss.Stage, lost)
 	default:
 		p.diagnose(lost)
@@ -295,7 +289,8 @@ func (p *pair) next(now time.Time) {
 // lossCase returns what is known of the requests that were lost.
 func (p *pair) lossCase() *lossCase {
 	return &lossCase{
-		src: p.src.ep, dst: p.dst.ep, ref: p.key.Destination, r: p.r, size: p.g.spec.Size, timeout: p.g.spec.Timeout, sent: p.round.sent,
+		src: p.src.ep, dst: p.dst.ep, ref: p.key.Destination, r: p.r, size: p.g.spec.Size, timeout: p.g.spec.Timeout,
+		sent:     p.round.sent,
 		received: p.round.received, late: p.lateCount, lateRTT: p.lateRTT,
 	}
 }
@@ -321,7 +316,7 @@ func (p *pair) diagnose(lost int) {
 			return
 		}
 		c.late, c.lateRTT = p.lateCount, p.lateRTT
-		loss := c.with(f)
+		loss := c.conclude(f)
 		p.lose(loss.Stage, p.open)
 		p.open = 0
 		if loss.Stage != probespec.AnsweredLate {
@@ -346,61 +341,4 @@ func (p *pair) finish(now time.Time, loss *probespec.Loss) {
 	}
 	p.notifyTransition()
 	p.plan(now)
-}
-
-// notifyTransition reports what has changed: a pair that is no longer as expected, and its recovery. Broken isolation
-// is also counted, each round of it.
-func (p *pair) notifyTransition() {
-	if !p.unreachable() {
-		p.notifyReachability()
-		return
-	}
-	violated := p.verdict != probespec.Unreachable
-	if violated {
-		p.violations++
-	}
-	if violated != p.violated {
-		src, dst := describe(p.key.Source, p.src.ep), describe(p.key.Destination, p.dst.ep)
-		if violated {
-			p.e.notify(event.Event{
-				Type: event.IsolationViolation, Probe: p.g.spec.Name,
-				Message: fmt.Sprintf("probe %s: %s reaches %s, which must be unreachable", p.g.spec.Name, src, dst),
-			})
-		} else {
-			p.e.notify(event.Event{
-				Type: event.IsolationRestored, Probe: p.g.spec.Name,
-				Message: fmt.Sprintf("probe %s: %s no longer reaches %s", p.g.spec.Name, src, dst),
-			})
-		}
-	}
-	p.violated = violated
-}
-
-// notifyReachability reports the first failure of a pair that should reach, and that it does again.
-func (p *pair) notifyReachability() {
-	failing := p.verdict != probespec.Reachable
-	if failing == p.violated {
-		return
-	}
-	p.violated = failing
-	src, dst := describe(p.key.Source, p.src.ep), describe(p.key.Destination, p.dst.ep)
-	switch {
-	case !failing:
-		p.e.notify(event.Event{
-			Type: event.ProbeRecovered, Probe: p.g.spec.Name,
-			Message: fmt.Sprintf("probe %s: %s reaches %s again", p.g.spec.Name, src, dst),
-		})
-	case p.loss != nil:
-		p.e.notify(event.Event{
-			Type: event.ProbeFailing, Probe: p.g.spec.Name,
-			Message: fmt.Sprintf("probe %s: %s does not reach %s: %s", p.g.spec.Name, src, dst, p.loss.Reason),
-		})
-	}
-}
-
-func describe(name string, ep *Endpoint) string {
-	if ep == nil {
-		return name
-	}
-	return name + " (" + ep.Network + ")"
 }

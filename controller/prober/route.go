@@ -44,7 +44,7 @@ func resolveTarget(f Fabric, src *Endpoint, ref string) (target, error) {
 	if err == nil {
 		t.addr = addr.Unmap()
 		if why := nobody(t.addr, src.Subnet); why != "" {
-			return target{}, &probespec.InvalidError{Field: "destination", Text: fmt.Sprintf("%v is %s: no host can be probed there", t.addr, why)}
+			return target{}, invalid("destination", "%v is %s: no host can be probed there", t.addr, why)
 		}
 		if ep, ok := f.ResolveIn(src.Network, t.addr); ok {
 			t.ep = &ep
@@ -66,11 +66,10 @@ func resolveTarget(f Fabric, src *Endpoint, ref string) (target, error) {
 	if src.Subnet.IsValid() && src.Subnet.Addr().Is4() == t.addr.Is4() && !src.Subnet.Contains(t.addr) {
 		t.via = src.Gateway
 		if !t.via.IsValid() {
-			return target{}, &probespec.CannotRunError{
-				Stage: probespec.UnknownDestination,
-				Reason: fmt.Sprintf("%v is outside of %v, and network %s has no gateway; give it one in the config (networks: %s: gateway:)",
-					t.addr, src.Subnet, src.Network, src.Network),
-			}
+			return target{}, cannotRun(probespec.UnknownDestination,
+				"%v is outside of %v, and network %s has no gateway; "+
+					"give it one in the config (networks: %s: gateway:)",
+				t.addr, src.Subnet, src.Network, src.Network)
 		}
 		if gw, ok := f.ResolveIn(src.Network, t.via); ok {
 			t.mac = gw.MAC
@@ -98,15 +97,24 @@ func nobody(a netip.Addr, subnet netip.Prefix) string {
 	return ""
 }
 
+// cannotRun says why a probe cannot be sent.
+func cannotRun(stage probespec.Stage, format string, args ...any) *probespec.CannotRunError {
+	return &probespec.CannotRunError{Stage: stage, Reason: fmt.Sprintf(format, args...)}
+}
+
+// invalid says what is wrong with a field of a request.
+func invalid(field, format string, args ...any) error {
+	return &probespec.InvalidError{Field: field, Text: fmt.Sprintf(format, args...)}
+}
+
 // down returns why nothing can be sent from src, or nil.
 func down(src *Endpoint) *probespec.CannotRunError {
 	switch {
 	case src == nil:
-		return &probespec.CannotRunError{Stage: probespec.SourceDown, Reason: "the source is not known"}
+		return cannotRun(probespec.SourceDown, "the source is not known")
 	case !src.Located:
-		return &probespec.CannotRunError{
-			Stage: probespec.SourceDown, Reason: fmt.Sprintf("the port of %s is not known: it has not been seen on any switch", src.Name),
-		}
+		return cannotRun(probespec.SourceDown, "the port of %s is not known: it has not been seen on any switch",
+			src.Name)
 	case !src.Connected:
 		return &probespec.CannotRunError{
 			Stage: probespec.SourceDown, Reason: fmt.Sprintf("%s, where %s is", src.away(), src.Name),
@@ -118,12 +126,10 @@ func down(src *Endpoint) *probespec.CannotRunError {
 			Evidence: []string{fmt.Sprintf("%v is down", src.place())},
 		}
 	case src.MAC.IsZero():
-		return &probespec.CannotRunError{
-			Stage:  probespec.SourceDown,
-			Reason: fmt.Sprintf("no host is known at %s: it has not sent a frame yet; give it a MAC in the config (hosts:)", src.Name),
-		}
+		return cannotRun(probespec.SourceDown,
+			"no host is known at %s: it has not sent a frame yet; give it a MAC in the config (hosts:)", src.Name)
 	case src.VLAN == 0:
-		return &probespec.CannotRunError{Stage: probespec.SourceDown, Reason: fmt.Sprintf("%s is in no network: its port is closed", src.Name)}
+		return cannotRun(probespec.SourceDown, "%s is in no network: its port is closed", src.Name)
 	}
 	return nil
 }
@@ -141,8 +147,8 @@ type route struct {
 	derived  bool       // IPv6 addresses were derived from MACs
 }
 
-// plan says how src probes t. The error is a *probespec.CannotRunError or a *probespec.InvalidError.
-func plan(typ probe.Type, src source, t *target) (*route, error) {
+// newRoute says how src probes t. The error is a *probespec.CannotRunError or a *probespec.InvalidError.
+func newRoute(typ probe.Type, src source, t *target) (*route, error) {
 	if why := down(src.ep); why != nil {
 		return nil, why
 	}
@@ -151,9 +157,10 @@ func plan(typ probe.Type, src source, t *target) (*route, error) {
 		link: probe.Link{Src: src.ep.MAC, Tagged: src.ep.Tagged, VLAN: src.ep.VLAN},
 	}
 	if t.ep != nil {
-		r.cross = t.ep.VLAN != 0 && t.ep.VLAN != src.ep.VLAN // of a host that was never seen, the network may be unknown
+		// of a host that was never seen, the network may be unknown
+		r.cross = t.ep.VLAN != 0 && t.ep.VLAN != src.ep.VLAN
 		if t.ep.MAC == src.ep.MAC {
-			return nil, &probespec.InvalidError{Field: "destination", Text: fmt.Sprintf("%s is the source itself", t.ref)}
+			return nil, invalid("destination", "%s is the source itself", t.ref)
 		}
 		r.link.Dst = t.ep.MAC
 	} else {
@@ -169,7 +176,7 @@ func plan(typ probe.Type, src source, t *target) (*route, error) {
 	case typ.IPv6 || r.cross:
 		return nil, &probespec.CannotRunError{
 			Stage: probespec.UnknownDestination, Reason: fmt.Sprintf("the MAC address of %s is not known", t.ref),
-			Evidence: []string{"IPv6 neighbours and hosts of other networks are not asked for it"},
+			Evidence: []string{"IPv6 neighbors and hosts of other networks are not asked for it"},
 		}
 	default:
 		r.ask = r.to
@@ -184,7 +191,7 @@ func plan(typ probe.Type, src source, t *target) (*route, error) {
 func (r *route) address(src source, t *target) error {
 	six := r.typ.IPv6
 	if t.addr.IsValid() && t.addr.Is6() != six || src.addr.IsValid() && src.addr.Is6() != six && !r.typ.LinkLayer {
-		return &probespec.InvalidError{Field: "type", Text: fmt.Sprintf("%v needs %s addresses; use %v", r.typ, family(six), r.typ.OtherFamily())}
+		return invalid("type", "%v needs %s addresses; use %v", r.typ, family(six), r.typ.OtherFamily())
 	}
 	to := addresses(t.addr, t.ep, six)
 	from := addresses(src.addr, src.ep, six)
@@ -198,9 +205,9 @@ func (r *route) address(src source, t *target) error {
 	}
 	switch {
 	case len(to) == 0:
-		return &probespec.CannotRunError{Stage: probespec.UnknownDestination, Reason: noAddress(t.ref)}
+		return cannotRun(probespec.UnknownDestination, noAddress, t.ref)
 	case len(from) == 0 && !r.typ.LinkLayer:
-		return &probespec.CannotRunError{Stage: probespec.SourceDown, Reason: noAddress(src.ep.Name)}
+		return cannotRun(probespec.SourceDown, noAddress, src.ep.Name)
 	case r.typ.LinkLayer:
 		r.to = to[0]
 		return nil
@@ -208,7 +215,7 @@ func (r *route) address(src source, t *target) error {
 	r.from, r.to = from[0], to[0]
 	for _, f := range from {
 		for _, a := range to {
-			if neighbours(f, a, src.ep.Subnet) {
+			if neighbors(f, a, src.ep.Subnet) {
 				r.from, r.to = f, a
 				return nil
 			}
@@ -224,9 +231,8 @@ func family(six bool) string {
 	return "IPv4"
 }
 
-func noAddress(name string) string {
-	return fmt.Sprintf("no IPv4 address of %s is known: it has not sent ARP yet; give it one in the config (hosts:)", name)
-}
+// noAddress says that a host, which is its argument, has no address of the family.
+const noAddress = "no IPv4 address of %s is known: it has not sent ARP yet; give it one in the config (hosts:)"
 
 // addresses returns the addresses of one family that an end may use.
 func addresses(asked netip.Addr, ep *Endpoint, six bool) []netip.Addr {
@@ -244,8 +250,8 @@ func addresses(asked netip.Addr, ep *Endpoint, six bool) []netip.Addr {
 	return of
 }
 
-// neighbours reports whether two addresses of a family look as if they were in one subnet.
-func neighbours(a, b netip.Addr, subnet netip.Prefix) bool {
+// neighbors reports whether two addresses of a family look as if they were in one subnet.
+func neighbors(a, b netip.Addr, subnet netip.Prefix) bool {
 	if subnet.IsValid() && subnet.Addr().Is4() == a.Is4() {
 		return subnet.Contains(a) && subnet.Contains(b)
 	}

@@ -3,7 +3,6 @@ package prober
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/eosin-sdn/eosin/apps"
@@ -246,9 +245,8 @@ func (l *sender) fail(ctx context.Context, pairs []*pair, err error) {
 	defer l.e.mu.Unlock()
 	for _, p := range pairs {
 		if !p.gone {
-			p.skip(&probespec.CannotRunError{
-				Stage: probespec.SourceDown, Reason: fmt.Sprintf("switch %s cannot send for %s: %v", p.r.src.SwitchName, p.r.src.Name, err),
-			})
+			p.skip(cannotRun(probespec.SourceDown, "switch %s cannot send for %s: %v", p.r.src.SwitchName, p.r.src.Name,
+				err))
 		}
 	}
 }

@@ -39,8 +39,13 @@ const arpTries = 3
 // The request has its defaults and is valid by its own Check. Errors come before anything is sent: the error types of
 // probespec, and *probe.ColorError. Lost probes are no error. When ctx ends early the result holds what was until then,
 // and the error is ctx's. Run must be running, since it cleans up after it.
-func (e *Engine) Probe(ctx context.Context, req probespec.Request, report func(probespec.Update)) (probespec.Result, error) {
-	p := &single{e: e, req: req, timeout: time.Duration(req.Timeout), report: report, wake: make(chan struct{}, 1), late: make(chan struct{}, 1)}
+func (e *Engine) Probe(ctx context.Context, req probespec.Request, report func(probespec.Update)) (probespec.Result,
+	error,
+) {
+	p := &single{
+		e: e, req: req, timeout: time.Duration(req.Timeout), report: report, wake: make(chan struct{}, 1),
+		late: make(chan struct{}, 1),
+	}
 	p.res = probespec.NewResult(&req)
 	if err := p.prepare(); err != nil {
 		return p.res, err
@@ -75,7 +80,7 @@ func (p *single) prepare() (err error) {
 	if p.tgt, err = resolveTarget(p.e.fabric, p.src.ep, p.req.Destination); err != nil {
 		return err
 	}
-	if p.r, err = plan(p.req.Type, p.src, &p.tgt); err != nil {
+	if p.r, err = newRoute(p.req.Type, p.src, &p.tgt); err != nil {
 		return err
 	}
 	if !p.req.Type.LinkLayer {
@@ -96,11 +101,12 @@ func (p *single) find(ctx context.Context) (bool, error) {
 		return false, p.cannotSend(a.err)
 	}
 	if !a.ok {
-		p.res.Sent, p.res.Verdict, p.res.Loss = asked, probespec.Unreachable, silentToARP(&p.tgt, p.src.ep, p.r.ask, asked)
+		p.res.Sent, p.res.Verdict, p.res.Loss = asked, probespec.Unreachable, silentToARP(&p.tgt, p.src.ep, p.r.ask,
+			asked)
 		return false, nil
 	}
 	p.tgt.mac = a.mac
-	r, err := plan(p.req.Type, p.src, &p.tgt)
+	r, err := newRoute(p.req.Type, p.src, &p.tgt)
 	if err != nil {
 		return false, err
 	}
@@ -118,7 +124,8 @@ func silentToARP(t *target, src *Endpoint, ask netip.Addr, asked int) *probespec
 		who = fmt.Sprintf("%v, the gateway to %s, is not a known host", t.via, t.ref)
 	}
 	return &probespec.Loss{
-		Stage: probespec.UnknownDestination, Reason: fmt.Sprintf("%s, and nobody in network %s answers ARP for it", who, src.Network),
+		Stage:    probespec.UnknownDestination,
+		Reason:   fmt.Sprintf("%s, and nobody in network %s answers ARP for it", who, src.Network),
 		Evidence: []string{fmt.Sprintf("ARP for %v sent %d times from %s: no answer", ask, asked, src.Name)},
 	}
 }
@@ -127,7 +134,8 @@ func silentToARP(t *target, src *Endpoint, ask netip.Addr, asked int) *probespec
 func (p *single) cannotSend(err error) error {
 	ep := p.src.ep
 	return &probespec.CannotRunError{
-		Stage: probespec.SourceDown, Reason: fmt.Sprintf("switch %s cannot send for %s: %v", ep.SwitchName, ep.Name, err),
+		Stage:    probespec.SourceDown,
+		Reason:   fmt.Sprintf("switch %s cannot send for %s: %v", ep.SwitchName, ep.Name, err),
 		Evidence: []string{fmt.Sprintf("%s is at %v", ep.Name, ep.place())},
 	}
 }
@@ -159,7 +167,8 @@ func (p *single) run(ctx context.Context, color uint16) error {
 		return p.cannotSend(err)
 	}
 	p.emit(probespec.Update{
-		Event: probespec.UpdateStarted, Color: p.res.Color, Size: p.res.Size, SourceEnd: p.res.SourceEnd, DestinationEnd: p.res.DestinationEnd,
+		Event: probespec.UpdateStarted, Color: p.res.Color, Size: p.res.Size, SourceEnd: p.res.SourceEnd,
+		DestinationEnd: p.res.DestinationEnd,
 	})
 	broken, err := p.loop(ctx)
 	// Requests that are still on their way are not counted.
@@ -175,7 +184,8 @@ func (p *single) run(ctx context.Context, color uint16) error {
 	case broken != nil:
 		p.res.Loss = &probespec.Loss{
 			Where: p.src.ep.place(), Stage: probespec.SourceDown,
-			Reason: fmt.Sprintf("switch %s stopped taking requests after %d of %d: %v", p.src.ep.SwitchName, p.sent, p.req.Count, broken),
+			Reason: fmt.Sprintf("switch %s stopped taking requests after %d of %d: %v", p.src.ep.SwitchName, p.sent,
+				p.req.Count, broken),
 		}
 		if p.res.Verdict == probespec.Reachable {
 			p.res.Verdict = probespec.Partial
@@ -309,7 +319,8 @@ func (p *single) expire(now time.Time) (wait time.Duration, more bool) {
 // diagnose finds out why requests were lost.
 func (p *single) diagnose(ctx context.Context) *probespec.Loss {
 	c := &lossCase{
-		src: p.src.ep, dst: p.tgt.ep, ref: p.req.Destination, r: p.r, size: p.req.Size, timeout: p.timeout, sent: p.res.Sent,
+		src: p.src.ep, dst: p.tgt.ep, ref: p.req.Destination, r: p.r, size: p.req.Size, timeout: p.timeout,
+		sent:     p.res.Sent,
 		received: p.res.Received, late: p.res.Late, lateRTT: p.lateRTT,
 	}
 	if now, err := resolveSource(p.e.fabric, p.req.Source); err == nil {
@@ -318,7 +329,7 @@ func (p *single) diagnose(ctx context.Context) *probespec.Loss {
 	if now, err := resolveTarget(p.e.fabric, c.src, p.req.Destination); err == nil && now.ep != nil {
 		c.dst = now.ep
 	}
-	loss, ask := c.plain()
+	loss, ask := c.preliminary()
 	if !ask {
 		return loss
 	}
@@ -329,5 +340,5 @@ func (p *single) diagnose(ctx context.Context) *probespec.Loss {
 	f := p.e.diagnose(ctx, c, p.late)
 	p.read()
 	c.late, c.lateRTT = p.res.Late, p.lateRTT
-	return c.with(f)
+	return c.conclude(f)
 }

@@ -27,8 +27,12 @@ func TestReachable(t *testing.T) {
 						l.change(func() { vm2.Switch, vm2.SwitchName = 2, "host2" })
 					}
 					began := time.Now()
-					res, updates := l.probe(probespec.Request{Source: "vm1", Destination: "vm2", Type: typ, Count: 3, Interval: ms(100)})
-					if res.Verdict != probespec.Reachable || res.Sent != 3 || res.Received != 3 || res.Loss != nil || len(res.Replies) != 3 {
+					res, updates := l.probe(probespec.Request{
+						Source: "vm1", Destination: "vm2", Type: typ, Count: 3,
+						Interval: ms(100),
+					})
+					if res.Verdict != probespec.Reachable || res.Sent != 3 || res.Received != 3 || res.Loss != nil ||
+						len(res.Replies) != 3 {
 						t.Fatalf("%+v", res)
 					}
 					if *res.RTT != (probespec.RTT{Min: oneMS, Avg: oneMS, Max: oneMS}) {
@@ -68,18 +72,51 @@ func TestSilentGuests(t *testing.T) {
 		where  string
 		says   string
 	}{
-		"filtered":       {func(g *guest) { g.noICMP = true }, probe.ICMP, probespec.GuestSilent, "host2:vif-vm2", "answers ARP but not ICMP"},
-		"dead":           {func(g *guest) { g.dead = true }, probe.ICMP, probespec.GuestSilent, "host2:vif-vm2", "answers neither"},
-		"dead, arp":      {func(g *guest) { g.dead = true }, probe.ARP, probespec.GuestSilent, "host2:vif-vm2", "does not answer ARP"},
-		"cut off":        {func(g *guest) { g.cutOff = true }, probe.ICMP, probespec.LostBetween, "host1:vif-vm1", "lost in between"},
-		"cut off, arp":   {func(g *guest) { g.cutOff = true }, probe.ARP, probespec.LostBetween, "host1:vif-vm1", "lost in between"},
-		"port down":      {func(g *guest) { g.dead, g.PortUp = true, false }, probe.ICMP, probespec.DestinationPortDown, "host2:vif-vm2", "is down"},
-		"nowhere":        {func(g *guest) { g.dead, g.Located = true, false }, probe.ICMP, probespec.UnknownDestination, "", "no known port"},
-		"switch away":    {func(g *guest) { g.dead, g.Connected = true, false }, probe.ICMP, probespec.NoReply, "host2:vif-vm2", "no reply within 1s"},
-		"other network":  {func(g *guest) { g.Network, g.VLAN = "red", 11 }, probe.ICMP, probespec.NoReply, "", "no reply within 1s"},
-		"dead, over v6":  {func(g *guest) { g.dead = true }, probe.ICMP6, probespec.NoReply, "", "no reply within 1s"},
-		"late":           {func(g *guest) { g.delay = 1200 * time.Millisecond }, probe.ICMP, probespec.AnsweredLate, "", "after 1.2s"},
-		"late, directly": {func(g *guest) { g.delay, g.cutOff = 1200*time.Millisecond, false }, probe.ICMP, probespec.AnsweredLate, "", "timeout of 1s"},
+		"filtered": {
+			func(g *guest) { g.noICMP = true }, probe.ICMP, probespec.GuestSilent, "host2:vif-vm2",
+			"answers ARP but not ICMP",
+		},
+		"dead": {
+			func(g *guest) { g.dead = true }, probe.ICMP, probespec.GuestSilent, "host2:vif-vm2",
+			"answers neither",
+		},
+		"dead, arp": {
+			func(g *guest) { g.dead = true }, probe.ARP, probespec.GuestSilent, "host2:vif-vm2",
+			"does not answer ARP",
+		},
+		"cut off": {
+			func(g *guest) { g.cutOff = true }, probe.ICMP, probespec.LostBetween, "host1:vif-vm1",
+			"lost in between",
+		},
+		"cut off, arp": {
+			func(g *guest) { g.cutOff = true }, probe.ARP, probespec.LostBetween, "host1:vif-vm1",
+			"lost in between",
+		},
+		"port down": {
+			func(g *guest) { g.dead, g.PortUp = true, false }, probe.ICMP, probespec.DestinationPortDown,
+			"host2:vif-vm2", "is down",
+		},
+		"nowhere": {
+			func(g *guest) { g.dead, g.Located = true, false }, probe.ICMP, probespec.UnknownDestination,
+			"", "no known port",
+		},
+		"switch away": {
+			func(g *guest) { g.dead, g.Connected = true, false }, probe.ICMP, probespec.NoReply,
+			"host2:vif-vm2", "no reply within 1s",
+		},
+		"other network": {
+			func(g *guest) { g.Network, g.VLAN = "red", 11 }, probe.ICMP, probespec.NoReply, "",
+			"no reply within 1s",
+		},
+		"dead, over v6": {func(g *guest) { g.dead = true }, probe.ICMP6, probespec.NoReply, "", "no reply within 1s"},
+		"late": {
+			func(g *guest) { g.delay = 1200 * time.Millisecond }, probe.ICMP, probespec.AnsweredLate, "",
+			"after 1.2s",
+		},
+		"late, directly": {
+			func(g *guest) { g.delay, g.cutOff = 1200*time.Millisecond, false }, probe.ICMP,
+			probespec.AnsweredLate, "", "timeout of 1s",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inLab(t, Options{}, func(l *lab) {
@@ -118,7 +155,8 @@ func TestOtherNetworkIsTriedTheHardWay(t *testing.T) {
 		vm9 := l.add("vm9", 1, 9, 11)
 		l.probe(probespec.Request{Source: "vm1", Destination: "vm9", Count: 1})
 		sent := l.frames(nil)
-		if len(sent) != 1 || sent[0].frame.Dst() != vm9.MAC || sent[0].frame.Src() != vm1.MAC || sent[0].port != vm1.Port {
+		if len(sent) != 1 || sent[0].frame.Dst() != vm9.MAC || sent[0].frame.Src() != vm1.MAC ||
+			sent[0].port != vm1.Port {
 			t.Errorf("sent %+v: want one echo to the destination's own MAC", sent)
 		}
 	})
@@ -139,7 +177,10 @@ func TestPartialAndLate(t *testing.T) {
 			}
 			return a
 		}
-		res, updates := l.probe(probespec.Request{Source: "vm1", Destination: "vm2", Count: 5, Interval: ms(200), Timeout: ms(250)})
+		res, updates := l.probe(probespec.Request{
+			Source: "vm1", Destination: "vm2", Count: 5, Interval: ms(200),
+			Timeout: ms(250),
+		})
 		if res.Verdict != probespec.Partial || res.Sent != 5 || res.Received != 3 || res.Late != 1 {
 			t.Fatalf("%+v", res)
 		}
@@ -234,19 +275,24 @@ func TestColorOnRequest(t *testing.T) {
 			l.probe(probespec.Request{Source: "vm1", Destination: "vm2", Count: 3, Color: 111})
 		})
 		advance(time.Second)
-		_, err := l.e.Probe(l.t.Context(), probespec.Request{Source: "vm2", Destination: "vm1", Color: 111}.WithDefaults(), nil)
+		_, err := l.e.Probe(l.t.Context(),
+			probespec.Request{Source: "vm2", Destination: "vm1", Color: 111}.WithDefaults(), nil)
 		if err == nil || err.Error() != "color 111 is in use by the probe vm1 -> vm2" {
 			t.Errorf("in use: %v", err)
 		}
 		wg.Wait()
 		advance(10 * time.Second)
-		_, err = l.e.Probe(l.t.Context(), probespec.Request{Source: "vm2", Destination: "vm1", Color: 111}.WithDefaults(), nil)
+		_, err = l.e.Probe(l.t.Context(),
+			probespec.Request{Source: "vm2", Destination: "vm1", Color: 111}.WithDefaults(), nil)
 		var busy *probe.ColorError
 		if !errors.As(err, &busy) || busy.Wait < 15*time.Second {
 			t.Errorf("resting: %v", err)
 		}
 		advance(20 * time.Second)
-		if res, _ := l.probe(probespec.Request{Source: "vm2", Destination: "vm1", Color: 111, Count: 1}); res.Color != 111 || res.Received != 1 {
+		if res, _ := l.probe(probespec.Request{
+			Source: "vm2", Destination: "vm1", Color: 111,
+			Count: 1,
+		}); res.Color != 111 || res.Received != 1 {
 			t.Errorf("rested: %+v", res)
 		}
 		for _, x := range l.frames(nil) {
@@ -265,19 +311,73 @@ func TestCannotRun(t *testing.T) {
 		want   string
 		stage  probespec.Stage
 	}{
-		"unknown source":       {nil, probespec.Request{Source: "vm7", Destination: "vm2"}, `source "vm7" is not known; candidates: vm1, vm2`, ""},
-		"unknown destination":  {nil, probespec.Request{Source: "vm1", Destination: "vm7"}, `destination "vm7" is not known; candidates: vm1, vm2`, ""},
-		"never seen":           {func(g *guest) { g.Located = false }, probespec.Request{}, "the port of vm1 is not known: it has not been seen on any switch", probespec.SourceDown},
-		"port down":            {func(g *guest) { g.PortUp = false }, probespec.Request{}, "port host1:vif-vm1 is down, where vm1 is", probespec.SourceDown},
-		"switch not connected": {func(g *guest) { g.Connected = false }, probespec.Request{}, "switch host1 is not connected, where vm1 is", probespec.SourceDown},
-		"switch of another":    {func(g *guest) { g.Connected, g.Standby = false, true }, probespec.Request{}, "another controller is the master of switch host1, where vm1 is", probespec.SourceDown},
-		"no MAC":               {func(g *guest) { g.MAC = packet.MAC{} }, probespec.Request{}, "no host is known at vm1", probespec.SourceDown},
-		"no address":           {func(g *guest) { g.IPs = nil }, probespec.Request{}, "no IPv4 address of vm1 is known", probespec.SourceDown},
-		"closed":               {func(g *guest) { g.VLAN = 0 }, probespec.Request{}, "vm1 is in no network", probespec.SourceDown},
-		"no gateway":           {nil, probespec.Request{Source: "vm1", Destination: "192.0.2.1"}, "192.0.2.1 is outside of 10.0.10.0/24, and network blue has no gateway", probespec.UnknownDestination},
-		"itself":               {nil, probespec.Request{Source: "vm1", Destination: "10.0.10.1"}, "10.0.10.1 is the source itself", ""},
-		"family":               {nil, probespec.Request{Source: "vm1", Destination: "10.0.10.2", Type: probe.ICMP6}, "icmp6 needs IPv6", ""},
-		"other family":         {nil, probespec.Request{Source: "vm1", Destination: "fd00::1"}, "icmp needs IPv4 addresses; use icmp6", ""},
+		"unknown source": {
+			nil,
+			probespec.Request{Source: "vm7", Destination: "vm2"},
+			`source "vm7" is not known; candidates: vm1, vm2`, "",
+		},
+		"unknown destination": {
+			nil,
+			probespec.Request{Source: "vm1", Destination: "vm7"},
+			`destination "vm7" is not known; candidates: vm1, vm2`, "",
+		},
+		"never seen": {
+			func(g *guest) { g.Located = false },
+			probespec.Request{},
+			"the port of vm1 is not known: it has not been seen on any switch", probespec.SourceDown,
+		},
+		"port down": {
+			func(g *guest) { g.PortUp = false },
+			probespec.Request{},
+			"port host1:vif-vm1 is down, where vm1 is", probespec.SourceDown,
+		},
+		"switch not connected": {
+			func(g *guest) { g.Connected = false },
+			probespec.Request{},
+			"switch host1 is not connected, where vm1 is", probespec.SourceDown,
+		},
+		"switch of another": {
+			func(g *guest) { g.Connected, g.Standby = false, true },
+			probespec.Request{},
+			"another controller is the master of switch host1, where vm1 is", probespec.SourceDown,
+		},
+		"no MAC": {
+			func(g *guest) { g.MAC = packet.MAC{} },
+			probespec.Request{},
+			"no host is known at vm1", probespec.SourceDown,
+		},
+		"no address": {
+			func(g *guest) { g.IPs = nil },
+			probespec.Request{},
+			"no IPv4 address of vm1 is known",
+			probespec.SourceDown,
+		},
+		"closed": {
+			func(g *guest) { g.VLAN = 0 },
+			probespec.Request{},
+			"vm1 is in no network",
+			probespec.SourceDown,
+		},
+		"no gateway": {
+			nil,
+			probespec.Request{Source: "vm1", Destination: "192.0.2.1"},
+			"192.0.2.1 is outside of 10.0.10.0/24, and network blue has no gateway", probespec.UnknownDestination,
+		},
+		"itself": {
+			nil,
+			probespec.Request{Source: "vm1", Destination: "10.0.10.1"},
+			"10.0.10.1 is the source itself", "",
+		},
+		"family": {
+			nil,
+			probespec.Request{Source: "vm1", Destination: "10.0.10.2", Type: probe.ICMP6},
+			"icmp6 needs IPv6", "",
+		},
+		"other family": {
+			nil,
+			probespec.Request{Source: "vm1", Destination: "fd00::1"},
+			"icmp needs IPv4 addresses; use icmp6", "",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inLab(t, Options{}, func(l *lab) {
@@ -336,7 +436,8 @@ func TestSwitchGoesAwayOnSending(t *testing.T) {
 		away(false)
 		time.AfterFunc(1500*time.Millisecond, func() { away(true) })
 		res, _ := l.probe(probespec.Request{Source: "vm1", Destination: "vm2", Count: 5})
-		if res.Verdict != probespec.Partial || res.Sent != 2 || res.Received != 2 || res.Loss == nil || res.Loss.Stage != probespec.SourceDown {
+		if res.Verdict != probespec.Partial || res.Sent != 2 || res.Received != 2 || res.Loss == nil ||
+			res.Loss.Stage != probespec.SourceDown {
 			t.Errorf("in the middle: %+v", res)
 		}
 		if l.traps(1) != 1 {
@@ -365,7 +466,8 @@ func TestAddressesOfNoKnownHost(t *testing.T) {
 		if res.Verdict != probespec.Reachable || res.DestinationEnd.MAC != stranger.MAC.String() {
 			t.Errorf("in the network: %+v", res)
 		}
-		if first := l.frames(nil)[0].frame; first.EtherType() != packet.EtherTypeARP || !first.Dst().IsBroadcast() || !probe.IsColored(first.Src()) {
+		if first := l.frames(nil)[0].frame; first.EtherType() != packet.EtherTypeARP || !first.Dst().IsBroadcast() ||
+			!probe.IsColored(first.Src()) {
 			t.Errorf("first frame %x", first.Bytes())
 		}
 		res, _ = l.probe(probespec.Request{Source: "vm1", Destination: "192.0.2.1", Count: 1})
@@ -375,12 +477,14 @@ func TestAddressesOfNoKnownHost(t *testing.T) {
 		}
 		before := len(l.frames(isEcho))
 		res, _ = l.probe(probespec.Request{Source: "vm1", Destination: "10.0.10.78", Count: 5})
-		if res.Verdict != probespec.Unreachable || res.Sent != 3 || res.Loss.Stage != probespec.UnknownDestination || len(l.frames(isEcho)) != before {
+		if res.Verdict != probespec.Unreachable || res.Sent != 3 || res.Loss.Stage != probespec.UnknownDestination ||
+			len(l.frames(isEcho)) != before {
 			t.Errorf("nobody: %+v %+v", res, res.Loss)
 		}
 		l.change(func() { gw.dead = true })
 		res, _ = l.probe(probespec.Request{Source: "vm1", Destination: "192.0.2.1", Count: 1})
-		if res.Verdict != probespec.Unreachable || res.Loss.Stage != probespec.UnknownDestination || !strings.Contains(res.Loss.Reason, "gateway") {
+		if res.Verdict != probespec.Unreachable || res.Loss.Stage != probespec.UnknownDestination ||
+			!strings.Contains(res.Loss.Reason, "gateway") {
 			t.Errorf("dead gateway: %+v %+v", res, res.Loss)
 		}
 	})
@@ -424,7 +528,8 @@ func TestManyAtOnceDoNotMixUp(t *testing.T) {
 					if res.Received != 0 {
 						t.Errorf("the dead guest answered: %+v", res)
 					}
-				case res.Received != 3 || res.RTT.Max != probespec.Seconds(dst+1)*oneMS || res.RTT.Min != res.RTT.Max || res.Duplicates != 0:
+				case res.Received != 3 || res.RTT.Max != probespec.Seconds(dst+1)*oneMS || res.RTT.Min != res.RTT.Max ||
+					res.Duplicates != 0:
 					t.Errorf("%d -> %d: %+v %+v", src, dst, res, res.RTT)
 				}
 			})
@@ -454,7 +559,10 @@ func TestRateCap(t *testing.T) {
 			})
 		}
 		began := time.Now()
-		if res, _ := l.probe(probespec.Request{Source: "vm3", Destination: "vm2", Count: 2, Interval: ms(1)}); res.Received != 2 {
+		if res, _ := l.probe(probespec.Request{
+			Source: "vm3", Destination: "vm2", Count: 2,
+			Interval: ms(1),
+		}); res.Received != 2 {
 			t.Errorf("another switch: %+v", res)
 		}
 		if d := time.Since(began); d > 50*time.Millisecond+settleTime {
@@ -490,7 +598,8 @@ func TestCancellation(t *testing.T) {
 		time.AfterFunc(2500*time.Millisecond, cancel)
 		began := time.Now()
 		res, err := l.e.Probe(ctx, probespec.Request{Source: "vm1", Destination: "vm2", Count: 100}.WithDefaults(), nil)
-		if !errors.Is(err, context.Canceled) || res.Received != 3 || res.Sent != 3 || res.Verdict != probespec.Reachable {
+		if !errors.Is(err, context.Canceled) || res.Received != 3 || res.Sent != 3 ||
+			res.Verdict != probespec.Reachable {
 			t.Errorf("%v %+v", err, res)
 		}
 		if d := time.Since(began); d != 2500*time.Millisecond {
@@ -509,7 +618,10 @@ func TestReplacedSwitchKeepsItsTraps(t *testing.T) {
 		l.add("vm2", 1, 2, 10)
 		l.probe(probespec.Request{Source: "vm1", Destination: "vm2", Count: 1})
 		l.replace(1)
-		trap := probe.Trap{VLAN: 10, Type: probe.ICMP, EthDst: packet.MAC{0x52, 0x54, 0, 0, 10, 1}, Src: netip.MustParseAddr("10.0.10.2"), Dst: netip.MustParseAddr("10.0.10.1")}
+		trap := probe.Trap{
+			VLAN: 10, Type: probe.ICMP, EthDst: packet.MAC{0x52, 0x54, 0, 0, 10, 1},
+			Src: netip.MustParseAddr("10.0.10.2"), Dst: netip.MustParseAddr("10.0.10.1"),
+		}
 		s := l.at(1)
 		s.mu.Lock()
 		s.app.AddTrap(trap, &s.out)
@@ -525,8 +637,10 @@ func TestReplacedSwitchKeepsItsTraps(t *testing.T) {
 func TestNobodysAddress(t *testing.T) {
 	subnet := netip.MustParsePrefix("10.0.3.0/24")
 	for addr, want := range map[string]string{
-		"0.0.0.0": "unspecified", "224.0.0.1": "multicast", "ff02::1": "multicast", "255.255.255.255": "broadcast", "127.0.0.1": "loopback",
-		"10.0.3.255": "broadcast address of 10.0.3.0/24", "10.0.3.0": "network 10.0.3.0/24", "10.0.3.9": "", "192.0.2.255": "", "fd00::1": "",
+		"0.0.0.0": "unspecified", "224.0.0.1": "multicast", "ff02::1": "multicast", "255.255.255.255": "broadcast",
+		"127.0.0.1":  "loopback",
+		"10.0.3.255": "broadcast address of 10.0.3.0/24", "10.0.3.0": "network 10.0.3.0/24", "10.0.3.9": "",
+		"192.0.2.255": "", "fd00::1": "",
 	} {
 		got := nobody(netip.MustParseAddr(addr), subnet)
 		if (want == "") != (got == "") || !strings.Contains(got, want) {

@@ -134,7 +134,9 @@ func (e *Engine) Received(sw openflow.DatapathID, port openflow.PortNo, at time.
 	}
 }
 
-func (e *Engine) accept(sw openflow.DatapathID, port openflow.PortNo, at time.Time, vlan uint16, r *probe.Reply) probe.Reason {
+func (e *Engine) accept(sw openflow.DatapathID, port openflow.PortNo, at time.Time, vlan uint16,
+	r *probe.Reply,
+) probe.Reason {
 	s := e.streams[r.ID]
 	if r.Type.LinkLayer {
 		s = e.arps[r.Color]

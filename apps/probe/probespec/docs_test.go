@@ -26,13 +26,23 @@ func TestLimitsAreDocumented(t *testing.T) {
 	for what, values := range map[string][3]any{
 		"requests of a single probe":                            {1, MaxCount, DefaultCount},
 		"requests of one round of a continuous probe (`count`)": {1, MaxRound, DefaultRound},
-		"interval of a single probe":                            {short(MinInterval), short(MaxInterval), short(DefaultInterval)},
-		"interval of a continuous probe":                        {short(MinRoundInterval), short(MaxInterval), short(DefaultRoundInterval)},
-		"timeout":                                               {short(MinTimeout), short(MaxTimeout), short(DefaultTimeout)},
-		"payload in bytes":                                      {probe.MinSize, MaxSize, DefaultSize},
-		"color":                                                 {1, MaxColor, "a free one"},
+		"interval of a single probe": {
+			short(MinInterval), short(MaxInterval),
+			short(DefaultInterval),
+		},
+		"interval of a continuous probe": {
+			short(MinRoundInterval), short(MaxInterval),
+			short(DefaultRoundInterval),
+		},
+		"timeout": {
+			short(MinTimeout), short(MaxTimeout),
+			short(DefaultTimeout),
+		},
+		"payload in bytes": {probe.MinSize, MaxSize, DefaultSize},
+		"color":            {1, MaxColor, "a free one"},
 	} {
-		if row := fmt.Sprintf("\n| %s | %v | %v | %v |", what, values[0], values[1], values[2]); !strings.Contains(string(page), row) {
+		if row := fmt.Sprintf("\n| %s | %v | %v | %v |", what, values[0], values[1],
+			values[2]); !strings.Contains(string(page), row) {
 			t.Errorf("docs/operations.md has no row %s", row)
 		}
 	}

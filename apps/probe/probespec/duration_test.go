@@ -8,7 +8,8 @@ import (
 
 func TestDuration(t *testing.T) {
 	for text, want := range map[string]time.Duration{
-		"1s": time.Second, "0.2": 200 * time.Millisecond, "5": 5 * time.Second, "1m30s": 90 * time.Second, "1e-3": time.Millisecond, "-1": -time.Second,
+		"1s": time.Second, "0.2": 200 * time.Millisecond, "5": 5 * time.Second, "1m30s": 90 * time.Second,
+		"1e-3": time.Millisecond, "-1": -time.Second,
 	} {
 		if got, err := ParseDuration(text); err != nil || time.Duration(got) != want {
 			t.Errorf("%q: %v, %v; want %v", text, got, err, want)

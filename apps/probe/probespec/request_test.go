@@ -17,7 +17,8 @@ func TestDefaultsAreValid(t *testing.T) {
 		t.Errorf("%+v takes %v", r, r.Longest())
 	}
 	s := NewSpec()
-	if s.Type != probe.ICMP || s.Interval < MinRoundInterval || s.Timeout > MaxTimeout || s.Count > MaxRound || s.Size != 56 || s.Expect != Reachable {
+	if s.Type != probe.ICMP || s.Interval < MinRoundInterval || s.Timeout > MaxTimeout || s.Count > MaxRound ||
+		s.Size != 56 || s.Expect != Reachable {
 		t.Errorf("%+v", s)
 	}
 }
@@ -25,12 +26,24 @@ func TestDefaultsAreValid(t *testing.T) {
 // TestLimits: each limit is inclusive, and what is beyond it is named.
 func TestLimits(t *testing.T) {
 	for field, change := range map[string][2]func(r *Request){
-		"count":    {func(r *Request) { r.Count, r.Interval = MaxCount, Duration(MinInterval) }, func(r *Request) { r.Count = MaxCount + 1 }},
-		"interval": {func(r *Request) { r.Interval, r.Count = Duration(MaxInterval), 1 }, func(r *Request) { r.Interval = Duration(MaxInterval + 1) }},
-		"timeout":  {func(r *Request) { r.Timeout = Duration(MaxTimeout) }, func(r *Request) { r.Timeout = Duration(MaxTimeout + 1) }},
-		"color":    {func(r *Request) { r.Color = MaxColor }, func(r *Request) { r.Color = MaxColor + 1 }},
-		"size":     {func(r *Request) { r.Size = MaxSize }, func(r *Request) { r.Size = MaxSize + 1 }},
-		"source":   {func(r *Request) { r.Source = fmt.Sprintf("%*s", MaxName, "x") }, func(r *Request) { r.Source = fmt.Sprintf("%*s", MaxName+1, "x") }},
+		"count": {
+			func(r *Request) { r.Count, r.Interval = MaxCount, Duration(MinInterval) },
+			func(r *Request) { r.Count = MaxCount + 1 },
+		},
+		"interval": {
+			func(r *Request) { r.Interval, r.Count = Duration(MaxInterval), 1 },
+			func(r *Request) { r.Interval = Duration(MaxInterval + 1) },
+		},
+		"timeout": {
+			func(r *Request) { r.Timeout = Duration(MaxTimeout) },
+			func(r *Request) { r.Timeout = Duration(MaxTimeout + 1) },
+		},
+		"color": {func(r *Request) { r.Color = MaxColor }, func(r *Request) { r.Color = MaxColor + 1 }},
+		"size":  {func(r *Request) { r.Size = MaxSize }, func(r *Request) { r.Size = MaxSize + 1 }},
+		"source": {
+			func(r *Request) { r.Source = fmt.Sprintf("%*s", MaxName, "x") },
+			func(r *Request) { r.Source = fmt.Sprintf("%*s", MaxName+1, "x") },
+		},
 	} {
 		good := Request{Source: "a", Destination: "b"}.WithDefaults()
 		bad := good

@@ -75,7 +75,10 @@ type Result struct {
 
 // NewResult returns the result of a probe of which nothing is decided.
 func NewResult(r *Request) Result {
-	return Result{Source: r.Source, Destination: r.Destination, Type: r.Type.String(), Verdict: Unknown, Replies: []Reply{}}
+	return Result{
+		Source: r.Source, Destination: r.Destination, Type: r.Type.String(), Verdict: Unknown,
+		Replies: []Reply{},
+	}
 }
 
 // Summarize fills in what follows from Sent and Replies.
