@@ -23,7 +23,7 @@ type rig struct {
 	out *apps.Output
 	now time.Time
 
-	deaf bool // the switch confirms nothing
+	unresponsive bool // the switch confirms nothing
 }
 
 func newRig(t *testing.T) *rig {
@@ -64,7 +64,7 @@ func (r *rig) sent() (hellos map[openflow.PortNo]Hello) {
 		b = b[n:]
 	}
 	r.out.Wire = r.out.Wire[:0]
-	if !r.deaf {
+	if !r.unresponsive {
 		r.out.Unconfirmed = 0
 	}
 	return hellos
@@ -182,10 +182,10 @@ func TestSchedule(t *testing.T) {
 	}
 }
 
-// TestEdgesAreSpread: the hellos of many edge ports do not all go out at once, and not by the port.
+// TestEdgesAreSpread: the hellos of many edge ports are spread over time.
 func TestEdgesAreSpread(t *testing.T) {
 	r := newRig(t)
-	r.crowd(1000)
+	r.addEdgePorts(1000)
 	r.app.SwitchConnected(r.now, r.out)
 	r.sent()
 	r.times(time.Second)
@@ -205,8 +205,8 @@ func TestEdgesAreSpread(t *testing.T) {
 	}
 }
 
-// crowd gives the switch so many more edge ports.
-func (r *rig) crowd(n openflow.PortNo) {
+// addEdgePorts adds edge ports to the switch.
+func (r *rig) addEdgePorts(n openflow.PortNo) {
 	for no := openflow.PortNo(10); no < 10+n; no++ {
 		r.sw.Ports[no] = &apps.Port{No: no, Up: true}
 		r.sw.Order = append(r.sw.Order, no)
@@ -214,12 +214,12 @@ func (r *rig) crowd(n openflow.PortNo) {
 	slices.Sort(r.sw.Order)
 }
 
-// TestManyPortsAtOnce: very many ports do not all say hello at the same moment, and none says it again before all have
-// said it.
+// TestManyPortsAtOnce: hellos of very many ports are not all sent at once, and no port sends a second one before all have
+// sent their first.
 func TestManyPortsAtOnce(t *testing.T) {
 	const ports = 4000
 	r := newRig(t)
-	r.crowd(ports)
+	r.addEdgePorts(ports)
 	r.app.SwitchConnected(r.now, r.out)
 	var last, again time.Duration // of the first hellos; the first of the second ones
 	steps := map[time.Duration]int{}
@@ -228,7 +228,7 @@ func TestManyPortsAtOnce(t *testing.T) {
 			continue
 		}
 		if len(at) < 3 {
-			t.Fatalf("port %d said hello at %v", no, at)
+			t.Fatalf("port %d sent hellos at %v", no, at)
 		}
 		last = max(last, at[0])
 		if again == 0 || at[1] < again {
@@ -239,7 +239,7 @@ func TestManyPortsAtOnce(t *testing.T) {
 		}
 	}
 	if last > 200*time.Millisecond || again < last {
-		t.Errorf("the last port said hello at %s, the first said it again at %s", last, again)
+		t.Errorf("the last first hello was sent at %s, the first second one at %s", last, again)
 	}
 	for at, n := range steps {
 		if n > maxHellosPerTick {
@@ -248,11 +248,11 @@ func TestManyPortsAtOnce(t *testing.T) {
 	}
 }
 
-// TestSlowSwitch: to a switch that takes nothing no more than so much is sent, but the hellos of links go on.
+// TestSlowSwitch: what is sent to a switch that confirms nothing is limited, but hellos of links go on.
 func TestSlowSwitch(t *testing.T) {
 	r := newRig(t)
-	r.deaf = true
-	r.crowd(4000)
+	r.unresponsive = true
+	r.addEdgePorts(4000)
 	r.app.SwitchConnected(r.now, r.out)
 	tunnel, edges := 0, 0
 	for no, at := range r.times(4 * time.Second) {
@@ -270,8 +270,8 @@ func TestSlowSwitch(t *testing.T) {
 	}
 }
 
-// TestPortsComeAndGo: a port that comes up gets its burst, one that becomes a link is not silent for seconds, one that
-// goes is left alone.
+// TestPortsComeAndGo: a port that comes up gets its burst, one that becomes a link sends hellos soon, one that
+// is gone sends none.
 func TestPortsComeAndGo(t *testing.T) {
 	r := newRig(t)
 	r.app.SwitchConnected(r.now, r.out)
@@ -306,7 +306,7 @@ func TestPortsComeAndGo(t *testing.T) {
 	r.wantSent()
 }
 
-// TestSentFacts: what is sent on a link is told, so that a loss shows.
+// TestSentFacts: hellos sent on a link are reported, so that a loss is noticed.
 func TestSentFacts(t *testing.T) {
 	r := newRig(t)
 	r.sw.Ports[3].Transit = true
