@@ -13,28 +13,48 @@ import (
 	"github.com/eosin-sdn/eosin/apps"
 	"github.com/eosin-sdn/eosin/controller/datapath"
 	"github.com/eosin-sdn/eosin/openflow"
+	"github.com/eosin-sdn/eosin/openflow/oftest"
 	"github.com/eosin-sdn/eosin/openflow/packet"
 )
 
-// tape is a switch's end of a connection in memory: it answers the handshake and what it is asked, and then plays packet-ins as
-// fast as they are read. It costs next to nothing, so that what is measured is the controller.
+// tape is the switch's end of a connection in memory. It plays packet-ins as fast as they are read. The switch answers
+// all that is written, but flow-mods for hosts are only counted: what is measured is to be the controller.
 type tape struct {
 	id openflow.DatapathID
 
 	mu      sync.Mutex
 	more    *sync.Cond
+	sw      *oftest.Switch
+	session *oftest.Session
 	reply   []byte // answers to what was written
 	play    []byte // packet-ins that are still to be read
 	partial []byte // the beginning of a message that was written
-	rules   int    // rules of hosts that were installed
+	rules   int    // flows of hosts that were added
 	want    int
+	echoes  uint64 // replies that were noticed
 	closed  bool
 }
 
 func newTape(id openflow.DatapathID) *tape {
-	t := &tape{id: id, reply: openflow.AppendHello(nil, 1)}
+	t := &tape{id: id}
 	t.more = sync.NewCond(&t.mu)
+	var ports []oftest.Port
+	for no := openflow.PortNo(1); no <= 2; no++ {
+		ports = append(ports, oftest.Port{No: no, Name: no.String(), MAC: [6]byte{0x0e, 0, 0, 0, 0, byte(no)}})
+	}
+	t.sw = oftest.New(oftest.Options{DatapathID: id, FilterFlowMod: func(*openflow.FlowMod) bool { return false }}, ports...)
+	t.session = t.sw.Open()
+	t.step(nil)
 	return t
+}
+
+// step gives the switch messages and keeps its answers for Read.
+func (t *tape) step(b []byte) {
+	out, err := t.session.Step(time.Now(), b)
+	if err != nil {
+		panic(err) // the controller has broken the protocol
+	}
+	t.reply = append(t.reply, out...)
 }
 
 // Read gives answers first, and then up to 64 KiB of packet-ins.
@@ -66,46 +86,26 @@ func (t *tape) Write(b []byte) (int, error) {
 	}
 	for len(b) >= openflow.HeaderLen && len(b) >= int(binary.BigEndian.Uint16(b[2:])) {
 		size := binary.BigEndian.Uint16(b[2:])
-		t.answer(b[:size])
+		if isHostFlow(b[:size]) {
+			t.rules++
+		} else {
+			t.step(b[:size])
+		}
 		b = b[size:]
 	}
 	t.partial = append([]byte(nil), b...)
+	if t.sw.Received(openflow.TypeEchoReply) > t.echoes {
+		t.echoes++
+		t.want = 0 // all that was played has been read
+	}
 	t.more.Broadcast()
 	return n, nil
 }
 
-func (t *tape) answer(msg []byte) {
-	xid := binary.BigEndian.Uint32(msg[4:])
-	switch openflow.Type(msg[1]) {
-	case openflow.TypeFlowMod:
-		if binary.BigEndian.Uint64(msg[8:])>>48&0xf == uint64(apps.OwnerHosts) && msg[25] == openflow.FlowAdd {
-			t.rules++
-		}
-	case openflow.TypeRoleRequest:
-		t.reply = openflow.AppendRoleReply(t.reply, xid, openflow.RoleMaster, 1)
-	case openflow.TypeBarrierRequest:
-		t.reply = openflow.AppendBarrierReply(t.reply, xid)
-	case openflow.TypeEchoReply:
-		t.want = 0 // all that was played has been read
-	case openflow.TypeFeaturesRequest:
-		t.reply = openflow.AppendFeaturesReply(t.reply, xid, &openflow.FeaturesReply{DatapathID: t.id, NTables: 254})
-	case openflow.TypeMultipartRequest:
-		typ, body := binary.BigEndian.Uint16(msg[8:]), []byte(nil)
-		switch typ {
-		case openflow.MultipartDesc:
-			body = openflow.AppendSwitchDesc(nil, &openflow.SwitchDesc{})
-		case openflow.MultipartPortDesc:
-			for no := openflow.PortNo(1); no <= 2; no++ {
-				body = openflow.AppendPortDesc(body, &openflow.PortDesc{No: no, Name: no.String(), HWAddr: [6]byte{0x0e, 0, 0, 0, 0, byte(no)}})
-			}
-		}
-		t.reply = openflow.AppendMultipartReply(t.reply, xid, typ, false, body)
-	case openflow.TypeExperimenter:
-		var c openflow.BundleControl
-		if c.Decode(msg) == nil {
-			t.reply = openflow.AppendBundleControl(t.reply, xid, c.ID, c.Type+1, c.Flags)
-		}
-	}
+// isHostFlow reports whether a message adds a flow of a host.
+func isHostFlow(msg []byte) bool {
+	return openflow.Type(msg[1]) == openflow.TypeFlowMod && msg[25] == openflow.FlowAdd &&
+		binary.BigEndian.Uint64(msg[8:])>>48&0xf == uint64(apps.OwnerHosts)
 }
 
 // start plays packet-ins. Playing has ended when so many rules of hosts were installed, or, if that is 0, when all was read.
