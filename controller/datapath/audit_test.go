@@ -1,10 +1,15 @@
 package datapath
 
 import (
+	"bytes"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
+	"github.com/eosin-sdn/eosin/openflow/packet"
 )
 
 // What differs is drift only if it was there before, and nothing was rejected since.
@@ -113,5 +118,194 @@ func TestAuditBackoff(t *testing.T) {
 	a.hostsSeparate = false
 	if a.ready(now, 0); a.backoff != retryFirst {
 		t.Errorf("pause %s after all was taken", a.backoff)
+	}
+}
+
+func TestDrift(t *testing.T) {
+	in := flow.Match{}.InPort(2)
+	for _, c := range []struct {
+		name   string
+		change func(p *peer)
+		notice string
+	}{
+		{"all flows deleted", func(p *peer) { p.flows = nil }, "27 missing"},
+		{"one flow deleted", func(p *peer) { p.flows = p.flows[1:] }, "1 missing"},
+		{"altered", func(p *peer) { p.flows[len(p.flows)-1].Instructions = nil }, "1 altered"},
+		{"timeout altered", func(p *peer) { p.flows[3].IdleTimeout = 7 }, "1 altered"},
+		{"stray", func(p *peer) {
+			p.flows = append(p.flows, openflow.FlowStats{
+				TableID: apps.TableAdmit, Priority: 5,
+				Cookie: flow.Cookie(apps.OwnerVLAN, 1), Match: in.Bytes(),
+			})
+		}, "1 stray"},
+		{"group deleted", func(p *peer) { clear(p.groups) }, "1 groups"},
+		{"meter deleted", func(p *peer) { delete(p.meters, apps.MeterARP) }, "1 meters"},
+		{
+			"meter altered", func(p *peer) { p.meters[apps.MeterARP] = flow.Meter{ID: apps.MeterARP, Rate: 1} },
+			"1 meters",
+		},
+		{"group altered", func(p *peer) { p.groups[3763339424] = nil }, "1 groups"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := newPeer(t)
+			p.ready()
+			before, group := p.dump(), string(p.groups[3763339424])
+			c.change(p)
+			p.pass(31 * time.Second)
+			if p.dump() != before || string(p.groups[3763339424]) != group || p.meters[apps.MeterARP].Rate != 5000 {
+				t.Errorf("flows:\n%s\nwant:\n%s", p.dump(), before)
+			}
+			p.wantNotice("drift", "br0", c.notice)
+			if p.m.Drifts != 1 {
+				t.Errorf("%d drifts counted", p.m.Drifts)
+			}
+			p.log, p.notices = nil, nil
+			p.pass(31 * time.Second)
+			if got := strings.ReplaceAll(p.sent(), "echo_request\n",
+				""); got != "ask meter_config\nask flow\nask group_desc" {
+				t.Errorf("sent again:\n%s", got)
+			}
+			if len(p.notices) > 0 {
+				t.Errorf("said again: %q", p.notices)
+			}
+		})
+	}
+}
+
+// A flow-removed for a flow that should be there is a sign that somebody deletes flows: the audit comes at once.
+func TestDriftSuspected(t *testing.T) {
+	p := newPeer(t)
+	p.ready()
+	gone := p.flows[0]
+	p.flows = p.flows[1:]
+	p.recv(openflow.AppendFlowRemoved(nil, 0, &openflow.FlowRemoved{
+		Cookie: gone.Cookie, Priority: gone.Priority, TableID: gone.TableID, Reason: openflow.FlowRemovedDelete,
+		Match: gone.Match,
+	}))
+	p.pass(time.Second)
+	p.wantNotice("drift", "1 missing")
+}
+
+func TestForeignStateIsLeftAlone(t *testing.T) {
+	p := newPeer(t)
+	foreign := openflow.FlowStats{TableID: 0, Priority: 42, Cookie: 0xbeef}
+	p.flows = append(p.flows, foreign, openflow.FlowStats{TableID: 200, Priority: 1})
+	p.groups[7] = nil
+	p.meters[3] = flow.Meter{ID: 3, Rate: 1, Burst: 1}
+	p.ready()
+	p.pass(2 * time.Minute)
+	if s := p.dump(); !strings.Contains(s, "cookie=0xbeef") || !strings.Contains(s, "table=200") {
+		t.Errorf("flows:\n%s", s)
+	}
+	if _, there := p.groups[7]; !there || p.meters[3].Rate != 1 || p.m.Drifts != 0 {
+		t.Errorf("groups %v, meters %v, %d drifts", p.groups, p.meters, p.m.Drifts)
+	}
+}
+
+// A dump cannot bring more hosts than the limit, nor more strays than one audit can remove.
+func TestDumpBomb(t *testing.T) {
+	p := newPeer(t)
+	in := inNetwork()
+	in.Settings.HostsPerSwitch = 100
+	p.m.Configure(in)
+	const flows = maxStrays + 1000
+	for i := range uint64(flows) {
+		m := flow.Match{}.InPort(1).VLAN(10).EthSrc(packet.MACFromUint64(0x5254_2000_0000 + i))
+		p.flows = append(p.flows, openflow.FlowStats{
+			TableID: apps.TableLearn, Priority: 10, IdleTimeout: 300, Flags: openflow.FlagSendFlowRem,
+			Cookie: flow.Cookie(apps.OwnerHosts, i),
+			Match:  m.Bytes(), Instructions: flow.Instructions(nil).Goto(apps.TableForward),
+		})
+	}
+	p.partLen = 500
+	deleted := 0
+	p.silent = func(msg []byte) bool { // what it deletes is only counted: the fake switch is slow at it
+		var add openflow.BundleAdd
+		var m openflow.FlowMod
+		if add.Decode(msg) == nil && m.Decode(add.Message) == nil && m.Command == openflow.FlowDeleteStrict {
+			deleted++
+			return true
+		}
+		return false
+	}
+	p.attach()
+	if n := p.m.Status().Hosts; n != 100 {
+		t.Errorf("%d hosts", n)
+	}
+	p.pass(adoptTime + time.Millisecond)
+	if p.m.Phase() != Ready || deleted < maxStrays || deleted > maxStrays+100 {
+		t.Errorf("phase %s, %d strays deleted at once", p.m.Phase(), deleted)
+	}
+	p.flows = p.flows[:1000]
+	p.sent()
+	p.pass(soonAfter + time.Millisecond)
+	if got := p.sent(); !strings.Contains(got, "ask flow") {
+		t.Errorf("the rest is not looked at soon; sent:\n%.2000s", got)
+	}
+}
+
+// A refused rule is repaired, and nobody is accused of having changed it.
+func TestRefusedIsNoDrift(t *testing.T) {
+	p := newPeer(t)
+	p.ready()
+	p.refuse = tableFull
+	p.recv(packetIn(learnCookie, 1, macA))
+	p.refuse = nil
+	p.notices = nil
+	p.pass(retryFirst + time.Millisecond)
+	if p.m.Drifts != 0 || len(p.notices) != 0 || p.m.Phase() != Ready {
+		t.Errorf("%d drifts, phase %s, notices %q", p.m.Drifts, p.m.Phase(), p.notices)
+	}
+}
+
+// Nor is anybody when the refusal arrives while an audit is under way.
+func TestRefusedDuringAuditIsNoDrift(t *testing.T) {
+	p := newPeer(t)
+	p.ready()
+	var refused []byte
+	p.silent = func(msg []byte) bool { // its refusal is still on the way
+		if openflow.Type(msg[1]) != openflow.TypeFlowMod {
+			return false
+		}
+		refused = bytes.Clone(msg)
+		return true
+	}
+	p.recv(packetIn(learnCookie, 1, macA))
+	p.silent, p.notices = nil, nil
+	p.refuse = func(msg []byte) (uint16, uint16) {
+		if openflow.Type(msg[1]) == openflow.TypeMultipartRequest && refused != nil { // and overtakes the dump
+			if p.m.Phase() != Auditing {
+				t.Errorf("phase %s", p.m.Phase())
+			}
+			p.receive(openflow.AppendError(nil, 1, openflow.ErrorTypeFlowModFailed, openflow.FlowModFailedTableFull,
+				refused[:64]))
+			refused = nil
+		}
+		return 0, 0
+	}
+	p.pass(31 * time.Second)
+	p.wantNotice("switch_error", "table_full")
+	if p.m.Drifts != 0 || p.m.Phase() != Ready || !strings.Contains(p.dump(), macA.String()) {
+		t.Errorf("%d drifts, phase %s, flows:\n%s", p.m.Drifts, p.m.Phase(), p.dump())
+	}
+}
+
+// What a switch lost while it was away (it was restarted, hosts timed out) is brought about again, and nobody is
+// accused of having changed it.
+func TestReconnectIsNoDrift(t *testing.T) {
+	p := newPeer(t)
+	p.ready()
+	p.recv(packetIn(learnCookie, 1, macA))
+	p.m.Detach(p.now)
+	p.flows = nil
+	clear(p.groups)
+	p.attach()
+	if p.m.Drifts != 0 || len(p.notices) != 0 || len(p.flows) == 0 {
+		t.Errorf("%d drifts, notices %q, %d flows", p.m.Drifts, p.notices, len(p.flows))
+	}
+	p.flows = p.flows[1:]
+	p.pass(31 * time.Second)
+	if p.m.Drifts != 1 {
+		t.Error("what was changed afterwards is none either")
 	}
 }

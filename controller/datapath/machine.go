@@ -69,7 +69,7 @@ type Counters struct {
 	Sessions         uint64
 	In, Sent         [32]uint64 // messages by type
 	PacketIns        [flow.MaxOwners]uint64
-	PacketInsDropped [NumClasses]uint64 // over their class's rate
+	PacketInsDropped [numClasses]uint64 // over their class's rate
 	UnknownOwner     uint64
 	Malformed        uint64
 	Unsolicited      uint64 // messages that nobody asked for, and ports beyond the limit

@@ -1,7 +1,9 @@
 package datapath
 
 import (
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/eosin-sdn/eosin/apps"
 	"github.com/eosin-sdn/eosin/openflow"
@@ -68,6 +70,89 @@ func TestMeterOf(t *testing.T) {
 	} {
 		if got := meterOf(&c.config); got != c.want {
 			t.Errorf("%s: %+v, want %+v", c.name, got, c.want)
+		}
+	}
+}
+
+func TestMeters(t *testing.T) {
+	p := newPeer(t)
+	p.ready()
+	in := inNetwork()
+	in.Settings.PacketIns = 400
+	p.m.Configure(in)
+	p.run()
+	p.wantSent("modify meter 0xe0501 rate 400", "modify meter 0xe0502 rate 100")
+	in.Settings.PacketIns, in.Settings.Probes = 0, 0
+	p.m.Configure(in)
+	p.run()
+	p.wantSent("modify meter 0xe0501 rate 10000000", "modify meter 0xe0502 rate 10000000",
+		"modify meter 0xe0505 rate 10000000")
+
+	// A meter that somebody has changed is put right by the next session.
+	p.m.Detach(p.now)
+	p.meters[apps.MeterProbe] = flow.Meter{ID: apps.MeterProbe, Rate: 1, Burst: 1}
+	p.log = nil
+	p.attach()
+	if got := p.sent(); strings.Count(got, "meter 0x") != 1 ||
+		!strings.Contains(got, "modify meter 0xe0505 rate 10000000") {
+		t.Errorf("sent:\n%s", got)
+	}
+}
+
+// A small limit of packet-ins is one for ARP as well: a quarter of it is not none.
+func TestSmallestLimitHoldsForARP(t *testing.T) {
+	p := newPeer(t)
+	in := inNetwork()
+	in.Settings.PacketIns = 1
+	p.m.Configure(in)
+	p.attach()
+	if r := p.meters[apps.MeterARP].Rate; r != 1 {
+		t.Errorf("%d ARP copies a second", r)
+	}
+}
+
+// A switch without meters works without them, and says so.
+func TestMetersRefused(t *testing.T) {
+	p := newPeer(t)
+	p.refuse = func(msg []byte) (uint16, uint16) {
+		if openflow.Type(msg[1]) == openflow.TypeMeterMod {
+			return openflow.ErrorTypeMeterModFailed, 10 // OFPMMFC_OUT_OF_METERS
+		}
+		return 0, 0
+	}
+	p.attach()
+	p.wantNotice("switch_error", "the switch refuses meters: ", "out_of_meters")
+	p.wantNotice("no_meters", "limited by the controller alone")
+	if len(p.notices) != 2 {
+		t.Errorf("notices %q", p.notices)
+	}
+	p.pass(2 * time.Second)
+	if got := p.dump(); p.m.Phase() != Ready || strings.Contains(got, "meter_id") ||
+		!strings.Contains(got, "CONTROLLER:65535") {
+		t.Errorf("phase %s, flows:\n%s", p.m.Phase(), got)
+	}
+	if err := p.m.Status().Err; err == nil || !strings.Contains(err.Error(), "meters") {
+		t.Errorf("status says %v", err)
+	}
+	p.sent()
+	p.pass(65 * time.Second)
+	if got := p.sent(); strings.Contains(got, "meter 0x") || strings.Contains(got, "bundle") {
+		t.Errorf("sent:\n%s", got)
+	}
+
+	// The next session tries again: with the same outcome, and then at a switch that takes them.
+	for _, refuses := range []bool{true, false} {
+		if !refuses {
+			p.refuse = nil
+		}
+		p.m.Detach(p.now)
+		p.attach()
+		p.pass(2 * time.Second)
+		if got := p.dump(); p.m.Phase() != Ready || strings.Contains(got, "meter_id") == refuses {
+			t.Errorf("refuses %v: phase %s, flows:\n%s", refuses, p.m.Phase(), got)
+		}
+		if err := p.m.Status().Err; (err != nil) != refuses {
+			t.Errorf("refuses %v: status says %v", refuses, err)
 		}
 	}
 }

@@ -10,28 +10,28 @@ import (
 	"github.com/eosin-sdn/eosin/openflow/packet"
 )
 
-// Class is a kind of packet-ins with a budget of its own, so that no kind can starve another.
-type Class uint8
+// class is a kind of packet-ins with a budget of its own, so that no kind can starve another.
+type class uint8
 
 // The classes.
 const (
-	ClassLearning Class = iota
-	ClassDiscovery
-	ClassProbe
-	NumClasses
+	classLearning class = iota
+	classDiscovery
+	classProbe
+	numClasses
 )
 
 // String returns the class as it stands in metrics.
-func (c Class) String() string { return [...]string{"learning", "discovery", "probe", ""}[c] }
+func (c class) String() string { return [...]string{"learning", "discovery", "probe", ""}[c] }
 
-func classOf(o flow.Owner) Class {
+func classOf(o flow.Owner) class {
 	switch o {
 	case apps.OwnerDiscovery:
-		return ClassDiscovery
+		return classDiscovery
 	case apps.OwnerProbe:
-		return ClassProbe
+		return classProbe
 	}
-	return ClassLearning
+	return classLearning
 }
 
 // Rates of discovery, in frames a second and switch. Edge ports get hellos only from switches that are not links yet.
@@ -41,13 +41,13 @@ const (
 )
 
 // budgets are the limits of packet-ins, by class. Probe replies get twice the rate of probes: some come late or twice.
-type budgets [NumClasses]ratelimit.Bucket
+type budgets [numClasses]ratelimit.Bucket
 
 func newBudgets(s apps.Settings) budgets {
 	return budgets{
-		ClassLearning:  ratelimit.New(s.PacketIns, time.Second),
-		ClassDiscovery: ratelimit.New(edgeHellos+linkHellos, time.Second),
-		ClassProbe:     ratelimit.New(2*s.Probes, time.Second),
+		classLearning:  ratelimit.New(s.PacketIns, time.Second),
+		classDiscovery: ratelimit.New(edgeHellos+linkHellos, time.Second),
+		classProbe:     ratelimit.New(2*s.Probes, time.Second),
 	}
 }
 
@@ -72,8 +72,8 @@ func (m *Machine) packetIn(now time.Time, msg []byte) error {
 		return nil
 	}
 	m.PacketIns[owner]++
-	if class := classOf(owner); !m.budgets[class].Allow(now) {
-		m.PacketInsDropped[class]++
+	if c := classOf(owner); !m.budgets[c].Allow(now) {
+		m.PacketInsDropped[c]++
 		return nil
 	}
 	frame, ok := packet.Parse(in.Data)

@@ -73,12 +73,12 @@ func TestPacketInBudgets(t *testing.T) {
 	const rate = 100
 	in := inNetwork()
 	in.Settings.PacketIns, in.Settings.Probes = rate, rate/2
-	cookies := [NumClasses]uint64{
-		ClassLearning:  learnCookie,
-		ClassDiscovery: flow.Cookie(apps.OwnerDiscovery, 0), ClassProbe: flow.Cookie(apps.OwnerProbe, 2),
+	cookies := [numClasses]uint64{
+		classLearning:  learnCookie,
+		classDiscovery: flow.Cookie(apps.OwnerDiscovery, 0), classProbe: flow.Cookie(apps.OwnerProbe, 2),
 	}
-	budget := [NumClasses]uint64{ClassLearning: rate, ClassDiscovery: edgeHellos + linkHellos, ClassProbe: rate}
-	for flooded := range NumClasses {
+	budget := [numClasses]uint64{classLearning: rate, classDiscovery: edgeHellos + linkHellos, classProbe: rate}
+	for flooded := range numClasses {
 		t.Run(flooded.String(), func(t *testing.T) {
 			p := newPeer(t)
 			p.m.Configure(in)
@@ -89,12 +89,12 @@ func TestPacketInBudgets(t *testing.T) {
 			for range sent {
 				p.receive(packetIn(cookies[flooded], 1, macA))
 			}
-			for class := range NumClasses {
+			for class := range numClasses {
 				if class != flooded {
 					p.receive(packetIn(cookies[class], 1, macA))
 				}
 			}
-			for class := range NumClasses {
+			for class := range numClasses {
 				want := uint64(0)
 				if class == flooded {
 					want = 500
@@ -125,7 +125,7 @@ func TestPacketInsUnlimited(t *testing.T) {
 	p.ready()
 	p.silent = func([]byte) bool { return true } // what it does with the flows does not matter here
 	p.recv(manyHosts(30_000)...)
-	if n := p.m.Status().Hosts; n != 30_000 || p.m.PacketInsDropped[ClassLearning] != 0 {
+	if n := p.m.Status().Hosts; n != 30_000 || p.m.PacketInsDropped[classLearning] != 0 {
 		t.Errorf("%d hosts, %v dropped", n, p.m.PacketInsDropped)
 	}
 }

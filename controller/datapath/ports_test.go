@@ -14,8 +14,8 @@ import (
 // group is the flood group of VLAN 10.
 const group10 = "group_id=3763339424,type=all"
 
-// posted returns what the graph is told of ports.
-func (p *peer) posted() map[openflow.PortNo]topology.PortInfo {
+// portsChanged returns what the graph is told of ports.
+func (p *peer) portsChanged() map[openflow.PortNo]topology.PortInfo {
 	ports := map[openflow.PortNo]topology.PortInfo{}
 	if !p.m.PortsChanged(func(no openflow.PortNo, info topology.PortInfo) { ports[no] = info }) {
 		return nil
@@ -26,14 +26,14 @@ func (p *peer) posted() map[openflow.PortNo]topology.PortInfo {
 func TestPortAdded(t *testing.T) {
 	p := newPeer(t)
 	p.ready()
-	p.posted()
+	p.portsChanged()
 	p.recv(portStatus(openflow.PortAdd, port(3)))
 	got := p.sent()
 	if strings.Count(got, "in_port=3") != 5 || strings.Contains(got, "in_port=1") || strings.Contains(got, "group") {
 		t.Errorf("sent:\n%s", got)
 	}
-	if info := p.posted(); len(info) != 3 || !info[3].Up {
-		t.Errorf("posted %+v", info)
+	if info := p.portsChanged(); len(info) != 3 || !info[3].Up {
+		t.Errorf("ports %+v", info)
 	}
 	// Discovery has its chance before the port floods.
 	p.pass(settleTime - time.Millisecond)
@@ -50,7 +50,7 @@ func TestPortDownAndUp(t *testing.T) {
 	p.ready()
 	p.recv(packetIn(learnCookie, 1, macA))
 	p.sent()
-	p.posted()
+	p.portsChanged()
 
 	down := port(1)
 	down.State = openflow.PortStateLinkDown
@@ -64,15 +64,15 @@ func TestPortDownAndUp(t *testing.T) {
 			t.Errorf("no %q in:\n%s", want, got)
 		}
 	}
-	if p.m.Status().Hosts != 0 || p.posted()[1].Up {
+	if p.m.Status().Hosts != 0 || p.portsChanged()[1].Up {
 		t.Errorf("%d hosts left", p.m.Status().Hosts)
 	}
 	p.wantNotice("port_down", "p1")
 
 	p.recv(portStatus(openflow.PortModify, down)) // nothing new
 	p.wantSent()
-	if p.posted() != nil {
-		t.Error("posted without a change")
+	if p.portsChanged() != nil {
+		t.Error("told without a change")
 	}
 
 	p.recv(portStatus(openflow.PortModify, port(1)))
@@ -237,5 +237,61 @@ func TestPortFlood(t *testing.T) {
 	}
 	if got, _ := p.m.Port(1); !got.Up || got.Mode != intent.Access {
 		t.Errorf("port 1: %+v", got)
+	}
+}
+
+// A port that goes and comes back within one read is a port that has just come up: its hosts are gone, and discovery
+// has its chance before it floods.
+func TestPortReplacedWithinOneStep(t *testing.T) {
+	renamed, down := port(1), port(1)
+	renamed.Name, down.State = "q1", openflow.PortStateLinkDown
+	for _, c := range []struct {
+		name string
+		msgs [][]byte
+	}{
+		{"deleted and added", [][]byte{
+			portStatus(openflow.PortDelete, port(1)),
+			portStatus(openflow.PortAdd, port(1)),
+		}},
+		{"deleted and another added", [][]byte{
+			portStatus(openflow.PortDelete, port(1)),
+			portStatus(openflow.PortAdd, renamed),
+		}},
+		{"another by modification", [][]byte{portStatus(openflow.PortModify, renamed)}},
+		{"down and up", [][]byte{portStatus(openflow.PortModify, down), portStatus(openflow.PortModify, port(1))}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := newPeer(t)
+			p.ready()
+			p.recv(packetIn(learnCookie, 1, macA), packetIn(learnCookie, 2, macB))
+			p.hellos = 0
+			p.recv(c.msgs...)
+			if n := p.m.Status().Hosts; n != 1 {
+				t.Errorf("%d hosts, want the one of port 2", n)
+			}
+			if p.m.sw.Ports[1].Settled {
+				t.Error("it floods at once")
+			}
+			p.pass(settleTime - time.Millisecond)
+			if p.hellos < 3 {
+				t.Errorf("%d hellos before it floods", p.hellos)
+			}
+		})
+	}
+}
+
+// The same while nobody looked: after a reconnection the number belongs to another port.
+func TestPortReplacedWhileDisconnected(t *testing.T) {
+	p := newPeer(t)
+	p.ready()
+	p.recv(packetIn(learnCookie, 1, macA), packetIn(learnCookie, 2, macB))
+	p.m.Detach(p.now)
+	p.ports[0].Name = "q1"
+	p.attach()
+	if n := p.m.Status().Hosts; n != 1 {
+		t.Errorf("%d hosts, want the one of port 2", n)
+	}
+	if p.m.sw.Ports[1].Settled || !p.m.sw.Ports[2].Settled {
+		t.Errorf("settled: %v and %v", p.m.sw.Ports[1].Settled, p.m.sw.Ports[2].Settled)
 	}
 }

@@ -158,7 +158,7 @@ func TestRoleUnanswered(t *testing.T) {
 }
 
 // Whoever claims the switch later is obeyed: nothing is written from then on, in whatever phase the session is.
-func TestYield(t *testing.T) {
+func TestBecomeSlave(t *testing.T) {
 	isSlave := openflow.AppendError(nil, 77, openflow.ErrorTypeBadRequest, openflow.BadRequestIsSlave, flowMod())
 	for _, c := range []struct {
 		name   string

@@ -95,7 +95,7 @@ func (m *Machine) Drops(f func(reason string, n uint64)) {
 	m.l2.EachDrop(f)
 	m.discovery.EachDrop(f)
 	for c, n := range m.PacketInsDropped {
-		f("rate_"+Class(c).String(), n)
+		f("rate_"+class(c).String(), n)
 	}
 	f("unknown_owner", m.UnknownOwner)
 	f("malformed_frame", m.Malformed)

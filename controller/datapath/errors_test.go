@@ -251,52 +251,6 @@ func TestTableFullOfHosts(t *testing.T) {
 	}
 }
 
-// A switch without meters works without them, and says so.
-func TestMetersRefused(t *testing.T) {
-	p := newPeer(t)
-	p.refuse = func(msg []byte) (uint16, uint16) {
-		if openflow.Type(msg[1]) == openflow.TypeMeterMod {
-			return openflow.ErrorTypeMeterModFailed, 10 // OFPMMFC_OUT_OF_METERS
-		}
-		return 0, 0
-	}
-	p.attach()
-	p.wantNotice("switch_error", "the switch refuses meters: ", "out_of_meters")
-	p.wantNotice("no_meters", "limited by the controller alone")
-	if len(p.notices) != 2 {
-		t.Errorf("notices %q", p.notices)
-	}
-	p.pass(2 * time.Second)
-	if got := p.dump(); p.m.Phase() != Ready || strings.Contains(got, "meter_id") ||
-		!strings.Contains(got, "CONTROLLER:65535") {
-		t.Errorf("phase %s, flows:\n%s", p.m.Phase(), got)
-	}
-	if err := p.m.Status().Err; err == nil || !strings.Contains(err.Error(), "meters") {
-		t.Errorf("status says %v", err)
-	}
-	p.sent()
-	p.pass(65 * time.Second)
-	if got := p.sent(); strings.Contains(got, "meter 0x") || strings.Contains(got, "bundle") {
-		t.Errorf("sent:\n%s", got)
-	}
-
-	// The next session tries again: with the same outcome, and then at a switch that takes them.
-	for _, refuses := range []bool{true, false} {
-		if !refuses {
-			p.refuse = nil
-		}
-		p.m.Detach(p.now)
-		p.attach()
-		p.pass(2 * time.Second)
-		if got := p.dump(); p.m.Phase() != Ready || strings.Contains(got, "meter_id") == refuses {
-			t.Errorf("refuses %v: phase %s, flows:\n%s", refuses, p.m.Phase(), got)
-		}
-		if err := p.m.Status().Err; (err != nil) != refuses {
-			t.Errorf("refuses %v: status says %v", refuses, err)
-		}
-	}
-}
-
 // A switch that has no bundles is told so in words.
 func TestBundlesRefused(t *testing.T) {
 	p := newPeer(t)
@@ -363,5 +317,15 @@ func TestConntrackRefused(t *testing.T) {
 		if got := p.dump(); strings.Contains(got, "ct(") == c.want || strings.Contains(got, "nw_tos") != c.want {
 			t.Errorf("trap %d, flows:\n%s", c.trap, got)
 		}
+	}
+}
+
+// Only what a switch without connection tracking says is taken for the lack of it.
+func TestRefusedForAnotherReason(t *testing.T) {
+	p := newPeer(t)
+	p.refuse = refuseAdds(apps.TableTrapped, openflow.ErrorTypeFlowModFailed, openflow.FlowModFailedTableFull)
+	p.attach()
+	if p.m.sw.NoConntrack {
+		t.Errorf("a full table is taken for a lack of connection tracking: %q", p.notices)
 	}
 }
