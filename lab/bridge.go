@@ -7,13 +7,15 @@ import (
 	"time"
 )
 
-// BridgeOptions of a bridge. The zero value is a bridge in secure fail mode, with the next free datapath id and without controller.
+// BridgeOptions of a bridge. The zero value is a bridge in secure fail mode, with the next free datapath id and without
+// controller.
 type BridgeOptions struct {
-	DatapathID  uint64            // 0: 1, 2, 3 ... in the order of creation
-	FailMode    string            // "secure" (default), "standalone", or "unset" as ovs-vsctl add-br leaves it
-	Protocols   []string          // "OpenFlow13", ...; empty: OVS's default, which offers 1.0 to 1.5
-	Controllers []string          // targets; see Lab.ControllerTarget and Host.ControllerUnixTarget
-	InBand      bool              // OVS's default connection mode, which adds hidden flows; a lab's controllers are out of band
+	DatapathID  uint64   // 0: 1, 2, 3 ... in the order of creation
+	FailMode    string   // "secure" (default), "standalone", or "unset" as ovs-vsctl add-br leaves it
+	Protocols   []string // "OpenFlow13", ...; empty: OVS's default, which offers 1.0 to 1.5
+	Controllers []string // targets; see Lab.ControllerTarget and Host.ControllerUnixTarget
+	// OVS's default connection mode, which adds hidden flows; a lab's controllers are out of band
+	InBand      bool
 	MAC         string            // of the LOCAL port; empty: OVS chooses
 	OtherConfig map[string]string // further other_config of the bridge
 	// InactivityProbe is when OVS asks a silent controller for an echo. Default 5 s, as OVS has it.
@@ -77,7 +79,8 @@ func (b *Bridge) controllerArgs(targets []string) []string {
 	for i, target := range targets {
 		id := fmt.Sprintf("@c%d", i)
 		ids = append(ids, id)
-		args = append(args, "--", "--id="+id, "create", "Controller", fmt.Sprintf("target=%q", target), "max_backoff=1000",
+		args = append(args, "--", "--id="+id, "create", "Controller", fmt.Sprintf("target=%q", target),
+			"max_backoff=1000",
 			"connection_mode="+mode, fmt.Sprintf("inactivity_probe=%d", b.opts.InactivityProbe.Milliseconds()))
 	}
 	return append(args, "--", "set", "Bridge", b.Name, "controller=["+strings.Join(ids, ",")+"]")

@@ -10,8 +10,11 @@ import (
 	"time"
 )
 
-// settle is how long a frame may take from the wire through the kernel's queues into the capture.
-const settle = 50 * time.Millisecond
+// A frame may take a moment from the wire through the kernel's queues into the capture, on a busy machine longer.
+const (
+	settle    = 50 * time.Millisecond
+	settleMax = 10 * settle // where frames go on coming
+)
 
 // A Capture is a running tcpdump.
 type Capture struct {
@@ -20,19 +23,23 @@ type Capture struct {
 	ns   *Namespace
 }
 
-// Capture starts tcpdump on an interface and returns when it listens. The filter is tcpdump's ("icmp or arp"); empty takes all.
-// Linux keeps the outer 802.1Q tag beside the frame: a filter without the word vlan does not see it ("arp" also takes tagged
-// ones, "arp and not vlan" does not), while the captured bytes have it again.
+// Capture starts tcpdump on an interface and returns when it listens. The filter is tcpdump's ("icmp or arp"); empty
+// takes all. Linux keeps the outer 802.1Q tag beside the frame: a filter without the word vlan does not see it ("arp"
+// also takes tagged ones, "arp and not vlan" does not), while the captured bytes have it again.
 func (n *Namespace) Capture(iface, filter string) *Capture {
 	what := fmt.Sprintf("%s: capture %s %d", n.Name, iface, time.Now().UnixNano())
 	// The name ends in .pcap because that is what Debian's AppArmor profile lets tcpdump write.
-	c := &Capture{ns: n, path: filepath.Join(n.lab.dir, strings.ReplaceAll(strings.ReplaceAll(what, ": ", "-"), " ", "-")+".pcap")}
+	c := &Capture{ns: n, path: filepath.Join(n.lab.dir,
+		strings.ReplaceAll(strings.ReplaceAll(what, ": ", "-"), " ", "-")+".pcap")}
 	args := []string{"tcpdump", "-i", iface, "-n", "-s", "0", "-U", "--immediate-mode", "-Z", "root", "-w", c.path}
 	if filter != "" {
 		args = append(args, filter)
 	}
 	c.p = n.Spawn(what, args...)
-	if !n.lab.Eventually(5*time.Second, func() bool { return !c.p.Running() || strings.Contains(c.p.Log(), "listening on") }) || !c.p.Running() {
+	if !n.lab.Eventually(5*time.Second, func() bool {
+		return !c.p.Running() ||
+			strings.Contains(c.p.Log(), "listening on")
+	}) || !c.p.Running() {
 		n.lab.fatal("%s: tcpdump on %s: %s", n.Name, iface, c.p.Log())
 	}
 	return c
@@ -52,9 +59,14 @@ func (c *Capture) Wait(n int, timeout time.Duration) bool {
 	return c.ns.lab.Eventually(timeout, func() bool { return len(c.Frames()) >= n })
 }
 
-// Stop ends the capture after what is under way has arrived, and returns all frames.
+// Stop ends the capture when no more frames arrive, and returns all of them.
 func (c *Capture) Stop() []Frame {
-	time.Sleep(settle)
+	size := func() int64 {
+		info, err := os.Stat(c.path)
+		c.ns.lab.check(err, "capture")
+		return info.Size()
+	}
+	Steady(settle, settleMax, size, func(a, b int64) bool { return a == b })
 	c.p.Signal(syscall.SIGINT)
 	<-c.p.Done()
 	c.p.forget()
@@ -64,7 +76,8 @@ func (c *Capture) Stop() []Frame {
 // packetNumber begins the description of each frame; an encapsulated one continues on further lines.
 var packetNumber = regexp.MustCompile(`^ *\d+  `)
 
-// Lines describes each frame that was captured so far as tcpdump -e prints it, without times, encapsulated frames included.
+// Lines describes each frame that was captured so far as tcpdump -e prints it, without times, encapsulated frames
+// included.
 func (c *Capture) Lines() []string {
 	out := c.ns.Run("tcpdump", "-r", c.path, "-#", "-e", "-n", "-t", "-v", "-Z", "root")
 	var lines []string

@@ -12,16 +12,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Everything of the machine that labs of this and of other processes share is claimed here, under one lock: a name, which
-// names the run directory and the namespaces, and a number that no other claim has, from which follow
+// Everything of the machine that labs of this and of other processes share is claimed here, under one lock: a name,
+// which names the run directory and the namespaces, and a number that no other claim has, from which follow
 //
 //	100.64.N.0/24   the management network
 //	127.100.N.0/24  loopback addresses for what listens in the root namespace
 //	eosin-mgmtN     the link in the root namespace
 //
-// A claim is a directory below the run root. It ends when it is released or, once its owner has died, with the next Sweep.
-// Ports, the underlay's addresses and datapath ids are a lab's own: they are used in its namespaces, at its addresses or by
-// its controller only.
+// A claim is a directory below the run root. It ends when it is released or, once its owner has died, with the next
+// Sweep. Ports, the underlay's addresses and datapath ids are a lab's own: they are used in its namespaces, at its
+// addresses or by its controller only.
 const claims = 256
 
 // Addresses and the link that follow from a claim's number.
@@ -92,7 +92,8 @@ func freeNumber(name string) (int, error) {
 			return n, nil
 		}
 	}
-	return 0, fmt.Errorf("all %d networks of 100.64.0.0/16 are in use by labs or routes: no room for another lab", claims)
+	return 0, fmt.Errorf("all %d networks of 100.64.0.0/16 are in use by labs or routes: no room for another lab",
+		claims)
 }
 
 // claimed is the numbers of all claims.
@@ -131,8 +132,8 @@ func routed(routes []netlink.Route, n int) bool {
 
 var loopbacks atomic.Int64
 
-// Loopback claims a loopback address for a test that runs a program without a lab. No other test of the machine listens there,
-// so that any port may be used; one from the ephemeral range could belong to somebody's outgoing connection.
+// Loopback claims a loopback address for a test that runs a program without a lab. No other test of the machine listens
+// there, so that any port may be used; one from the ephemeral range could belong to somebody's outgoing connection.
 func Loopback(t TB) string {
 	t.Helper()
 	sweepOnce.Do(func() { sweep(t) })
@@ -148,8 +149,8 @@ func Loopback(t TB) string {
 	return loopbackIP(s.Number, 1)
 }
 
-// Leftovers lists what there is of the named lab on this machine: its namespaces, its directory, processes that run in there,
-// and links in the root namespace that no lab claims.
+// Leftovers lists what there is of the named lab on this machine: its namespaces, its directory, processes that run in
+// there, and links in the root namespace that no lab claims.
 func Leftovers(name string) (found []string, err error) {
 	unlock, err := lock()
 	if err != nil {

@@ -27,10 +27,12 @@ type Controller struct {
 }
 
 // StartController runs "eosin serve" in the root namespace, listening at [Lab.ControllerTarget], [Lab.ControllerSocket]
-// and [Lab.HTTPListen], whatever its config says, and returns when it serves. An empty config means none; args are further flags.
+// and [Lab.HTTPListen], whatever its config says, and returns when it serves. An empty config means none; args are
+// further flags.
 func (l *Lab) StartController(binary, config string, args ...string) *Controller {
 	return l.startController(binary, config, l.HTTPListen(),
-		append([]string{"--openflow-listen", l.ControllerTarget(), "--openflow-listen", "unix:" + l.ControllerSocket()}, args...))
+		append([]string{"--openflow-listen", l.ControllerTarget(), "--openflow-listen", "unix:" + l.ControllerSocket()},
+			args...))
 }
 
 // RivalTarget is the target for set-controller of a controller that [Lab.StartRival] runs.

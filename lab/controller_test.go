@@ -68,7 +68,8 @@ func TestController(t *testing.T) {
 	if _, err := c.Get("/absent"); err == nil || !strings.Contains(err.Error(), "404") {
 		t.Errorf("absent path: %v", err)
 	}
-	if r := c.Eosin("get", "hosts"); r.Exit != 3 || r.Stdout != "asked "+c.URL+" [get hosts]\n" || r.Stderr != "no such thing\n" {
+	if r := c.Eosin("get", "hosts"); r.Exit != 3 || r.Stdout != "asked "+c.URL+" [get hosts]\n" ||
+		r.Stderr != "no such thing\n" {
 		t.Errorf("%q", r)
 	}
 	c.Kill()
@@ -86,7 +87,8 @@ func TestController(t *testing.T) {
 	if err := os.Chmod(broken, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := l.Try(func() { l.StartController(broken, "") }); err == nil || !strings.Contains(err.Error(), "cannot listen") {
+	if err := l.Try(func() { l.StartController(broken, "") }); err == nil ||
+		!strings.Contains(err.Error(), "cannot listen") {
 		t.Errorf("a controller that ends at once: %v", err)
 	}
 }
@@ -125,7 +127,8 @@ func (r *recorder) run(test func(TB)) string {
 	return strings.Join(r.log, "\n")
 }
 
-// TestFailedTestSaysWhy: a failing step ends the test with its place, the lab's state is in the output, and the lab is gone.
+// TestFailedTestSaysWhy: a failing step ends the test with its place, the lab's state is in the output, and the lab is
+// gone.
 func TestFailedTestSaysWhy(t *testing.T) {
 	r := &recorder{}
 	var l *Lab
@@ -133,7 +136,10 @@ func TestFailedTestSaysWhy(t *testing.T) {
 		l = Start(t)
 		l.AddHost("host1").AddBridge("br0", BridgeOptions{}).AddFlow("actions=nonsense")
 	})
-	for _, want := range []string{"controller_test.go:", "nonsense", "host1: ovs-vswitchd up", "host1 br0 ports", "ovs-vswitchd log"} {
+	for _, want := range []string{
+		"controller_test.go:", "nonsense", "host1: ovs-vswitchd up", "host1 br0 ports",
+		"ovs-vswitchd log",
+	} {
 		if !strings.Contains(log, want) {
 			t.Errorf("the output lacks %q:\n%s", want, log)
 		}
@@ -155,7 +161,8 @@ func TestFailedTestSaysWhy(t *testing.T) {
 	}
 }
 
-// TestUnavailable: where no lab can be made, tests fail and say what is missing; they are skipped only on request and never in CI.
+// TestUnavailable: where no lab can be made, tests fail and say what is missing; they are skipped only on request and
+// never in CI.
 func TestUnavailable(t *testing.T) {
 	t.Setenv("PATH", "/absent")
 	for _, c := range []struct {
@@ -166,7 +173,8 @@ func TestUnavailable(t *testing.T) {
 		t.Setenv("CI", c.ci)
 		r := &recorder{}
 		log := r.run(func(t TB) { Start(t) })
-		if r.skipped != c.skipped || r.failed != c.fail || !strings.Contains(log, "TestRecorded") || !strings.Contains(log, "iputils-ping") {
+		if r.skipped != c.skipped || r.failed != c.fail || !strings.Contains(log, "TestRecorded") ||
+			!strings.Contains(log, "iputils-ping") {
 			t.Errorf("EOSIN_LAB=%q CI=%q: skipped=%v failed=%v: %s", c.lab, c.ci, r.skipped, r.failed, log)
 		}
 	}

@@ -9,8 +9,8 @@ import (
 // DemoName is the lab of "eosin lab" and "make run".
 const DemoName = "demo"
 
-// A Demo is the lab that a newcomer sees: two hosts joined by a VXLAN tunnel, five guests in two VLANs that share one address
-// range, so that nothing but the VLAN keeps them apart.
+// A Demo is the lab that a newcomer sees: two hosts joined by a VXLAN tunnel, five guests in two VLANs that share one
+// address range, so that nothing but the VLAN keeps them apart.
 type Demo struct {
 	Lab    *Lab
 	Config string // Eosin's configuration for it
@@ -34,7 +34,8 @@ var demoGuests = []DemoGuest{
 
 const demoTunnel = "vx0"
 
-// BuildDemo makes the demo in an empty lab. Its bridges point at the lab's controller address and wait for one to appear.
+// BuildDemo makes the demo in an empty lab. Its bridges point at the lab's controller address and wait for one to
+// appear.
 func BuildDemo(l *Lab) (*Demo, error) {
 	d := &Demo{Lab: l, Guests: demoGuests}
 	err := l.Try(func() {

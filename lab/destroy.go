@@ -13,8 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Destroy removes everything of the named lab: processes that are verifiably its own, all processes in its namespaces, the
-// namespaces with their links, its link in the root namespace and its run directory. A lab that does not exist is no error.
+// Destroy removes everything of the named lab: processes that are verifiably its own, all processes in its namespaces,
+// the namespaces with their links, its link in the root namespace and its run directory. A lab that does not exist is
+// no error.
 func Destroy(name string) error {
 	if !labName.MatchString(name) {
 		return fmt.Errorf("lab name %q: want 1 to 40 of a-z and 0-9", name)

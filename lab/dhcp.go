@@ -21,10 +21,15 @@ func (v *VM) StartDHCPServer(o DHCPServerOptions) *Process {
 	if o.Router != "" {
 		router += "," + o.Router
 	}
-	p := v.Spawn(v.Name+": dnsmasq", "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--port=0", "--user=root",
-		"--log-facility=-", "--log-dhcp", "--interface=eth0", "--bind-interfaces", "--no-ping", "--dhcp-authoritative", "--pid-file",
+	p := v.Spawn(v.Name+": dnsmasq", "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--port=0",
+		"--user=root",
+		"--log-facility=-", "--log-dhcp", "--interface=eth0", "--bind-interfaces", "--no-ping", "--dhcp-authoritative",
+		"--pid-file",
 		"--dhcp-range="+o.Range+",1h", router, "--dhcp-leasefile="+filepath.Join(v.lab.dir, v.Name+".leases"))
-	if !v.lab.Eventually(5*time.Second, func() bool { return !p.Running() || strings.Contains(p.Log(), "DHCP, IP range") }) || !p.Running() {
+	if !v.lab.Eventually(5*time.Second, func() bool {
+		return !p.Running() ||
+			strings.Contains(p.Log(), "DHCP, IP range")
+	}) || !p.Running() {
 		v.lab.fatal("%s: dnsmasq: %s", v.Name, p.Log())
 	}
 	return p
@@ -40,7 +45,7 @@ type Lease struct {
 // The client's script only notes what it was told: Debian's own would rewrite /etc/resolv.conf of the whole machine.
 const leaseScript = `#!/bin/sh
 if [ -n "$new_ip_address" ]; then
-	printf '%s\n%s\n%s\n%s\n' "$new_ip_address" "$new_subnet_mask" "$new_routers" "$new_dhcp_server_identifier" >"$EOSIN_LEASE.new"
+	printf '%s\n' "$new_ip_address" "$new_subnet_mask" "$new_routers" "$new_dhcp_server_identifier" >"$EOSIN_LEASE.new"
 	mv "$EOSIN_LEASE.new" "$EOSIN_LEASE"
 fi
 `
@@ -49,11 +54,13 @@ fi
 func (v *VM) DHCP(timeout time.Duration) (Lease, error) {
 	base := filepath.Join(v.lab.dir, v.Name+"-dhclient")
 	v.lab.check(os.WriteFile(base+".sh", []byte(leaseScript), 0o755), "%s: dhclient script", v.Name)
-	v.lab.check(os.WriteFile(base+".conf", []byte("initial-interval 1;\nbackoff-cutoff 2;\nselect-timeout 0;\n"), 0o644), "%s: dhclient.conf", v.Name)
+	v.lab.check(os.WriteFile(base+".conf", []byte("initial-interval 1;\nbackoff-cutoff 2;\nselect-timeout 0;\n"),
+		0o644), "%s: dhclient.conf", v.Name)
 	for _, old := range []string{base + ".lease", base + ".db"} {
 		os.Remove(old)
 	}
-	p := v.Spawn(fmt.Sprintf("%s: dhclient %d", v.Name, time.Now().UnixNano()), "dhclient", "-4", "-d", "-v", "-cf", base+".conf",
+	p := v.Spawn(fmt.Sprintf("%s: dhclient %d", v.Name, time.Now().UnixNano()), "dhclient", "-4", "-d", "-v", "-cf",
+		base+".conf",
 		"-sf", base+".sh", "-lf", base+".db", "-pf", base+".pid", "-e", "EOSIN_LEASE="+base+".lease", "eth0")
 	defer p.Kill()
 	var text []byte

@@ -12,11 +12,10 @@
 //	  br0, br-phy, vif1 ...        br-phy holds the underlay address 172.30.0.I
 //	eosin-<lab>-<vm>               a stand-in for a guest: eth0 is the other end of vifN
 //
-// All traffic stays in the namespaces; the root namespace gets one interface,
-// whose /24 is chosen so that it overlaps with no route that is already there.
-// Everything a lab makes is recorded in /run/eosin-lab/<lab>/state.json (below
-// /dev/shm where /run is on disk) before or as it is made, so that [Destroy] and [Sweep] remove it completely from another
-// process, also when its owner was killed.
+// All traffic stays in the namespaces; the root namespace gets one interface, whose /24 is chosen so that it overlaps
+// with no route that is already there. Everything a lab makes is recorded in /run/eosin-lab/<lab>/state.json (below
+// /dev/shm where /run is on disk) before or as it is made, so that [Destroy] and [Sweep] remove it completely from
+// another process, also when its owner was killed.
 //
 // # How failures are reported
 //

@@ -29,12 +29,14 @@ func (h *Host) joinManagement() {
 	h.AddAddr("mgmt0", h.ManagementIP()+"/24")
 }
 
-// ManagementIP is the host's address in the management network: where a controller reaches a bridge that listens (ptcp:).
+// ManagementIP is the host's address in the management network: where a controller reaches a bridge that listens
+// (ptcp:).
 func (h *Host) ManagementIP() string {
 	return managementIP(h.lab.state.Number, 9+h.index)
 }
 
-// SetManagement cuts (false) or restores the host's network to the controller. Connections then time out, they are not reset.
+// SetManagement cuts (false) or restores the host's network to the controller. Connections then time out, they are not
+// reset.
 func (h *Host) SetManagement(up bool) { h.lab.fabric.SetLink(fmt.Sprintf("m%d", h.index), up) }
 
 // SetUnderlay cuts (false) or restores the network that carries the host's tunnels.

@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// A Host is a namespace with its own ovsdb-server and ovs-vswitchd. Commands run in it (Exec, Run) find them by OVS_RUNDIR.
+// A Host is a namespace with its own ovsdb-server and ovs-vswitchd. Commands run in it (Exec, Run) find them by
+// OVS_RUNDIR.
 type Host struct {
 	*Namespace
 	Name string
@@ -30,7 +31,10 @@ const schema = "/usr/share/openvswitch/vswitch.ovsschema"
 func (l *Lab) AddHost(name string) *Host {
 	since := time.Now()
 	l.claimName(name)
-	h := &Host{Namespace: l.addNamespace(name, false), Name: name, index: len(l.hosts) + 1, dir: filepath.Join(l.dir, name)}
+	h := &Host{
+		Namespace: l.addNamespace(name, false), Name: name, index: len(l.hosts) + 1,
+		dir: filepath.Join(l.dir, name),
+	}
 	l.hosts = append(l.hosts, h)
 	l.check(os.MkdirAll(h.dir, 0o755), "%s", name)
 	h.env = []string{"OVS_RUNDIR=" + h.dir, "OVS_LOGDIR=" + h.dir, "OVS_DBDIR=" + h.dir, "OVS_SYSCONFDIR=" + h.dir}
@@ -38,7 +42,8 @@ func (l *Lab) AddHost(name string) *Host {
 	l.check(os.Symlink(l.ControllerSocket(), filepath.Join(h.dir, "of.sock")), "%s: controller socket", name)
 	h.Run("ovsdb-tool", "create", h.dir+"/conf.db", schema)
 	h.StartOVSDB()
-	h.Vsctl("--no-wait", "init", "--", "set", "Open_vSwitch", ".", "external-ids:system-id="+name, "external-ids:hostname="+name)
+	h.Vsctl("--no-wait", "init", "--", "set", "Open_vSwitch", ".", "external-ids:system-id="+name,
+		"external-ids:hostname="+name)
 	h.StartVswitchd()
 	l.progress(since, "%s: ready", name)
 	return h
@@ -65,15 +70,16 @@ func (h *Host) Bridges() []*Bridge {
 	return all
 }
 
-// ControllerUnixTarget is a target that works with the management network down. It is a link in the host's own run directory,
-// because OVS connects to no unix socket elsewhere.
+// ControllerUnixTarget is a target that works with the management network down. It is a link in the host's own run
+// directory, because OVS connects to no unix socket elsewhere.
 func (h *Host) ControllerUnixTarget() string { return "unix:" + filepath.Join(h.dir, "of.sock") }
 
 // RunDir is OVS_RUNDIR of the host's daemons: db.sock, BRIDGE.mgmt, logs.
 func (h *Host) RunDir() string { return h.dir }
 
-// StartOVSDB starts ovsdb-server and waits until it answers and a running ovs-vswitchd is connected to it again. Without that
-// connection ovs-vswitchd serves neither OpenFlow nor the userspace datapath; it tries again after up to 8 s.
+// StartOVSDB starts ovsdb-server and waits until it answers and a running ovs-vswitchd is connected to it again.
+// Without that connection ovs-vswitchd serves neither OpenFlow nor the userspace datapath; it tries again after up to 8
+// s.
 func (h *Host) StartOVSDB() {
 	since := time.Now()
 	h.ovsdb = h.Spawn(h.Name+": ovsdb-server", "ovsdb-server", h.dir+"/conf.db", "--remote=punix:"+h.dir+"/db.sock",
@@ -98,23 +104,24 @@ func (h *Host) StartVswitchd() {
 	h.lab.progress(since, "%s: ovs-vswitchd up", h.Name)
 }
 
-// catchUp makes a change of no consequence: ovs-vsctl then waits until ovs-vswitchd has applied the whole configuration.
+// catchUp makes a change of no consequence: ovs-vsctl then waits until ovs-vswitchd has applied the whole
+// configuration.
 func (h *Host) catchUp() {
 	h.Vsctl("set", "Open_vSwitch", ".", fmt.Sprintf("external-ids:lab-started=%d", time.Now().UnixNano()))
 }
 
 // await waits until a daemon answers on its control socket. A socket file left by a killed predecessor does not count.
 func (h *Host) await(p *Process, socket, what string) {
-	deadline := time.Now().Add(10 * time.Second)
-	for {
-		if conn, err := dialUnix(socket); err == nil {
-			conn.Close()
-			return
+	answers := func() bool {
+		conn, err := dialUnix(socket)
+		if err != nil {
+			return false
 		}
-		if !p.Running() || time.Now().After(deadline) {
-			h.lab.fatal("%s does not answer on %s:\n%s", p.What, what, tail(p.Log(), 20))
-		}
-		time.Sleep(2 * time.Millisecond)
+		conn.Close()
+		return true
+	}
+	if !Eventually(10*time.Second, func() bool { return answers() || !p.Running() }) || !answers() {
+		h.lab.fatal("%s does not answer on %s:\n%s", p.What, what, tail(p.Log(), 20))
 	}
 }
 

@@ -179,7 +179,8 @@ func (l *Lab) ControllerIP() string {
 // ControllerTarget is the target for set-controller of a controller that [Lab.StartController] runs.
 func (l *Lab) ControllerTarget() string { return "tcp:" + l.ControllerIP() + ":6653" }
 
-// ControllerSocket is the unix socket that the same controller listens on. Bridges reach it by [Host.ControllerUnixTarget].
+// ControllerSocket is the unix socket that the same controller listens on. Bridges reach it by
+// [Host.ControllerUnixTarget].
 func (l *Lab) ControllerSocket() string { return filepath.Join(l.dir, "of.sock") }
 
 // HTTPListen is where the API of [Lab.StartController] listens: a loopback address that no other lab uses.

@@ -159,7 +159,8 @@ func TestSingleHost(t *testing.T) {
 	})
 	t.Run("down", func(t *testing.T) {
 		vm2.SetUp(false)
-		if !l.Eventually(3*time.Second, func() bool { return strings.Contains(h.Ofctl("dump-ports-desc", "br0"), "LINK_DOWN") }) {
+		if !l.Eventually(3*time.Second,
+			func() bool { return strings.Contains(h.Ofctl("dump-ports-desc", "br0"), "LINK_DOWN") }) {
 			t.Errorf("port of a guest that is down has its link up:\n%s", h.Ofctl("dump-ports-desc", "br0"))
 		}
 		noReach(t, vm1, "10.0.3.2")
@@ -170,7 +171,8 @@ func TestSingleHost(t *testing.T) {
 	})
 	t.Run("raw", func(t *testing.T) {
 		seen := vm2.Capture("ether proto 0x88b5 and not vlan")
-		sent := append([]byte{0x52, 0x54, 0, 0, 0, 2, 2, 0, 0, 0, 0, 9, 0x81, 0, 0x60, 7, 0x88, 0xb5}, bytes.Repeat([]byte{0xee}, 46)...)
+		sent := append([]byte{0x52, 0x54, 0, 0, 0, 2, 2, 0, 0, 0, 0, 9, 0x81, 0, 0x60, 7, 0x88, 0xb5},
+			bytes.Repeat([]byte{0xee}, 46)...)
 		tagged := vm2.Capture("vlan 7")
 		vm1.SendRaw(sent)
 		if !tagged.Wait(1, 3*time.Second) {
@@ -192,22 +194,25 @@ func TestSingleHost(t *testing.T) {
 	})
 	t.Run("running ping", func(t *testing.T) {
 		run := vm1.StartPing("10.0.3.2", Count(1000), Interval(10*time.Millisecond))
-		time.Sleep(200 * time.Millisecond)
-		if r := run.Stop(); !r.AllReceived() || r.Sent < 3 {
+		under := l.Eventually(5*time.Second, func() bool { return run.Answered() >= 3 })
+		if r := run.Stop(); !under || !r.AllReceived() || r.Sent == 1000 {
 			t.Errorf("%v", r)
 		}
 	})
 	t.Run("flows", func(t *testing.T) {
-		br.AddFlow("table=3,cookie=0xabc,priority=7,in_port=1,idle_timeout=300,ip,nw_dst=10.0.0.0/8,actions=output:2,output:3")
+		br.AddFlow("table=3,cookie=0xabc,priority=7,in_port=1,idle_timeout=300," +
+			"ip,nw_dst=10.0.0.0/8,actions=output:2,output:3")
 		flows := br.Flows()
 		last := flows[len(flows)-1]
-		if last.Table != 3 || last.Cookie != 0xabc || last.Priority != 7 || last.Match != "ip,in_port=1,nw_dst=10.0.0.0/8" ||
+		if last.Table != 3 || last.Cookie != 0xabc || last.Priority != 7 ||
+			last.Match != "ip,in_port=1,nw_dst=10.0.0.0/8" ||
 			last.Actions != "output:2,output:3" {
 			t.Errorf("%+v", last)
 		}
 		want := []string{
 			"cookie=0x0, table=0, actions=NORMAL",
-			"cookie=0xabc, table=3, idle_timeout=300, priority=7,ip,in_port=1,nw_dst=10.0.0.0/8 actions=output:2,output:3",
+			"cookie=0xabc, table=3, idle_timeout=300, " +
+				"priority=7,ip,in_port=1,nw_dst=10.0.0.0/8 actions=output:2,output:3",
 		}
 		if got := br.DumpFlows(); !slices.Equal(got, want) {
 			t.Errorf("got  %q\nwant %q", got, want)
@@ -364,13 +369,15 @@ func TestDHCPAndRouter(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.HasPrefix(lease.Addr, "10.0.3.10") || !strings.HasSuffix(lease.Addr, "/24") || lease.Router != "10.0.3.254" {
+	if !strings.HasPrefix(lease.Addr, "10.0.3.10") || !strings.HasSuffix(lease.Addr, "/24") ||
+		lease.Router != "10.0.3.254" {
 		t.Errorf("lease %+v", lease)
 	}
 	seen := router.Outer.Capture("icmp")
 	reach(t, vm1, "192.0.2.2")
 	seen.Stop()
-	if text := strings.Join(seen.Lines(), "\n"); !strings.Contains(text, "192.0.2.1 > 192.0.2.2") || strings.Contains(text, "10.0.3.") {
+	if text := strings.Join(seen.Lines(), "\n"); !strings.Contains(text, "192.0.2.1 > 192.0.2.2") ||
+		strings.Contains(text, "10.0.3.") {
 		t.Errorf("the outer network sees:\n%s", text)
 	}
 	if after, _ := os.ReadFile("/etc/resolv.conf"); !bytes.Equal(resolv, after) {
@@ -434,7 +441,8 @@ func TestDestroyLeavesNothing(t *testing.T) {
 	}
 }
 
-// TestCrashRecovery: a process that makes a lab and is killed leaves a lab that the next run of the same name, and Sweep, remove.
+// TestCrashRecovery: a process that makes a lab and is killed leaves a lab that the next run of the same name, and
+// Sweep, remove.
 func TestCrashRecovery(t *testing.T) {
 	if name := os.Getenv("LAB_TEST_CRASH"); name != "" {
 		l, err := New(name, Options{})
@@ -443,7 +451,7 @@ func TestCrashRecovery(t *testing.T) {
 		}
 		normal(l.AddHost("host1"), "br0").AddVM("vm1", VMOptions{}).Spawn("sleeper", "sleep", "1000")
 		fmt.Println("lab is up")
-		time.Sleep(time.Minute)
+		_, _ = io.Copy(io.Discard, os.Stdin) // until it is killed, or the test is
 		return
 	}
 	Start(t) // for its checks
@@ -451,6 +459,11 @@ func TestCrashRecovery(t *testing.T) {
 		name := NameFor(t) + recover
 		child := exec.Command(os.Args[0], "-test.run=^TestCrashRecovery$")
 		child.Env = append(os.Environ(), "LAB_TEST_CRASH="+name)
+		in, err := child.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer in.Close()
 		out, err := child.StdoutPipe()
 		if err != nil {
 			t.Fatal(err)
@@ -579,7 +592,8 @@ func TestPing(t *testing.T) {
 	if r := vm1.Ping("10.0.3.9", Count(1), Timeout(5*time.Second)); !r.NoneReceived() || r.Errors != 1 {
 		t.Errorf("absent address: %v\n%s", r, r.Output)
 	}
-	if r := vm1.Ping("192.0.2.1", Count(1), Timeout(0)); !r.NoneReceived() || r.Errors != 1 || !strings.Contains(r.Output, "unreachable") {
+	if r := vm1.Ping("192.0.2.1", Count(1), Timeout(0)); !r.NoneReceived() || r.Errors != 1 ||
+		!strings.Contains(r.Output, "unreachable") {
 		t.Errorf("no route: %v\n%s", r, r.Output)
 	}
 	if r := vm1.Ping("nonsense"); r.Err == nil || r.AllReceived() || r.NoneReceived() {
@@ -601,7 +615,13 @@ func TestReadPcap(t *testing.T) {
 	for _, c := range []struct {
 		data []byte
 		want int
-	}{{file, 1}, {file[:len(file)-1], 0}, {file[:30], 0}, {file[:10], 0}, {append(slices.Clone(file), file[24:]...), 2}} {
+	}{
+		{file, 1},
+		{file[:len(file)-1], 0},
+		{file[:30], 0},
+		{file[:10], 0},
+		{append(slices.Clone(file), file[24:]...), 2},
+	} {
 		if got, err := readPcap(c.data); err != nil || len(got) != c.want {
 			t.Errorf("%d bytes: %v %v, want %d frames", len(c.data), got, err, c.want)
 		}

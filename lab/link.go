@@ -37,7 +37,8 @@ func (n *Namespace) SetLink(name string, up bool) {
 	n.lab.check(set(n.link(name)), "%s: set %s up=%v", n.Name, name, up)
 }
 
-// awaitUp waits until an interface passes packets. The kernel notices a carrier asynchronously and drops what is sent before.
+// awaitUp waits until an interface passes packets. The kernel notices a carrier asynchronously and drops what is sent
+// before.
 func (n *Namespace) awaitUp(name string) {
 	if !n.lab.Eventually(5*time.Second, func() bool { return n.link(name).Attrs().OperState == netlink.OperUp }) {
 		n.lab.fatal("%s: %s does not come up", n.Name, name)
@@ -96,10 +97,11 @@ func (l *Lab) addVeth(a, b vethEnd) {
 	b.ns.awaitUp(b.name)
 }
 
-// disableTxChecksum makes the kernel fill in checksums itself: the userspace datapath forwards frames as it reads them, and a
-// checksum left to the "hardware" of a virtual link is then never computed. It also ends segmentation offload.
+// disableTxChecksum makes the kernel fill in checksums itself: the userspace datapath forwards frames as it reads them,
+// and a checksum left to the "hardware" of a virtual link is then never computed. It also ends segmentation offload.
 func (n *Namespace) disableTxChecksum(name string) {
-	n.lab.check(n.Do(func() error { return setTxChecksum(name, 0) }), "%s: switch off checksum offload of %s", n.Name, name)
+	n.lab.check(n.Do(func() error { return setTxChecksum(name, 0) }), "%s: switch off checksum offload of %s", n.Name,
+		name)
 }
 
 // setTxChecksum is ETHTOOL_STXCSUM (ethtool -K NAME tx on|off).

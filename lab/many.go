@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Outlets are many ports of a bridge, made at once. Each is a pair of links whose outer ends stay in the host's namespace: what is
-// sent there comes in on the port. Guests of their own, with a namespace each, would take minutes.
+// Outlets are many ports of a bridge, made at once. Each is a pair of links whose outer ends stay in the host's
+// namespace: what is sent there comes in on the port. Guests of their own, with a namespace each, would take minutes.
 type Outlets struct {
 	Bridge *Bridge
 	Ports  []string // on the bridge
@@ -27,7 +27,10 @@ func (b *Bridge) AddOutlets(prefix string, n int) *Outlets {
 		port, outer := fmt.Sprintf("%s%d", prefix, i), fmt.Sprintf("%s%d-out", prefix, i)
 		attrs := netlink.NewLinkAttrs()
 		attrs.Name = port
-		h.lab.check(h.handle().LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: outer, PeerNamespace: netlink.NsFd(int(h.fd))}),
+		h.lab.check(h.handle().LinkAdd(&netlink.Veth{
+			LinkAttrs: attrs, PeerName: outer,
+			PeerNamespace: netlink.NsFd(int(h.fd)),
+		}),
 			"%s: port %s", h.Name, port)
 		link := h.link(outer)
 		h.lab.check(h.handle().LinkSetUp(link), "%s: %s up", h.Name, outer)
@@ -50,29 +53,31 @@ func (o *Outlets) SetUp(port int, up bool) { o.Bridge.Host.SetLink(o.Ports[port]
 func (o *Outlets) SendRaw(port int, frames ...[]byte) {
 	h := o.Bridge.Host
 	for _, frame := range frames {
-		h.lab.check(unix.Sendto(o.socket, frame, 0, &unix.SockaddrLinklayer{Ifindex: o.outer[port]}), "%s: send frame into %s", h.Name, o.Ports[port])
+		h.lab.check(unix.Sendto(o.socket, frame, 0, &unix.SockaddrLinklayer{Ifindex: o.outer[port]}),
+			"%s: send frame into %s", h.Name, o.Ports[port])
 	}
 }
 
 // Close ends what sends into the ports.
 func (o *Outlets) Close() { unix.Close(o.socket) }
 
-// An Ear hears what comes out of any of the outlets.
-type Ear struct {
+// A Listener hears what comes out of any of the outlets.
+type Listener struct {
 	ports map[int]int // by interface index of the outer end
 	fds   []int
 }
 
-// Listen begins to hear frames of some ethertypes, which are those behind a tag. The ear must be closed.
-func (o *Outlets) Listen(ethertypes ...uint16) *Ear {
+// Listen begins to hear frames of some ethertypes, which are those behind a tag. The listener must be closed.
+func (o *Outlets) Listen(ethertypes ...uint16) *Listener {
 	const room = 16 << 20 // for as many frames as come out before they are looked at
-	h, e := o.Bridge.Host, &Ear{ports: map[int]int{}}
+	h, e := o.Bridge.Host, &Listener{ports: map[int]int{}}
 	for port, index := range o.outer {
 		e.ports[index] = port
 	}
 	h.lab.check(h.Do(func() error {
 		for _, t := range ethertypes {
-			fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, int(bits.ReverseBytes16(t)))
+			fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK,
+				int(bits.ReverseBytes16(t)))
 			if err != nil {
 				return err
 			}
@@ -86,8 +91,8 @@ func (o *Outlets) Listen(ethertypes ...uint16) *Ear {
 	return e
 }
 
-// Heard adds to a count by port the frames that hold a text and have come out since the last call.
-func (e *Ear) Heard(text string, count map[int]int) {
+// Count adds to a count by port the frames that hold a text and have come out since the last call.
+func (e *Listener) Count(text string, count map[int]int) {
 	b := make([]byte, 2048)
 	for _, fd := range e.fds {
 		for {
@@ -107,7 +112,7 @@ func (e *Ear) Heard(text string, count map[int]int) {
 }
 
 // Close ends it.
-func (e *Ear) Close() {
+func (e *Listener) Close() {
 	for _, fd := range e.fds {
 		unix.Close(fd)
 	}

@@ -32,8 +32,10 @@ type Namespace struct {
 // (router solicitations, multicast reports) would teach switches addresses before a test begins.
 func (l *Lab) addNamespace(member string, ipv6 bool) *Namespace {
 	n := &Namespace{Name: prefix(l.Name) + member, lab: l}
-	l.check(l.state.update(func() { l.state.Namespaces = append(l.state.Namespaces, n.Name) }), "record namespace %s", n.Name)
-	// The ip tool, and not a mount of our own: it also shares /run/netns between mount namespaces as other users of it expect.
+	l.check(l.state.update(func() { l.state.Namespaces = append(l.state.Namespaces, n.Name) }), "record namespace %s",
+		n.Name)
+	// The ip tool, and not a mount of our own: it also shares /run/netns between mount namespaces as other users of it
+	// expect.
 	out, err := exec.Command("ip", "netns", "add", n.Name).CombinedOutput()
 	if err != nil {
 		l.fatal("add namespace %s: %w: %s", n.Name, err, out)
@@ -109,7 +111,8 @@ func (n *Namespace) exec(ctx context.Context, args ...string) (string, error) {
 		err = cmd.Wait()
 	}
 	if err != nil {
-		return out.String(), fmt.Errorf("%s: %s: %w: %s", n.Name, strings.Join(args, " "), err, strings.TrimSpace(out.String()))
+		return out.String(), fmt.Errorf("%s: %s: %w: %s", n.Name, strings.Join(args, " "), err,
+			strings.TrimSpace(out.String()))
 	}
 	return out.String(), nil
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -67,14 +69,19 @@ func (n *Namespace) Ping(dst string, opts ...PingOption) PingResult {
 
 // A RunningPing was started in the background.
 type RunningPing struct {
-	cancel context.CancelFunc
-	done   chan PingResult
+	cancel   context.CancelFunc
+	done     chan PingResult
+	answered *atomic.Int64
 }
+
+// Answered is how many requests have been answered so far.
+func (r *RunningPing) Answered() int { return int(r.answered.Load()) }
 
 // StartPing starts a ping in the background. The caller must call Stop or Wait.
 func (n *Namespace) StartPing(dst string, opts ...PingOption) *RunningPing {
 	ctx, cancel := context.WithCancel(context.Background())
-	r := &RunningPing{cancel, make(chan PingResult, 1)}
+	r := &RunningPing{cancel, make(chan PingResult, 1), &atomic.Int64{}}
+	opts = append(slices.Clone(opts), func(p *pinger) { p.answered = r.answered })
 	// Owned by r; ends with the ping, at the latest when Stop cancels it.
 	go func() { r.done <- n.ping(ctx, dst, opts) }()
 	return r
@@ -95,7 +102,7 @@ func (r *RunningPing) Wait() PingResult {
 func (n *Namespace) ping(ctx context.Context, dst string, opts []PingOption) PingResult {
 	p := pinger{
 		count: 3, interval: 50 * time.Millisecond, timeout: time.Second, size: 56, id: uint16(1 + rand.IntN(0x7fff)),
-		sentAt: map[uint16]time.Time{}, result: PingResult{RTTs: map[int]time.Duration{}},
+		answered: &atomic.Int64{}, sentAt: map[uint16]time.Time{}, result: PingResult{RTTs: map[int]time.Duration{}},
 	}
 	for _, set := range opts {
 		set(&p)
@@ -119,18 +126,4 @@ func (n *Namespace) WaitReach(dst string, timeout time.Duration) bool {
 	return n.lab.Eventually(timeout, func() bool {
 		return n.Ping(dst, Count(1), Timeout(200*time.Millisecond)).Received > 0
 	})
-}
-
-// Eventually asks again and again, at least every 20 ms, until the answer is yes and reports whether it was in time.
-func (l *Lab) Eventually(timeout time.Duration, yes func() bool) bool {
-	pause := time.Millisecond
-	for deadline := time.Now().Add(timeout); ; time.Sleep(pause) {
-		if yes() {
-			return true
-		}
-		if time.Now().After(deadline) {
-			return false
-		}
-		pause = min(2*pause, 20*time.Millisecond)
-	}
 }

@@ -6,22 +6,25 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// A pinger sends ICMP or ICMPv6 echo requests on a raw socket and matches what comes back by identifier and sequence number.
+// A pinger sends ICMP or ICMPv6 echo requests on a raw socket and matches what comes back by identifier and sequence
+// number.
 type pinger struct {
 	dst               netip.Addr
 	count, size, tos  int
 	interval, timeout time.Duration
 	id                uint16
 
-	fd     int
-	sentAt map[uint16]time.Time
-	result PingResult
-	log    strings.Builder
+	fd       int
+	sentAt   map[uint16]time.Time
+	result   PingResult
+	answered *atomic.Int64 // what result.Received is; others read it while the ping runs
+	log      strings.Builder
 }
 
 // Message types, by address family.
@@ -61,7 +64,8 @@ func (p *pinger) open() (err error) {
 	return nil
 }
 
-// run sends at the interval, whatever comes back, until the count is reached or the context ends, then waits for the rest.
+// run sends at the interval, whatever comes back, until the count is reached or the context ends, then waits for the
+// rest.
 func (p *pinger) run(ctx context.Context) {
 	start := time.Now()
 	for i := range p.count {
@@ -173,6 +177,7 @@ func (p *pinger) reply(message []byte, now time.Time) {
 		return
 	}
 	p.result.Received++
+	p.answered.Add(1)
 	p.result.RTTs[seq] = rtt
 	fmt.Fprintf(&p.log, "%d: reply after %v\n", seq, rtt)
 }

@@ -33,8 +33,8 @@ func (r processRecord) alive() bool {
 	return running && start == r.Start
 }
 
-// kill ends the process if it is still the recorded one. FindProcess holds a pidfd where the kernel has them, so that the
-// number cannot be given to another process between the check and the signal.
+// kill ends the process if it is still the recorded one. FindProcess holds a pidfd where the kernel has them, so that
+// the number cannot be given to another process between the check and the signal.
 func (r processRecord) kill() error {
 	p, err := os.FindProcess(r.PID)
 	if err != nil {
@@ -58,12 +58,8 @@ func killAll(records []processRecord, timeout time.Duration) error {
 	}
 	deadline := time.Now().Add(timeout)
 	for _, r := range records {
-		for r.alive() {
-			if time.Now().After(deadline) {
-				errs = append(errs, fmt.Errorf("%s (process %d) is still there %v after SIGKILL", r.What, r.PID, timeout))
-				break
-			}
-			time.Sleep(time.Millisecond)
+		if !Eventually(time.Until(deadline), func() bool { return !r.alive() }) {
+			errs = append(errs, fmt.Errorf("%s (process %d) is still there %v after SIGKILL", r.What, r.PID, timeout))
 		}
 	}
 	return errors.Join(errs...)

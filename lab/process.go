@@ -21,8 +21,9 @@ type Process struct {
 	err    error         // of Wait, valid after done
 }
 
-// Spawn starts a program in the namespace and records it for Destroy. Its output is appended to a log in the run directory.
-// It gets a session of its own, so that Ctrl-C on the terminal reaches only the lab's owner, who then stops things in order.
+// Spawn starts a program in the namespace and records it for Destroy. Its output is appended to a log in the run
+// directory. It gets a session of its own, so that Ctrl-C on the terminal reaches only the lab's owner, who then stops
+// things in order.
 func (n *Namespace) Spawn(what string, args ...string) *Process {
 	p := &Process{What: what, lab: n.lab, LogPath: n.lab.logPath(what), done: make(chan struct{})}
 	log, err := os.OpenFile(p.LogPath, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
@@ -107,6 +108,7 @@ func (p *Process) Log() string {
 
 func (p *Process) forget() {
 	p.lab.check(p.lab.state.update(func() {
-		p.lab.state.Processes = slices.DeleteFunc(p.lab.state.Processes, func(r processRecord) bool { return r == p.record })
+		p.lab.state.Processes = slices.DeleteFunc(p.lab.state.Processes,
+			func(r processRecord) bool { return r == p.record })
 	}), "%s: forget", p.What)
 }

@@ -9,7 +9,8 @@ type RouterOptions struct {
 	Outer   string    // the address of the host beyond it, such as "192.0.2.2/24"
 }
 
-// A Router is a guest that forwards and translates addresses (iptables MASQUERADE) to an outer network with one host in it.
+// A Router is a guest that forwards and translates addresses (iptables MASQUERADE) to an outer network with one host in
+// it.
 type Router struct {
 	*VM
 	Outer *VM // has no route back to the inside: what reaches it was translated
@@ -21,7 +22,10 @@ func (b *Bridge) AddRouter(name string, o RouterOptions) *Router {
 	router := b.AddVM(name, o.Inside)
 	outerName := name + "-outer"
 	l.claimName(outerName)
-	outer := &VM{Namespace: l.addNamespace(outerName, false), Name: outerName, opts: VMOptions{Addrs: []string{o.Outer}}}
+	outer := &VM{
+		Namespace: l.addNamespace(outerName, false), Name: outerName,
+		opts: VMOptions{Addrs: []string{o.Outer}},
+	}
 	l.vms = append(l.vms, outer)
 	l.addVeth(vethEnd{ns: router.Namespace, name: "outer0"}, vethEnd{ns: outer.Namespace, name: "eth0"})
 	outer.MAC = outer.HardwareAddr("eth0")

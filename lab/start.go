@@ -22,8 +22,8 @@ type TB interface {
 
 var sweepOnce sync.Once
 
-// Start makes a lab for one test. It has a name of its own, so that tests run side by side; it ends with the test, and a
-// failed test's output gets [Lab.Dump]. The first call also removes the labs that earlier, killed runs left behind.
+// Start makes a lab for one test. It has a name of its own, so that tests run side by side; it ends with the test, and
+// a failed test's output gets [Lab.Dump]. The first call also removes the labs that earlier, killed runs left behind.
 // Where no lab can be made the test fails; with EOSIN_LAB=skip, which CI ignores, it is skipped.
 func Start(t TB, options ...Options) *Lab {
 	t.Helper()
@@ -53,7 +53,8 @@ func Start(t TB, options ...Options) *Lab {
 		if t.Failed() {
 			t.Logf("%s", l.Dump())
 			if os.Getenv("EOSIN_LAB_KEEP") != "" {
-				t.Logf("lab %s is kept: ip netns exec %sHOST ovs-vsctl --db=unix:%s/HOST/db.sock show", l.Name, prefix(l.Name), l.dir)
+				t.Logf("lab %s is kept: ip netns exec %sHOST ovs-vsctl --db=unix:%s/HOST/db.sock show", l.Name,
+					prefix(l.Name), l.dir)
 				return
 			}
 		}
@@ -87,8 +88,8 @@ func scriptLine() string {
 	}
 }
 
-// NameFor is a name for a lab of a test that no test of another process has: the test's letters and digits, shortened, a hash
-// of the whole, and the process.
+// NameFor is a name for a lab of a test that no test of another process has: the test's letters and digits, shortened,
+// a hash of the whole, and the process.
 func NameFor(t TB) string {
 	test := t.Name()
 	short := strings.Map(func(r rune) rune {

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// VMOptions of a guest. The zero value is a guest with a MAC and no address on port "vif" + what follows "vm" in its name.
+// VMOptions of a guest. The zero value is a guest with a MAC and no address on port "vif" + what follows "vm" in its
+// name.
 type VMOptions struct {
 	Port     string   // on the bridge
 	MAC      string   // default 02:e0:01:00:00:01 and on
@@ -65,7 +66,8 @@ func (b *Bridge) AddVM(name string, o VMOptions) *VM {
 // takeInternalPort moves the device that OVS made into the guest, where it becomes eth0.
 func (v *VM) takeInternalPort() {
 	l, h := v.Bridge.Host.lab, v.Bridge.Host
-	// The predecessor's device outlives it, but nobody reads it any more: the new one does not find it outside its namespace.
+	// The predecessor's device outlives it, but nobody reads it any more: the new one does not find it outside its
+	// namespace.
 	if old, err := v.handle().LinkByName("eth0"); err == nil {
 		l.check(v.handle().LinkDel(old), "%s: remove the old eth0", v.Name)
 	}
@@ -129,7 +131,8 @@ func (v *VM) SetSilent(silent bool) {
 // ForgetNeighbours empties the guest's ARP and ND tables, so that its next packet asks again.
 func (v *VM) ForgetNeighbours() { v.Run("ip", "neigh", "flush", "all") }
 
-// Move unplugs the guest from its port and plugs it into a new port of another bridge, as a migration does. It sends nothing.
+// Move unplugs the guest from its port and plugs it into a new port of another bridge, as a migration does. It sends
+// nothing.
 func (v *VM) Move(to *Bridge, port string) {
 	l, since := v.lab, time.Now()
 	if v.opts.Internal {

@@ -62,7 +62,8 @@ func (a *app) labUpCommand(name *string) *cobra.Command {
 			fmt.Fprintln(a.stdout)
 			printTopology(a.stdout, d)
 			fmt.Fprintf(a.stdout, "\nThe lab is up and waits for its controller:\n  eosin serve -c %s\n"+
-				"Guests are found when they send something, as these do:\n  %s\nRemove it with:\n  eosin lab down\n", d.ConfigPath(), speak(d))
+				"Guests are found when they send something, as these do:\n  %s\nRemove it with:\n  eosin lab down\n",
+				d.ConfigPath(), speak(d))
 			return nil
 		},
 	}
@@ -72,7 +73,8 @@ func (a *app) labUpCommand(name *string) *cobra.Command {
 func speak(d *lab.Demo) string {
 	var lines []string
 	for _, g := range d.Guests {
-		lines = append(lines, fmt.Sprintf("ip netns exec %s ping -c 1 -W 1 10.0.3.254", d.Lab.VM(g.Name).Namespace.Name))
+		lines = append(lines, fmt.Sprintf("ip netns exec %s ping -c 1 -W 1 10.0.3.254",
+			d.Lab.VM(g.Name).Namespace.Name))
 	}
 	return strings.Join(lines, "\n  ")
 }
@@ -217,11 +219,13 @@ func (a *app) labShow(ctx context.Context, show *labTable, served chan error, on
 				}
 			}
 			if once {
-				return &exitError{status: exitFailed, err: fmt.Errorf("not every verdict is as it should be after %s", labConverge)}
+				return &exitError{status: exitFailed, err: fmt.Errorf("not every verdict is as it should be after %s",
+					labConverge)}
 			}
-			fmt.Fprintf(a.stdout, "\nTry, from another terminal:\n  bin/eosin probe vm1 vm3 -c 5\n  bin/eosin get mesh\n"+
-				"  ip netns list | grep eosin-%s\n"+
-				"Ctrl-C ends and removes everything.\n\n", show.demo.Lab.Name)
+			fmt.Fprintf(a.stdout,
+				"\nTry, from another terminal:\n  bin/eosin probe vm1 vm3 -c 5\n  bin/eosin get mesh\n"+
+					"  ip netns list | grep eosin-%s\n"+
+					"Ctrl-C ends and removes everything.\n\n", show.demo.Lab.Name)
 		}
 	}
 }

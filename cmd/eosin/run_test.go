@@ -421,7 +421,9 @@ func TestProbeWhoseServerDies(t *testing.T) {
 func TestProbeOfServerThatDoesNotStream(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write([]byte(`{"source":"vm1","destination":"vm2","type":"icmp","color":5,"sent":2,"received":1,"verdict":"partial","rtt_seconds":{"min":0.0123,"avg":0.0123,"max":0.0123},"replies":[{"seq":2,"rtt_seconds":0.0123}],"loss":null}`))
+		_, _ = w.Write([]byte(`{"source":"vm1","destination":"vm2","type":"icmp","color":5,"sent":2,"received":1,` +
+			`"verdict":"partial","rtt_seconds":{"min":0.0123,"avg":0.0123,"max":0.0123},` +
+			`"replies":[{"seq":2,"rtt_seconds":0.0123}],"loss":null}`))
 	}))
 	t.Cleanup(server.Close)
 	got := eosin(t, server.URL, "probe", "vm1", "vm2")
@@ -450,6 +452,9 @@ func TestEvents(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	got = interrupted(t, url, "fail_mode", "events", "-f", "-o", "json")
+	if got.status != exitOK || got.stderr != "" {
+		t.Errorf("%+v", got)
+	}
 	for line := range strings.Lines(got.stdout) {
 		if !json.Valid([]byte(line)) {
 			t.Errorf("not JSON: %s", line)

@@ -279,7 +279,6 @@ func metricsHandler(c *controller.Controller, certs *pki.Files) http.Handler {
 			}),
 		)
 	}
-	r.MustRegister(info, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	r.MustRegister(c.Collectors()...)
+	r.MustRegister(info, c.Collector(), c.EventCollector(), c.ProbeCollector(), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return promhttp.HandlerFor(r, promhttp.HandlerOpts{EnableOpenMetrics: true})
 }

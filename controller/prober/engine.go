@@ -19,7 +19,6 @@ import (
 
 	"github.com/eosin-sdn/eosin/apps"
 	"github.com/eosin-sdn/eosin/apps/probe"
-	"github.com/eosin-sdn/eosin/controller/lockorder"
 	"github.com/eosin-sdn/eosin/event"
 	"github.com/eosin-sdn/eosin/openflow"
 )
@@ -63,7 +62,7 @@ type Engine struct {
 
 	changed atomic.Bool // the hosts or the specs may have changed since the last look
 
-	mu       lockorder.Mutex[lockorder.Prober] // not held while the fabric is called; taken within Exec
+	mu       sync.Mutex // not held while the fabric is called; taken within Exec
 	rate     int
 	colors   *probe.Colors
 	lastID   uint32

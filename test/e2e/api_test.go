@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -29,7 +31,10 @@ var contractFields = map[string][]string{
 }
 
 // resultFields are what every probe result has.
-var resultFields = []string{"source", "destination", "type", "color", "sent", "received", "verdict", "rtt_seconds", "replies", "loss"}
+var resultFields = []string{
+	"source", "destination", "type", "color", "sent", "received", "verdict", "rtt_seconds",
+	"replies", "loss",
+}
 
 // TestAPI: every list holds what the contract says and what is true; requests are answered or refused as it says.
 func TestAPI(t *testing.T) {
@@ -44,7 +49,8 @@ func TestAPI(t *testing.T) {
 	s.waitLinks(1)
 	s.met(vm1, vm2, vm3, vm4)
 	s.reach(vm1, vm2, vm3)
-	s.waitMesh("blue-mesh", []string{"vm1 vm2", "vm1 vm3", "vm2 vm1", "vm2 vm3", "vm3 vm1", "vm3 vm2"}, "reachable", isOK)
+	s.waitMesh("blue-mesh", []string{"vm1 vm2", "vm1 vm3", "vm2 vm1", "vm2 vm3", "vm3 vm1", "vm3 vm2"}, "reachable",
+		isOK)
 
 	for kind, fields := range contractFields {
 		var objects []map[string]json.RawMessage
@@ -58,6 +64,7 @@ func TestAPI(t *testing.T) {
 				}
 			}
 		}
+		s.printed(kind)
 	}
 	s.switchesTrue(a, b)
 	s.portsTrue(a, b)
@@ -69,6 +76,35 @@ func TestAPI(t *testing.T) {
 	s.plainPages()
 }
 
+// printed compares what "eosin get" prints of a kind with the API's list. What counts may have changed in between.
+func (s *site) printed(kind string) {
+	s.t.Helper()
+	volatile := map[string]bool{
+		"counters": true, "last_seen": true, "latency_seconds": true, "sent": true,
+		"received": true,
+	}
+	same := func() bool {
+		var lists [2][]map[string]any
+		r := s.ctl.Eosin("get", kind, "-o", "json")
+		if err := json.Unmarshal([]byte(r.Stdout), &lists[0]); err != nil || r.Exit != 0 || r.Stderr != "" {
+			s.t.Fatalf("eosin get %s: %v\n%v", kind, err, r)
+		}
+		if err := s.ctl.GetJSON("/api/v1/"+kind, &lists[1]); err != nil {
+			s.t.Fatal(err)
+		}
+		if kind == "mesh" { // its figures are those of the last moments
+			return len(lists[0]) == len(lists[1])
+		}
+		for _, list := range lists {
+			for _, object := range list {
+				maps.DeleteFunc(object, func(name string, _ any) bool { return volatile[name] })
+			}
+		}
+		return reflect.DeepEqual(lists[0], lists[1])
+	}
+	s.eventually(patience, "eosin get "+kind+" prints what the API says", same)
+}
+
 // switchesTrue compares with what OVSDB says.
 func (s *site) switchesTrue(bridges ...*lab.Bridge) {
 	s.t.Helper()
@@ -76,8 +112,10 @@ func (s *site) switchesTrue(bridges ...*lab.Bridge) {
 	for n, br := range bridges {
 		o := switches[n]
 		version := strings.Fields(br.Host.Run("ovs-vswitchd", "--version"))[3]
-		if o.Name != fmt.Sprintf("sw%d", n+1) || o.DatapathID != br.DatapathID() || !o.Connected || o.ConnectedSince == nil ||
-			time.Since(*o.ConnectedSince) > time.Minute || !strings.HasPrefix(o.Address, "tcp:"+br.Host.ManagementIP()+":") ||
+		if o.Name != fmt.Sprintf("sw%d", n+1) || o.DatapathID != br.DatapathID() || !o.Connected ||
+			o.ConnectedSince == nil ||
+			time.Since(*o.ConnectedSince) > time.Minute || !strings.HasPrefix(o.Address,
+			"tcp:"+br.Host.ManagementIP()+":") ||
 			!strings.Contains(o.Description, "Open vSwitch") || o.Software != version || o.Error != "" {
 			s.t.Errorf("%s is %+v (Open vSwitch %s)", br, o, version)
 		}
@@ -150,7 +188,8 @@ func (s *site) hostsTrue(vms ...*lab.VM) {
 			name, network, vlan = vm.MAC, "red", 11
 		}
 		h := hosts[i]
-		if h.Name != name || !slices.Equal(h.IPs, []string{vm.IP()}) || h.Network != network || h.VLAN != vlan || h.Switch+":"+h.Port != s.at(vm) ||
+		if h.Name != name || !slices.Equal(h.IPs, []string{vm.IP()}) || h.Network != network || h.VLAN != vlan ||
+			h.Switch+":"+h.Port != s.at(vm) ||
 			h.LastSeen == nil || time.Since(*h.LastSeen) > time.Minute {
 			s.t.Errorf("%s is %+v", vm.Name, h)
 		}
@@ -166,7 +205,8 @@ func (s *site) linksTrue() {
 	l := get[api.Link](s, "links")[0]
 	ends := []string{l.A.String(), l.B.String()}
 	slices.Sort(ends)
-	if !slices.Equal(ends, []string{"sw1:vx0", "sw2:vx0"}) || !l.Up || !l.Forwarding || l.Kind != "tunnel" || l.LatencySeconds == nil || *l.LatencySeconds <= 0 {
+	if !slices.Equal(ends, []string{"sw1:vx0", "sw2:vx0"}) || !l.Up || !l.Forwarding || l.Kind != "tunnel" ||
+		l.LatencySeconds == nil || *l.LatencySeconds <= 0 {
 		s.t.Errorf("link %+v", l)
 	}
 	tunnels := get[api.Tunnel](s, "tunnels")
@@ -213,7 +253,8 @@ func (s *site) flowsTrue(bridges ...*lab.Bridge) {
 // probesByAPI posts probes and asks /probe.
 func (s *site) probesByAPI() {
 	s.t.Helper()
-	status, header, body, err := s.post("/api/v1/probes", `{"source": "vm1", "destination": "vm3", "count": 3, "interval": "20ms", "timeout": 1, "color": 4242}`)
+	status, header, body, err := s.post("/api/v1/probes",
+		`{"source": "vm1", "destination": "vm3", "count": 3, "interval": "20ms", "timeout": 1, "color": 4242}`)
 	var r probespec.Result
 	var members map[string]json.RawMessage
 	if err != nil || status != http.StatusOK || header.Get("Content-Type") != "application/json" ||
@@ -225,13 +266,18 @@ func (s *site) probesByAPI() {
 			s.t.Errorf("a probe result without %s: %s", f, body)
 		}
 	}
-	if r.Verdict != probespec.Reachable || r.Color != 4242 || r.Sent != 3 || r.Received != 3 || len(r.Replies) != 3 || r.Loss != nil ||
+	if r.Verdict != probespec.Reachable || r.Color != 4242 || r.Sent != 3 || r.Received != 3 || len(r.Replies) != 3 ||
+		r.Loss != nil ||
 		r.RTT == nil || r.RTT.Min <= 0 || r.RTT.Min > r.RTT.Avg || r.RTT.Avg > r.RTT.Max {
 		s.t.Errorf("probe result %s", body)
 	}
-	for target, want := range map[string]string{"vm3": "probe_success 1", "10.0.3.99": "probe_success 0", "nobody": "probe_success 0"} {
+	for target, want := range map[string]string{
+		"vm3": "probe_success 1", "10.0.3.99": "probe_success 0",
+		"nobody": "probe_success 0",
+	} {
 		page, err := s.ctl.Get("/probe?source=vm1&module=icmp&target=" + target)
-		if err != nil || !strings.Contains(string(page), "\n"+want+"\n") || !strings.Contains(string(page), "\nprobe_duration_seconds ") {
+		if err != nil || !strings.Contains(string(page), "\n"+want+"\n") ||
+			!strings.Contains(string(page), "\nprobe_duration_seconds ") {
 			s.t.Errorf("/probe of %s: %v: %s", target, err, page)
 		}
 	}
@@ -253,11 +299,17 @@ func (s *site) refusals() {
 		{"POST", probes, `{"source": "vm1"}`, 422, api.CodeInvalid, "destination"},
 		{"POST", probes, `{"source": "vm1", "destination": "vm3", "colour": 1}`, 422, api.CodeInvalid, "colour"},
 		{"POST", probes, `{"source": "vm1", "destination": "vm3", "count": -1}`, 422, api.CodeInvalid, "count"},
-		{"POST", probes, `{"source": "vm1", "destination": "vm3", "interval": "soon"}`, 422, api.CodeInvalid, "interval"},
+		{
+			"POST", probes, `{"source": "vm1", "destination": "vm3", "interval": "soon"}`, 422, api.CodeInvalid,
+			"interval",
+		},
 		{"POST", probes, `{"source": "vm1", "destination": "vm3", "type": "smoke"}`, 422, api.CodeInvalid, "type"},
 		{"POST", probes, `{"source": "vm1", "destination": "vm3", "size": 65001}`, 422, api.CodeInvalid, "size"},
 		{"POST", probes, `{"source": "vm9", "destination": "vm3"}`, 422, api.CodeUnknownName, "vm1"},
-		{"POST", probes, `{"source": "vm1", "destination": "vm3", "count": 1, "color": 4242}`, 409, api.CodeColorBusy, "4242"},
+		{
+			"POST", probes, `{"source": "vm1", "destination": "vm3", "count": 1, "color": 4242}`,
+			409, api.CodeColorBusy, "4242",
+		},
 		{"POST", probes, strings.Repeat(" ", 2<<20), 413, api.CodeTooLarge, "1048576"},
 		{"DELETE", probes, ``, 405, api.CodeMethod, ""},
 		{"GET", "/api/v1/weather", ``, 404, api.CodeNotFound, ""},
@@ -279,11 +331,13 @@ func (s *site) refusals() {
 		body, err := io.ReadAll(response.Body)
 		response.Body.Close()
 		var p api.Problem
-		if err != nil || json.Unmarshal(body, &p) != nil || response.Header.Get("Content-Type") != "application/problem+json" {
+		if err != nil || json.Unmarshal(body, &p) != nil ||
+			response.Header.Get("Content-Type") != "application/problem+json" {
 			s.t.Errorf("%s: %v, status %d, no problem document: %s", what, err, response.StatusCode, body)
 			continue
 		}
-		if response.StatusCode != c.status || p.Status != c.status || p.Code != c.code || p.Title != http.StatusText(c.status) || !strings.Contains(p.Detail, c.says) || p.Detail == "" {
+		if response.StatusCode != c.status || p.Status != c.status || p.Code != c.code ||
+			p.Title != http.StatusText(c.status) || !strings.Contains(p.Detail, c.says) || p.Detail == "" {
 			s.t.Errorf("%s: want %d %s saying %q: %d %s", what, c.status, c.code, c.says, response.StatusCode, body)
 		}
 	}

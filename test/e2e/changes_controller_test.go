@@ -59,13 +59,14 @@ func (p snapshot) gone(br *lab.Bridge) []string {
 	return slices.DeleteFunc(p.touched(br), func(line string) bool { return strings.HasPrefix(line, "new: ") })
 }
 
-// TestReloadDiff: a reload that changes one port touches only the flows of that port and its host, on all switches; a broken
-// config changes nothing and is counted.
+// TestReloadDiff: a reload that changes one port touches only the flows of that port and its host, on all switches; a
+// broken config changes nothing and is counted.
 func TestReloadDiff(t *testing.T) {
 	t.Parallel()
 	config := func(vif2 string) string {
 		return conf(
-			bridgeConf(1, "vif1: {access: blue}", "vif2: {access: "+vif2+"}", "vif3: {access: red}", "vx0: {tunnel: true}"),
+			bridgeConf(1, "vif1: {access: blue}", "vif2: {access: "+vif2+"}", "vif3: {access: red}",
+				"vx0: {tunnel: true}"),
 			bridgeConf(2, "vif4: {access: blue}", "vif5: {access: red}", "vx0: {tunnel: true}"),
 		)
 	}
@@ -129,8 +130,8 @@ func TestReloadDiff(t *testing.T) {
 	s.pings(vm1, vm4)
 }
 
-// TestControllerDead: with the controller killed, hosts that it knows and hosts that it has never seen talk, broadcasts arrive
-// exactly once, and networks stay apart.
+// TestControllerDead: with the controller killed, hosts that it knows and hosts that it has never seen talk, broadcasts
+// arrive exactly once, and networks stay apart.
 func TestControllerDead(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, conf(
@@ -146,7 +147,7 @@ func TestControllerDead(t *testing.T) {
 	s.waitLinks(1)
 	s.steady(a, b)
 	for _, vm := range []*lab.VM{vm2, vm4} {
-		if at := s.place(vm); at != "" {
+		if at := s.location(vm); at != "" {
 			t.Fatalf("%s is known at %s: it is no new host", vm.Name, at)
 		}
 	}
@@ -166,8 +167,8 @@ func TestControllerDead(t *testing.T) {
 	s.exactlyOnce(vm4, blue, []*lab.Bridge{a, b}, 4)
 }
 
-// TestControllerRestart: a ping over VXLAN loses nothing while the controller is killed and started again; the hosts are known
-// again from the flows, which are what they were.
+// TestControllerRestart: a ping over VXLAN loses nothing while the controller is killed and started again; the hosts
+// are known again from the flows, which are what they were.
 func TestControllerRestart(t *testing.T) {
 	t.Parallel()
 	s, br := mesh(t, 2)
@@ -176,7 +177,7 @@ func TestControllerRestart(t *testing.T) {
 	vms := []*lab.VM{vm1, vm2, vm3}
 	s.reachAll(vms...)
 	s.eventually(patience, "all known", func() bool {
-		return !slices.ContainsFunc(vms, func(vm *lab.VM) bool { return s.place(vm) != s.at(vm) })
+		return !slices.ContainsFunc(vms, func(vm *lab.VM) bool { return s.location(vm) != s.at(vm) })
 	})
 	before := s.steady(br...)
 	old := map[*lab.Bridge]snapshot{a: snap(a), b: snap(b)}
@@ -190,7 +191,7 @@ func TestControllerRestart(t *testing.T) {
 		s.waitConnected(bridge)
 	}
 	s.eventually(patience, "all known again", func() bool {
-		return !slices.ContainsFunc(vms, func(vm *lab.VM) bool { return s.place(vm) != s.at(vm) })
+		return !slices.ContainsFunc(vms, func(vm *lab.VM) bool { return s.location(vm) != s.at(vm) })
 	})
 	s.waitLinks(1)
 	s.same("the restart", before, s.steady(br...))
@@ -227,7 +228,8 @@ func TestTwiceInARow(t *testing.T) {
 				}
 			}()
 			s := &site{l, t, l.StartController(program, conf(
-				bridgeConf(1, "vif1: {access: blue}", "vx0: {tunnel: true}"), bridgeConf(2, "vif2: {access: blue}", "vx0: {tunnel: true}"),
+				bridgeConf(1, "vif1: {access: blue}", "vx0: {tunnel: true}"),
+				bridgeConf(2, "vif2: {access: blue}", "vx0: {tunnel: true}"),
 			))}
 			a, b := s.bridge("host1"), s.bridge("host2")
 			s.Tunnel(a, b, "vx0", lab.TunnelOptions{Type: "vxlan", Key: "flow"})
@@ -248,11 +250,12 @@ func TestTwiceInARow(t *testing.T) {
 // learnMeter bounds the copies of frames from unknown hosts.
 const learnMeter = 0xe0501
 
-// TestDrift: flows, groups and meters that somebody deletes or alters behind the controller's back are repaired, with a log
-// line; flows with other cookies are left alone, whatever happens.
+// TestDrift: flows, groups and meters that somebody deletes or alters behind the controller's back are repaired, with a
+// log line; flows with other cookies are left alone, whatever happens.
 func TestDrift(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, "audit: {interval: 5s}\n"+conf(bridgeConf(1, "vif1: {access: blue}", "vif2: {access: blue}", "vif3: {access: red}")))
+	s := newSite(t, "audit: {interval: 5s}\n"+conf(bridgeConf(1, "vif1: {access: blue}", "vif2: {access: blue}",
+		"vif3: {access: red}")))
 	br := s.bridge("host1")
 	vm1, vm2 := s.vm(br, "vm1"), s.vm(br, "vm2")
 	s.vm(br, "vm3")
@@ -274,15 +277,23 @@ func TestDrift(t *testing.T) {
 		do     func()
 	}{
 		// The switch says that hosts' flows have gone, so this is seen at once.
-		{"all flows deleted", patience, func() { br.DelFlows(fmt.Sprintf("cookie=%#x/%#x", uint64(ourCookie), uint64(ourCookieMask))) }},
+		{
+			"all flows deleted", patience,
+			func() { br.DelFlows(fmt.Sprintf("cookie=%#x/%#x", uint64(ourCookie), uint64(ourCookieMask))) },
+		},
 		// Nobody says anything of these: the regular audit finds them.
-		{"a flow altered, another deleted, one of our cookie added, a group deleted, a meter deleted", patience, func() {
-			br.Host.Ofctl("mod-flows", "br0", "table=6,dl_vlan=10,dl_dst="+vm1.MAC+",actions=drop")
-			br.Host.Ofctl("--strict", "del-flows", "br0", fmt.Sprintf("table=1,priority=20,in_port=%d,vlan_tci=0x1000/0x1fff", vm2.PortNumber()))
-			br.Host.Ofctl("del-meter", "br0", fmt.Sprintf("meter=%d", learnMeter))
-			br.Host.Ofctl("del-groups", "br0", "group_id="+groupOfVLAN(t, br, 11))
-			br.AddFlow(fmt.Sprintf("cookie=%#x,table=6,priority=900,dl_vlan=10,actions=drop", uint64(ourCookie|5<<48|1)))
-		}},
+		{
+			"a flow altered, another deleted, one of our cookie added, a group deleted, a meter deleted", patience,
+			func() {
+				br.Host.Ofctl("mod-flows", "br0", "table=6,dl_vlan=10,dl_dst="+vm1.MAC+",actions=drop")
+				br.Host.Ofctl("--strict", "del-flows", "br0",
+					fmt.Sprintf("table=1,priority=20,in_port=%d,vlan_tci=0x1000/0x1fff", vm2.PortNumber()))
+				br.Host.Ofctl("del-meter", "br0", fmt.Sprintf("meter=%d", learnMeter))
+				br.Host.Ofctl("del-groups", "br0", "group_id="+groupOfVLAN(t, br, 11))
+				br.AddFlow(fmt.Sprintf("cookie=%#x,table=6,priority=900,dl_vlan=10,actions=drop",
+					uint64(ourCookie|5<<48|1)))
+			},
+		},
 	} {
 		seen := s.metric(drifts)
 		drift.do()
@@ -318,12 +329,16 @@ func groupOfVLAN(t *testing.T, br *lab.Bridge, vlan int) string {
 	return ""
 }
 
-// TestHandshakeRefused: a bridge that speaks OpenFlow 1.0 only is refused, the log says which command helps, and it does.
+// TestHandshakeRefused: a bridge that speaks OpenFlow 1.0 only is refused, the log says which command helps, and it
+// does.
 func TestHandshakeRefused(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "")
 	h := s.AddHost("host1")
-	br := h.AddBridge("br0", lab.BridgeOptions{Controllers: []string{s.ControllerTarget()}, Protocols: []string{"OpenFlow10"}})
+	br := h.AddBridge("br0", lab.BridgeOptions{
+		Controllers: []string{s.ControllerTarget()},
+		Protocols:   []string{"OpenFlow10"},
+	})
 	s.waitLog(patience, "refused", "ovs-vsctl set bridge BRIDGE protocols=OpenFlow13")
 	if list := get[api.Switch](s, "switches"); len(list) > 0 {
 		t.Errorf("refused, but there is %+v", list)

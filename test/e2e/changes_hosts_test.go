@@ -51,28 +51,29 @@ func meshWith(t *testing.T, n int, more string) (*site, []*lab.Bridge) {
 	return s, bridges
 }
 
-// arrive lets a guest announce itself where it is now, again and again as a migrated guest does since its link may not be ready
-// for the first time, until the controller knows it there.
+// arrive lets a guest announce itself where it is now, again and again as a migrated guest does since its link may not
+// be ready for the first time, until the controller knows it there.
 func (s *site) arrive(vm *lab.VM) {
 	s.t.Helper()
 	s.eventually(truthWithin, vm.Name+" known at "+s.at(vm), func() bool {
 		vm.Announce()
-		return s.place(vm) == s.at(vm)
+		return s.location(vm) == s.at(vm)
 	})
 }
 
 // follow checks that a guest is known where it is now, and that other bridges send its frames to the right port.
 func (s *site) follow(vm *lab.VM, ports map[*lab.Bridge]string) {
 	s.t.Helper()
-	s.eventually(truthWithin, vm.Name+" known at "+s.at(vm), func() bool { return s.place(vm) == s.at(vm) })
+	s.eventually(truthWithin, vm.Name+" known at "+s.at(vm), func() bool { return s.location(vm) == s.at(vm) })
 	for br, port := range ports {
 		want := br.PortNumber(port)
-		s.eventually(truthWithin, fmt.Sprintf("%s sends to %s by port %s", br, vm.Name, port), func() bool { return outPort(br, vm) == want })
+		s.eventually(truthWithin, fmt.Sprintf("%s sends to %s by port %s", br, vm.Name, port),
+			func() bool { return outPort(br, vm) == want })
 	}
 }
 
-// TestHostMove: a guest moves between ports of one bridge and between hosts. It is reachable at once, and the flows of all
-// bridges follow; also when it appears elsewhere while its old port is still up, as in a live migration.
+// TestHostMove: a guest moves between ports of one bridge and between hosts. It is reachable at once, and the flows of
+// all bridges follow; also when it appears elsewhere while its old port is still up, as in a live migration.
 func TestHostMove(t *testing.T) {
 	t.Parallel()
 	s, br := mesh(t, 3)
@@ -110,7 +111,8 @@ func TestHostMove(t *testing.T) {
 	}
 }
 
-// TestPortDownUp: a port that goes down takes its host and its part in floods with it at once; up again, all is as before.
+// TestPortDownUp: a port that goes down takes its host and its part in floods with it at once; up again, all is as
+// before.
 func TestPortDownUp(t *testing.T) {
 	t.Parallel()
 	s, br := mesh(t, 2)
@@ -122,13 +124,15 @@ func TestPortDownUp(t *testing.T) {
 		vm1.SetUp(false)
 		s.eventually(truthWithin, "port vif1 down and its host gone", func() bool {
 			p, ok := s.port(a, "vif1")
-			return ok && !p.Up && s.place(vm1) == ""
+			return ok && !p.Up && s.location(vm1) == ""
 		})
 		for _, bridge := range br {
-			s.eventually(truthWithin, fmt.Sprintf("%s forgets the host of a port that is down", bridge), func() bool { return outPort(bridge, vm1) == 0 })
+			s.eventually(truthWithin, fmt.Sprintf("%s forgets the host of a port that is down", bridge),
+				func() bool { return outPort(bridge, vm1) == 0 })
 		}
 		s.eventually(truthWithin, "no flood to a port that is down", func() bool {
-			return !slices.ContainsFunc(a.DumpGroups(), func(g string) bool { return strings.Contains(g+",", fmt.Sprintf("output:%d,", vm1.PortNumber())) })
+			return !slices.ContainsFunc(a.DumpGroups(),
+				func(g string) bool { return strings.Contains(g+",", fmt.Sprintf("output:%d,", vm1.PortNumber())) })
 		})
 		s.pings(vm2, vm3)
 		s.isolated(vm2, vm1)
@@ -146,7 +150,8 @@ func TestPortDownUp(t *testing.T) {
 // TestPortRenumbered: the same name with another number is the same port.
 func TestPortRenumbered(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, conf(bridgeConf(1, "vif1: {access: blue}", "vif2: {access: blue}", "vif3: {access: red}", "vif4: {access: red}")))
+	s := newSite(t, conf(bridgeConf(1, "vif1: {access: blue}", "vif2: {access: blue}", "vif3: {access: red}",
+		"vif4: {access: red}")))
 	br := s.bridge("host1")
 	vm1, vm2, vm3, vm4 := s.vm(br, "vm1"), s.vm(br, "vm2"), s.vm(br, "vm3"), s.vm(br, "vm4")
 	s.reach(vm1, vm2)
@@ -182,8 +187,8 @@ func TestPortRenumbered(t *testing.T) {
 	s.isolated(vm3, vm1, vm2)
 }
 
-// TestUnplug: a port, a tunnel, a bridge and ovs-vswitchd go away one after another: the rest works, and "eosin get" is true
-// within 2 s.
+// TestUnplug: a port, a tunnel, a bridge and ovs-vswitchd go away one after another: the rest works, and "eosin get" is
+// true within 2 s.
 func TestUnplug(t *testing.T) {
 	t.Parallel()
 	s, br := mesh(t, 3)
@@ -197,7 +202,7 @@ func TestUnplug(t *testing.T) {
 	a.DelPort("vif5")
 	s.eventually(truthWithin, "the port and its host gone", func() bool {
 		_, there := s.port(a, "vif5")
-		return !there && s.place(vm5) == ""
+		return !there && s.location(vm5) == ""
 	})
 	for _, vm := range []*lab.VM{vm2, vm3, vm4} {
 		s.pings(vm1, vm)
@@ -205,7 +210,8 @@ func TestUnplug(t *testing.T) {
 
 	a.DelPort(meshPort(2))
 	s.eventually(truthWithin, "the tunnel and its link gone", func() bool {
-		return s.linksUp() == 2 && !slices.ContainsFunc(get[api.Tunnel](s, "tunnels"), func(o api.Tunnel) bool { return o.Name == "sw1:"+meshPort(2) })
+		return s.linksUp() == 2 && !slices.ContainsFunc(get[api.Tunnel](s, "tunnels"),
+			func(o api.Tunnel) bool { return o.Name == "sw1:"+meshPort(2) })
 	})
 	s.pings(vm1, vm2)
 	s.reach(vm1, vm4)
@@ -217,13 +223,15 @@ func TestUnplug(t *testing.T) {
 	c.Delete()
 	s.eventually(truthWithin, "the bridge disconnected, its ports and links not up", func() bool {
 		ports := get[api.Port](s, "ports")
-		return !s.isConnected(c) && s.linksUp() == 1 && !slices.ContainsFunc(ports, func(p api.Port) bool { return p.Switch == "sw3" && p.Up })
+		return !s.isConnected(c) && s.linksUp() == 1 && !slices.ContainsFunc(ports,
+			func(p api.Port) bool { return p.Switch == "sw3" && p.Up })
 	})
 	s.pings(vm1, vm2)
 	s.reachAll(vm1, vm3)
 
 	b.Host.KillVswitchd()
-	s.eventually(truthWithin, "the switch of the killed vswitchd disconnected", func() bool { return !s.isConnected(b) && s.linksUp() == 0 })
+	s.eventually(truthWithin, "the switch of the killed vswitchd disconnected",
+		func() bool { return !s.isConnected(b) && s.linksUp() == 0 })
 	s.pings(vm1, vm2)
 	b.Host.StartVswitchd()
 	s.waitConnected(b)

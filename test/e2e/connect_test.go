@@ -8,8 +8,8 @@ import (
 	"github.com/eosin-sdn/eosin/lab"
 )
 
-// TestConnect: the controller connects to bridges that listen, over TCP and at Open vSwitch's own management socket, and comes
-// back to them when they restart.
+// TestConnect: the controller connects to bridges that listen, over TCP and at Open vSwitch's own management socket,
+// and comes back to them when they restart.
 func TestConnect(t *testing.T) {
 	t.Parallel()
 	for _, way := range []string{"tcp", "mgmt"} {

@@ -10,8 +10,8 @@ import (
 	"github.com/eosin-sdn/eosin/lab"
 )
 
-// foreign adds flows, a group and a meter of somebody else's to a bridge: in tables of ours and in others, with cookies that are
-// nearly ours. It returns what tells later whether they are all there, untouched.
+// foreign adds flows, a group and a meter of somebody else's to a bridge: in tables of ours and in others, with cookies
+// that are nearly ours. It returns what tells later whether they are all there, untouched.
 func foreign(br *lab.Bridge) func() []string {
 	br.Host.Ofctl("add-group", br.Name, "group_id=5,type=all,bucket=output:1")
 	for _, flow := range []string{
@@ -52,14 +52,15 @@ func foreign(br *lab.Bridge) func() []string {
 	}
 }
 
-// TestHealRenamed: a config in which all networks and switches have other names, but the same VLANs, VNIs and datapath ids, touches
-// nothing, whether it is reloaded or the controller is started with it, and no ping is lost. What others have put into the switches
-// survives that, audits, and changes of the config that do something.
+// TestHealRenamed: a config in which all networks and switches have other names, but the same VLANs, VNIs and datapath
+// ids, touches nothing, whether it is reloaded or the controller is started with it, and no ping is lost. What others
+// have put into the switches survives that, audits, and changes of the config that do something.
 func TestHealRenamed(t *testing.T) {
 	t.Parallel()
 	config := func(blue, red, a, b, vif2 string) string {
 		text := strings.NewReplacer("sw1:", a+":", "sw2:", b+":", "blue", blue, "red", red).Replace(conf(
-			bridgeConf(1, "vif1: {access: blue}", "vif2: {access: "+vif2+"}", "vif3: {access: red}", "vx0: {tunnel: true}"),
+			bridgeConf(1, "vif1: {access: blue}", "vif2: {access: "+vif2+"}", "vif3: {access: red}",
+				"vx0: {tunnel: true}"),
 			bridgeConf(2, "vif4: {access: blue}", "vif5: {access: red}", "vx0: {tunnel: true}"),
 		))
 		return "audit: {interval: 1s}\n" + text
@@ -87,17 +88,20 @@ func TestHealRenamed(t *testing.T) {
 		t.Helper()
 		s.eventually(patience, what+": the names are the new ones", func() bool {
 			hosts := get[api.Host](s, "hosts")
-			return s.place(vm1) == sw+":vif1" && !slices.ContainsFunc(hosts, func(h api.Host) bool { return h.MAC == vm1.MAC && h.Network != network })
+			return s.location(vm1) == sw+":vif1" && !slices.ContainsFunc(hosts,
+				func(h api.Host) bool { return h.MAC == vm1.MAC && h.Network != network })
 		})
-		time.Sleep(1500 * time.Millisecond) // an audit follows
+		s.audited(a, b)
 		for br, snapshot := range old {
 			if list := snapshot.touched(br); len(list) > 0 {
 				t.Errorf("%s touched flows of %s:\n%s", what, br, strings.Join(list, "\n"))
 			}
 			now := br.Flows()
 			for _, f := range snapshot.flows {
-				if i := slices.IndexFunc(now, func(o lab.Flow) bool { return o.Text == f.Text }); i >= 0 && now[i].Packets < f.Packets {
-					t.Errorf("%s: the counter of a flow of %s went from %d to %d: %s", what, br, f.Packets, now[i].Packets, f.Text)
+				if i := slices.IndexFunc(now, func(o lab.Flow) bool { return o.Text == f.Text }); i >= 0 &&
+					now[i].Packets < f.Packets {
+					t.Errorf("%s: the counter of a flow of %s went from %d to %d: %s", what, br, f.Packets,
+						now[i].Packets, f.Text)
 				}
 			}
 		}

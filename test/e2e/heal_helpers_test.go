@@ -14,9 +14,9 @@ import (
 // healWithin is how soon after the end of a disturbance everything must be as it was.
 const healWithin = 5 * time.Second
 
-// A patient is a small network on which something is done that has to heal: two bridges and a VXLAN tunnel between them, two
-// guests on the first and one on the second that know each other, and guests that nobody knows yet.
-type patient struct {
+// A healSite is a small network on which something is done that has to heal: two bridges and a VXLAN tunnel between
+// them, two guests on the first and one on the second that know each other, and guests that nobody knows yet.
+type healSite struct {
 	*site
 	a, b   *lab.Bridge
 	known  []*lab.VM // vm1 and vm2 at a, vm3 at b
@@ -24,25 +24,25 @@ type patient struct {
 	before []string  // what the bridges held when all was well
 }
 
-func newPatient(t *testing.T) *patient {
+func newHealSite(t *testing.T) *healSite {
 	t.Helper()
 	s, br := mesh(t, 2)
-	p := &patient{site: s, a: br[0], b: br[1]}
+	p := &healSite{site: s, a: br[0], b: br[1]}
 	p.known = []*lab.VM{s.vm(p.a, "vm1"), s.vm(p.a, "vm2"), s.vm(p.b, "vm3")}
 	p.silent = []*lab.VM{s.vm(p.a, "vm4"), s.vm(p.b, "vm5")}
 	s.reachAll(p.known...)
-	s.eventually(patience, "all places known", p.placesRight)
+	s.eventually(patience, "all places known", p.locationsRight)
 	p.before = s.steady(br...)
 	for _, vm := range p.silent {
-		if at := s.place(vm); at != "" {
+		if at := s.location(vm); at != "" {
 			t.Fatalf("%s is known at %s: it is no new host", vm.Name, at)
 		}
 	}
 	return p
 }
 
-func (p *patient) placesRight() bool {
-	return !slices.ContainsFunc(p.known, func(vm *lab.VM) bool { return p.place(vm) != p.at(vm) })
+func (p *healSite) locationsRight() bool {
+	return !slices.ContainsFunc(p.known, func(vm *lab.VM) bool { return p.location(vm) != p.at(vm) })
 }
 
 // state is what the controller says of a bridge.
@@ -56,7 +56,8 @@ func (s *site) state(br *lab.Bridge) api.Switch {
 	return switches[i]
 }
 
-// complete reports whether a bridge is connected and holds all the flows that the controller wants there, and none besides.
+// complete reports whether a bridge is connected and holds all the flows that the controller wants there, and none
+// besides.
 func (s *site) complete(br *lab.Bridge) bool {
 	s.t.Helper()
 	st := s.state(br)
@@ -77,10 +78,10 @@ func answered(from, to *lab.VM) bool {
 	return from.Ping(to.IP(), lab.Count(1), lab.Timeout(250*time.Millisecond)).AllReceived()
 }
 
-// healed checks that everything is well within healWithin of the end of a disturbance: the switches are connected and their tables
-// complete, guests reach each other, places are right, and a guest that has said nothing yet is learned. With same, the tables
-// must be what they were before it as well.
-func (p *patient) healed(what string, end time.Time, same bool) {
+// healed checks that everything is well within healWithin of the end of a disturbance: the switches are connected and
+// their tables complete, guests reach each other, places are right, and a guest that has said nothing yet is learned.
+// With same, the tables must be what they were before it as well.
+func (p *healSite) healed(what string, end time.Time, same bool) {
 	p.t.Helper()
 	guest, whom, links := p.silent[0], p.known[2], len(p.known)-2 // a third bridge brings a guest and a link
 	steps := []struct {
@@ -94,14 +95,14 @@ func (p *patient) healed(what string, end time.Time, same bool) {
 		{"vm3 reaches vm2", func() bool { return answered(p.known[2], p.known[1]) }},
 		{"vm2 reaches vm1", func() bool { return answered(p.known[1], p.known[0]) }},
 		{"links are up", func() bool { return p.linksUp() == links }},
-		{"places are right", p.placesRight},
+		{"places are right", p.locationsRight},
 		{"tables are complete", func() bool { return p.complete(p.a) && p.complete(p.b) }},
 		{"tables are what they were", func() bool {
 			return !same || len(difference(p.before, slices.Concat(dump(p.a), dump(p.b)))) == 0
 		}},
 		{"a new guest reaches others", func() bool { return answered(guest, whom) }},
 		// It goes on sending: its first frames may have passed before the switch had a controller again.
-		{"a new guest is learned", func() bool { return answered(guest, whom) && p.place(guest) == p.at(guest) }},
+		{"a new guest is learned", func() bool { return answered(guest, whom) && p.location(guest) == p.at(guest) }},
 	}
 	var times []string
 	for _, s := range steps {
@@ -118,8 +119,22 @@ func (p *patient) healed(what string, end time.Time, same bool) {
 	p.t.Logf("%s: %s", what, strings.Join(times, ", "))
 }
 
+// outage keeps up for a time what a test has broken on purpose; meanwhile the switches must keep all flows that they
+// had.
+func (p *healSite) outage(d time.Duration, before map[*lab.Bridge]snapshot) {
+	p.t.Helper()
+	p.observe(d, "the switches keep their flows", func() bool {
+		for br, snapshot := range before {
+			if len(snapshot.gone(br)) > 0 {
+				return false
+			}
+		}
+		return true
+	})
+}
+
 // untouched checks that no flow of before has gone or was made anew.
-func (p *patient) untouched(before map[*lab.Bridge]snapshot) {
+func (p *healSite) untouched(before map[*lab.Bridge]snapshot) {
 	p.t.Helper()
 	for br, snapshot := range before {
 		if list := snapshot.gone(br); len(list) > 0 {
@@ -129,7 +144,7 @@ func (p *patient) untouched(before map[*lab.Bridge]snapshot) {
 }
 
 // lossless ends pings that ran through a disturbance and checks that nothing was lost.
-func (p *patient) lossless(what string, pings ...*lab.RunningPing) {
+func (p *healSite) lossless(what string, pings ...*lab.RunningPing) {
 	p.t.Helper()
 	for i, ping := range pings {
 		if r := ping.Stop(); !r.AllReceived() {

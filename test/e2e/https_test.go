@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/controller/pki/pkitest"
+	"github.com/eosin-sdn/eosin/lab"
 )
 
 // A server is a running "eosin serve" that meets no switches.
@@ -35,14 +36,16 @@ type server struct {
 
 var servesAt = regexp.MustCompile(`HTTP on https?://([^ ",]+)`)
 
-// startServer runs the program with a config until the test ends. HTTP listens wherever the config says; port 0 is one that is free.
+// startServer runs the program with a config until the test ends. HTTP listens wherever the config says; port 0 is one
+// that is free.
 func startServer(t *testing.T, config string) *server {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "eosin.yaml")
 	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s := &server{t: t, done: make(chan struct{}), cmd: exec.Command(program, "serve", "-c", path, "--openflow-listen", "tcp:127.0.0.1:0")}
+	s := &server{t: t, done: make(chan struct{}), cmd: exec.Command(program, "serve", "-c", path, "--openflow-listen",
+		"tcp:127.0.0.1:0")}
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -85,19 +88,8 @@ func (s *server) text() string {
 // waitLog waits for a line with all texts.
 func (s *server) waitLog(texts ...string) {
 	s.t.Helper()
-	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
-		for line := range strings.Lines(s.text()) {
-			found := true
-			for _, text := range texts {
-				found = found && strings.Contains(line, text)
-			}
-			if found {
-				return
-			}
-		}
-		if time.Now().After(end) {
-			s.t.Fatalf("no line with %q in\n%s", texts, s.text())
-		}
+	if !lab.Eventually(patience, func() bool { return len(grep(strings.Split(s.text(), "\n"), texts...)) > 0 }) {
+		s.t.Fatalf("no line with %q in\n%s", texts, s.text())
 	}
 }
 
@@ -123,8 +115,8 @@ func says(t *testing.T, exit int, text string, args ...string) {
 	}
 }
 
-// TestHTTPS: HTTP over TLS with client certificates and a token: who gets in with the program's own client and with curl, who does
-// not and what they are told, and how files are replaced while it runs.
+// TestHTTPS: HTTP over TLS with client certificates and a token: who gets in with the program's own client and with
+// curl, who does not and what they are told, and how files are replaced while it runs.
 func TestHTTPS(t *testing.T) {
 	t.Parallel()
 	ca, other := pkitest.New(t, "Eosin CA"), pkitest.New(t, "other CA")
@@ -135,7 +127,8 @@ func TestHTTPS(t *testing.T) {
 	}
 	first := ca.Issue("eosin", pkitest.Tomorrow(), "127.0.0.1")
 	web := made(first, ca)
-	me, stranger, late := made(ca.Issue("me", pkitest.Tomorrow()), ca), made(other.Issue("stranger", pkitest.Tomorrow()), other), made(ca.Issue("late", pkitest.Yesterday()), ca)
+	me, stranger, late := made(ca.Issue("me", pkitest.Tomorrow()), ca),
+		made(other.Issue("stranger", pkitest.Tomorrow()), other), made(ca.Issue("late", pkitest.Yesterday()), ca)
 	token := filepath.Join(t.TempDir(), "token")
 	if err := os.WriteFile(token, []byte("word\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -184,7 +177,8 @@ func TestHTTPS(t *testing.T) {
 
 	// Versions of TLS, as another implementation speaks them. The level lets it offer what is too old.
 	for version, ok := range map[string]bool{"-tls1": false, "-tls1_1": false, "-tls1_2": true, "-tls1_3": true} {
-		out, exit := run(t, "openssl", "s_client", "-connect", s.addr, version, "-cipher", "DEFAULT@SECLEVEL=0", "-CAfile", web.CA(), "-cert", me.Cert(), "-key", me.Key())
+		out, exit := run(t, "openssl", "s_client", "-connect", s.addr, version, "-cipher", "DEFAULT@SECLEVEL=0",
+			"-CAfile", web.CA(), "-cert", me.Cert(), "-key", me.Key())
 		if done := strings.Contains(out, "Verify return code: 0 (ok)") && exit == 0; done != ok {
 			t.Errorf("%s: exit %d\n%s", version, exit, out)
 		}
@@ -216,17 +210,9 @@ scrape_configs:
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := l.Addr().String()
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command("prometheus", "--config.file="+config, "--storage.tsdb.path="+filepath.Join(dir, "tsdb"), "--web.listen-address="+addr, "--log.level=warn")
-	var log strings.Builder
-	cmd.Stderr = &log
+	addr := lab.Loopback(t) + ":9090"
+	cmd := exec.Command("prometheus", "--config.file="+config, "--storage.tsdb.path="+filepath.Join(dir, "tsdb"),
+		"--web.listen-address="+addr, "--log.level=warn")
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -235,15 +221,12 @@ scrape_configs:
 		_ = cmd.Wait()
 	}()
 	p := &prometheus{url: "http://" + addr}
-	for end := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
-		found, err := p.try(`eosin_http_tls_expiry_timestamp_seconds and on(job) up{job="eosin"} == 1`)
-		if err == nil && len(found) == 1 {
-			return
-		}
-		if time.Now().After(end) {
-			t.Errorf("Prometheus does not scrape: %v", err)
-			return
-		}
+	var found []sample
+	if !lab.Eventually(patience, func() bool {
+		found, err = p.try(`eosin_http_tls_expiry_timestamp_seconds and on(job) up{job="eosin"} == 1`)
+		return err == nil && len(found) == 1
+	}) {
+		t.Errorf("Prometheus does not scrape: %v, %v", found, err)
 	}
 }
 
@@ -254,7 +237,10 @@ func (s *server) client(ca *pkitest.Authority, shown *pkitest.Files) *http.Clien
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: ca.Pool(), Certificates: []tls.Certificate{cert}}}
+	transport := &http.Transport{TLSClientConfig: &tls.Config{
+		RootCAs:      ca.Pool(),
+		Certificates: []tls.Certificate{cert},
+	}}
 	s.t.Cleanup(transport.CloseIdleConnections)
 	return &http.Client{Transport: transport, Timeout: patience}
 }
@@ -290,8 +276,8 @@ func (s *server) metric(name string, ca *pkitest.Authority, shown *pkitest.Files
 	return 0
 }
 
-// replaceWhileItRuns replaces certificate, key and authority: those who are connected stay, newcomers meet the new ones; and then
-// again with files that cannot be used.
+// replaceWhileItRuns replaces certificate, key and authority: those who are connected stay, newcomers meet the new
+// ones; and then again with files that cannot be used.
 func (s *server) replaceWhileItRuns(ca, other *pkitest.Authority, web, me *pkitest.Files) {
 	t := s.t
 	t.Helper()
@@ -336,7 +322,8 @@ func (s *server) replaceWhileItRuns(ca, other *pkitest.Authority, web, me *pkite
 	}
 	last := other.Issue("eosin at last", pkitest.Tomorrow(), "127.0.0.1")
 	web.Write(last, other)
-	if _, got, err := s.get(s.client(other, mine), "/healthz"); err != nil || got != fmt.Sprintf("%X", last.Leaf.SerialNumber) {
+	if _, got, err := s.get(s.client(other, mine), "/healthz"); err != nil ||
+		got != fmt.Sprintf("%X", last.Leaf.SerialNumber) {
 		t.Errorf("with a right key again %s is shown: %v", got, err)
 	}
 	if s.metric("eosin_http_tls_last_reload_successful", other, mine) != 1 {
@@ -422,15 +409,16 @@ func TestHTTPBeyondLoopback(t *testing.T) {
 	}
 
 	// Files that cannot be used keep it from starting, and the line of the config is named.
-	if err := os.WriteFile(path, []byte("http:\n  tls:\n    cert: "+files.Cert()+"\n    key: "+files.CA()+"\n"), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte("http:\n  tls:\n    cert: "+files.Cert()+"\n    key: "+files.CA()+"\n"),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	says(t, 1, path+":4: http.tls.key: "+files.CA()+" holds no private key", program, "serve", "-c", path)
 	says(t, 1, path+":4: http.tls.key: "+files.CA()+" holds no private key", program, "check", path)
 }
 
-// TestHTTPSSlowly: connections that do not get through their handshake, or through the headers of their request, are ended, and do
-// not keep others out.
+// TestHTTPSSlowly: connections that do not get through their handshake, or through the headers of their request, are
+// ended, and do not keep others out.
 func TestHTTPSSlowly(t *testing.T) {
 	t.Parallel()
 	ca := pkitest.New(t, "CA")

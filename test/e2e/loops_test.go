@@ -7,8 +7,8 @@ import (
 	"github.com/eosin-sdn/eosin/lab"
 )
 
-// TestTriangle: three bridges in a ring: every broadcast arrives exactly once everywhere, guests reach each other, the cut of
-// any wire heals, and nothing ever circles.
+// TestTriangle: three bridges in a ring: every broadcast arrives exactly once everywhere, guests reach each other, the
+// cut of any wire heals, and nothing ever circles.
 func TestTriangle(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "networks: {flat: {vlan: 1}}\ndefaults: {network: flat}\nswitches:\n"+
@@ -29,7 +29,8 @@ func TestParallelWires(t *testing.T) {
 	s.loop(wires, []*lab.Bridge{a, b}, s.vm(a, "vm1"), s.vm(b, "vm2"), s.vm(a, "vm3"), s.vm(b, "vm4"))
 }
 
-// loop checks bridges that one wire more joins than a tree needs: as they are, with each wire cut in turn, and healed again.
+// loop checks bridges that one wire more joins than a tree needs: as they are, with each wire cut in turn, and healed
+// again.
 func (s *site) loop(wires []*lab.Wire, bridges []*lab.Bridge, vms ...*lab.VM) {
 	s.t.Helper()
 	hops := len(bridges) - 1

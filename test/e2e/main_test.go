@@ -1,4 +1,5 @@
-// Package e2e runs the built program against real Open vSwitch in a lab of network namespaces, and checks what guests see.
+// Package e2e runs the built program against real Open vSwitch in a lab of network namespaces, and checks what guests
+// see.
 package e2e
 
 import (
@@ -13,8 +14,9 @@ import (
 // program is what is tested: $EOSIN_BIN, or one built from the sources as they are now.
 var program string
 
-// atOnce bounds how many labs run side by side: each has several daemons, and a starved one looks like a broken one.
-const atOnce = "2"
+// atOnce is how many tests run side by side, unless -parallel says otherwise: they mostly wait. With more, daemons
+// starve on two cores, and a starved one looks like a broken one.
+const atOnce = "4"
 
 func TestMain(m *testing.M) {
 	flag.Parse()

@@ -10,25 +10,28 @@ import (
 	"github.com/eosin-sdn/eosin/lab"
 )
 
-// TestNoStaleMegaflow: no megaflow of a host goes on sending frames to where a guest was that has moved between two others, also when
-// two megaflows overlap: one that pings made while the guest's probes were trapped at the host, and one that other packets have made
-// since. Open vSwitch 3.1.0 changes the actions of one of them twice and leaves the other's as they were, unless it is made to delete
-// them.
+// TestNoStaleMegaflow: no megaflow of a host goes on sending frames to where a guest was that has moved between two
+// others, also when two megaflows overlap: one that pings made while the guest's probes were trapped at the host, and
+// one that other packets have made since. Open vSwitch 3.1.0 changes the actions of one of them twice and leaves the
+// other's as they were, unless it is made to delete them.
 func TestNoStaleMegaflow(t *testing.T) {
 	t.Parallel()
 	// While anything is probed, what is not looks alike in all megaflows.
 	s, br := meshWith(t, 3, named(3)+"probes:\n  - {name: always, pairs: [[vm1, vm3]], interval: 1s}\n")
 	vm1, vm2, vm3 := s.vm(br[0], "vm1"), s.vm(br[0], "vm2"), s.vm(br[1], "vm3")
 	s.reachAll(vm1, vm2, vm3)
-	// A megaflow like the one that other packets will make, used by ever new connections, so that the datapath tries its kind first.
+	// A megaflow like the one that other packets will make, used by ever new connections, so that the datapath tries
+	// its kind first.
 	ctx, stop := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer stop()
-	wg.Go(func() {
+	wg.Go(func() { // ends with ctx
+		next := time.NewTicker(5 * time.Millisecond)
+		defer next.Stop()
 		for ctx.Err() == nil {
 			say(vm1, vm3)
-			time.Sleep(5 * time.Millisecond)
+			<-next.C
 		}
 	})
 
@@ -41,8 +44,9 @@ func TestNoStaleMegaflow(t *testing.T) {
 		s.eventually(patience, "a trap for the probe", trapped)
 		vm2.Move(br[1], vm2.Port)
 		s.arrive(vm2)
-		time.Sleep(200 * time.Millisecond) // ten pings
-		if r := <-probed; r.Exit > 1 {     // some are lost on the way
+		answered := pings.Answered()
+		s.eventually(patience, "pings where the guest is now", func() bool { return pings.Answered() >= answered+10 })
+		if r := <-probed; r.Exit > 1 { // some are lost on the way
 			t.Errorf("probe: %v", r)
 		}
 		s.eventually(patience, "no trap", func() bool { return !trapped() })

@@ -19,6 +19,7 @@ const pipelinePage = "../../docs/pipeline.md"
 
 // TestPipelineDocument holds docs/pipeline.md to what a switch of the demo lab really has.
 func TestPipelineDocument(t *testing.T) {
+	t.Parallel()
 	l := lab.Start(t)
 	demo, err := lab.BuildDemo(l)
 	if err != nil {
@@ -36,7 +37,8 @@ func TestPipelineDocument(t *testing.T) {
 	var want string
 	s.eventually(patience, "settled flows", func() bool {
 		flows := br.DumpFlows()
-		settled := want == pageOf(t, br) && len(grep(flows, "table=6,", "dl_dst")) == len(demo.Guests) && len(grep(flows, "table=2,", "ct(")) == 12
+		settled := want == pageOf(t, br) && len(grep(flows, "table=6,", "dl_dst")) == len(demo.Guests) &&
+			len(grep(flows, "table=2,", "ct(")) == 12
 		want = pageOf(t, br)
 		return settled
 	})
@@ -53,11 +55,12 @@ func TestPipelineDocument(t *testing.T) {
 		}
 		return
 	}
-	t.Errorf("docs/pipeline.md does not show what the switch has; go test ./test/e2e -run %s -update mends it. It should be:\n%s", t.Name(), want)
+	t.Errorf("docs/pipeline.md does not show what the switch has; go test ./test/e2e -run %s -update mends it. "+
+		"It should be:\n%s", t.Name(), want)
 }
 
 var (
-	blocks  = regexp.MustCompile("(?s)<!-- ([a-z0-9 ]+) -->\n(?:\n```text\n.*?```\n)?")
+	blocks  = regexp.MustCompile("(?s)<!-- ([a-z0-9 ]+) -->\n(?:\n```text\n(.*?)```\n)?")
 	cookies = regexp.MustCompile(`cookie=0x[0-9a-f]+, `)
 )
 
@@ -69,21 +72,43 @@ func pageOf(t *testing.T, br *lab.Bridge) string {
 		t.Fatal(err)
 	}
 	content := map[string][]string{"groups": br.DumpGroups(), "meters": br.DumpMeters()}
-	for _, line := range br.DumpFlows() {
-		if strings.Contains(line, "arp_op=") {
-			continue // a lost probe is being looked into: that trap comes and goes
+	for _, f := range br.Flows() {
+		if strings.Contains(f.Text, "arp_op=") {
+			continue // a lost probe is being diagnosed: that trap comes and goes
 		}
-		for table := range apps.NumTables {
-			if strings.Contains(line, fmt.Sprintf("table=%d,", table)) {
-				name := fmt.Sprintf("table %d", table)
-				content[name] = append(content[name], cookies.ReplaceAllString(line, ""))
-			}
-		}
+		name := fmt.Sprintf("table %d", f.Table)
+		content[name] = append(content[name], cookies.ReplaceAllString(f.Text, ""))
 	}
 	return blocks.ReplaceAllStringFunc(string(page), func(block string) string {
 		name := blocks.FindStringSubmatch(block)[1]
 		return fmt.Sprintf("<!-- %s -->\n\n```text\n%s\n```\n", name, strings.Join(content[name], "\n"))
 	})
+}
+
+// TestPipelineSections: each section of docs/pipeline.md about a table shows rules, and of that table only.
+func TestPipelineSections(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile(pipelinePage)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tables := 0
+	for _, m := range blocks.FindAllStringSubmatch(string(page), -1) {
+		var table int
+		if n, _ := fmt.Sscanf(m[1], "table %d", &table); n != 1 {
+			continue // groups, meters
+		}
+		tables++
+		rules := strings.Split(strings.TrimSpace(m[2]), "\n")
+		for _, rule := range rules {
+			if !strings.HasPrefix(rule, fmt.Sprintf("table=%d, ", table)) {
+				t.Errorf("the section of table %d shows %q", table, rule)
+			}
+		}
+	}
+	if tables != int(apps.NumTables) {
+		t.Errorf("%d sections of tables, want %d", tables, apps.NumTables)
+	}
 }
 
 // grep returns the lines that hold all of the words.

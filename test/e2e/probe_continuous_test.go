@@ -47,11 +47,12 @@ func pairSeries(metric, probe, pair string) string {
 	return fmt.Sprintf("%s{destination=%q,probe=%q,source=%q}", metric, destination, probe, source)
 }
 
-// TestContinuousProbes: meshes, isolation and pairs of the config; a guest that goes down and comes back; an isolation that is
-// broken behind the controller's back; and a reload.
+// TestContinuousProbes: meshes, isolation and pairs of the config; a guest that goes down and comes back; an isolation
+// that is broken behind the controller's back; and a reload.
 func TestContinuousProbes(t *testing.T) {
 	t.Parallel()
-	base := conf(bridgeConf(1, "vif1: {access: blue}", "vif2: {access: blue}", "vif3: {access: blue}", "vif4: {access: red}",
+	base := conf(bridgeConf(1, "vif1: {access: blue}", "vif2: {access: blue}", "vif3: {access: blue}",
+		"vif4: {access: red}",
 		"j1: {access: blue}", "j2: {access: red}")) + named(4) + `probes:
   - {name: blue-mesh, mesh: blue, interval: 200ms, timeout: 300ms}
   - {name: isolation, from: blue, to: red, expect: unreachable, interval: 200ms, timeout: 300ms}
@@ -66,7 +67,10 @@ func TestContinuousProbes(t *testing.T) {
 
 	mesh := []string{"vm1 vm2", "vm1 vm3", "vm2 vm1", "vm2 vm3", "vm3 vm1", "vm3 vm2"}
 	isolated := []string{"vm1 vm4", "vm2 vm4", "vm3 vm4"}
-	s.waitMesh("blue-mesh", mesh, "reachable", func(m probespec.MeshEntry) bool { return isOK(m) && m.RTT != nil && *m.RTT > 0 })
+	s.waitMesh("blue-mesh", mesh, "reachable", func(m probespec.MeshEntry) bool {
+		return isOK(m) && m.RTT != nil &&
+			*m.RTT > 0
+	})
 	s.waitMesh("isolation", isolated, "isolated", func(m probespec.MeshEntry) bool {
 		return isOK(m) && m.Verdict == probespec.Unreachable && m.LossRatio == 1
 	})
@@ -102,7 +106,8 @@ func (s *site) guestDownAndUp(vm2 *lab.VM, mesh []string) {
 	vm2.SetUp(true)
 	s.met(vm2)
 	s.waitMesh("blue-mesh", mesh, "reachable again", isOK)
-	s.waitMesh("chosen", []string{"vm1 vm2", "vm1 10.0.3.99"}, "right again", func(m probespec.MeshEntry) bool { return m.OK == (m.Destination == "vm2") })
+	s.waitMesh("chosen", []string{"vm1 vm2", "vm1 10.0.3.99"}, "right again",
+		func(m probespec.MeshEntry) bool { return m.OK == (m.Destination == "vm2") })
 }
 
 // isolationBroken joins the networks behind the controller's back.
@@ -143,11 +148,13 @@ func (s *site) isolationBroken(br *lab.Bridge, isolated []string) {
 // reloadOfProbes changes some of the probes.
 func (s *site) reloadOfProbes(base string, mesh []string) {
 	s.t.Helper()
-	kept, changed := pairSeries("eosin_probe_sent_total", "blue-mesh", "vm1 vm3"), pairSeries("eosin_probe_sent_total", "chosen", "vm1 vm2")
+	kept, changed := pairSeries("eosin_probe_sent_total", "blue-mesh", "vm1 vm3"),
+		pairSeries("eosin_probe_sent_total", "chosen", "vm1 vm2")
 	keptBefore, changedBefore := s.metric(kept), s.metric(changed)
 	at := s.metric("eosin_config_last_reload_success_timestamp_seconds")
 	s.eventually(patience, "the clock's next second", func() bool {
-		s.ctl.Reload(base + "  - {name: chosen, pairs: [[vm1, vm3]], interval: 200ms, timeout: 300ms}\n  - {name: more, pairs: [[vm3, vm1]], interval: 200ms}\n")
+		s.ctl.Reload(base + "  - {name: chosen, pairs: [[vm1, vm3]], interval: 200ms, timeout: 300ms}\n" +
+			"  - {name: more, pairs: [[vm3, vm1]], interval: 200ms}\n")
 		return s.metric("eosin_config_last_reload_success_timestamp_seconds") > at
 	})
 	s.waitMesh("chosen", []string{"vm1 vm3"}, "that of the new config", isOK)

@@ -13,7 +13,8 @@ import (
 func TestProbeExits(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, conf(
-		bridgeConf(1, "vif1: {access: blue}", "vif2: {access: blue}", "vif3: {access: red}", "vif4: {access: blue}", "vx0: {tunnel: true}"),
+		bridgeConf(1, "vif1: {access: blue}", "vif2: {access: blue}", "vif3: {access: red}", "vif4: {access: blue}",
+			"vx0: {tunnel: true}"),
 		bridgeConf(2, "vif5: {access: blue}", "vx0: {tunnel: true}"),
 	)+named(6))
 	a, b := s.bridge("host1"), s.bridge("host2")
@@ -46,7 +47,8 @@ func TestProbeExits(t *testing.T) {
 	stage := func(want probespec.Stage, args ...string) *probespec.Loss {
 		t.Helper()
 		r := s.probe(append(args, quick...)...)
-		if r.Verdict != probespec.Unreachable || r.Loss == nil || r.Loss.Stage != want || want != "no_reply" && len(r.Loss.Evidence) == 0 {
+		if r.Verdict != probespec.Unreachable || r.Loss == nil || r.Loss.Stage != want || want != "no_reply" &&
+			len(r.Loss.Evidence) == 0 {
 			t.Fatalf("eosin probe %v: %+v, loss %+v; want stage %s with evidence", args, r, r.Loss, want)
 		}
 		return r.Loss

@@ -16,7 +16,8 @@ import (
 	"github.com/eosin-sdn/eosin/lab"
 )
 
-// post sends a body to the API and returns status, headers and body of the answer. It may be called by several goroutines at once.
+// post sends a body to the API and returns status, headers and body of the answer. It may be called by several
+// goroutines at once.
 func (s *site) post(path, body string) (status int, header http.Header, answer []byte, err error) {
 	response, err := http.Post(s.ctl.URL+path, "application/json", strings.NewReader(body))
 	if err != nil {
@@ -32,8 +33,10 @@ func TestManyProbes(t *testing.T) {
 	t.Parallel()
 	const guests, atOnceProbes, each = 8, 50, 10
 	s := newSite(t, conf(
-		bridgeConf(1, "vif1: {access: blue}", "vif2: {access: blue}", "vif3: {access: blue}", "vif4: {access: blue}", "twin: {access: red}", "vx0: {tunnel: true}"),
-		bridgeConf(2, "vif5: {access: blue}", "vif6: {access: blue}", "vif7: {access: blue}", "vif8: {access: blue}", "vx0: {tunnel: true}"),
+		bridgeConf(1, "vif1: {access: blue}", "vif2: {access: blue}", "vif3: {access: blue}", "vif4: {access: blue}",
+			"twin: {access: red}", "vx0: {tunnel: true}"),
+		bridgeConf(2, "vif5: {access: blue}", "vif6: {access: blue}", "vif7: {access: blue}", "vif8: {access: blue}",
+			"vx0: {tunnel: true}"),
 	)+named(guests))
 	a, b := s.bridge("host1"), s.bridge("host2")
 	s.Tunnel(a, b, "vx0", lab.TunnelOptions{Type: "vxlan", Key: "flow"})
@@ -49,7 +52,7 @@ func TestManyProbes(t *testing.T) {
 
 	firstUse := s.oneColorAtATime(vms[0], vms[4])
 
-	ears := s.listen("icmp", vms...)
+	listeners := s.listen("icmp", vms...)
 	type pair struct{ from, to int }
 	results := map[pair]*probespec.Result{}
 	var pairs []pair
@@ -64,7 +67,8 @@ func TestManyProbes(t *testing.T) {
 	var all sync.WaitGroup
 	for _, p := range pairs {
 		all.Go(func() {
-			body := fmt.Sprintf(`{"source": "vm%d", "destination": "vm%d", "count": %d, "interval": "50ms", "timeout": "5s"}`, p.from+1, p.to+1, each)
+			const request = `{"source": "vm%d", "destination": "vm%d", "count": %d, "interval": "50ms", "timeout": "5s"}`
+			body := fmt.Sprintf(request, p.from+1, p.to+1, each)
 			status, _, answer, err := s.post("/api/v1/probes", body)
 			if err == nil && status == http.StatusOK {
 				err = json.Unmarshal(answer, results[p])
@@ -90,11 +94,12 @@ func TestManyProbes(t *testing.T) {
 			t.Errorf("vm%d to vm%d: replies %+v", p.from+1, p.to+1, r.Replies)
 		}
 		if other, taken := colors[r.Color]; taken {
-			t.Errorf("vm%d to vm%d has the color %d of vm%d to vm%d", p.from+1, p.to+1, r.Color, other.from+1, other.to+1)
+			t.Errorf("vm%d to vm%d has the color %d of vm%d to vm%d", p.from+1, p.to+1, r.Color, other.from+1,
+				other.to+1)
 		}
 		colors[r.Color] = p
 	}
-	for to, e := range ears {
+	for to, e := range listeners {
 		requests := map[pair]int{}
 		for _, x := range echoes(e.Stop()) {
 			p, known := colors[x.id]
@@ -107,8 +112,8 @@ func TestManyProbes(t *testing.T) {
 				requests[p]++
 			}
 		}
-		for p, n := range requests {
-			if n != each {
+		for _, p := range pairs {
+			if n := requests[p]; p.to == to && n != each {
 				t.Errorf("vm%d gets %d requests of vm%d, want %d", to+1, n, p.from+1, each)
 			}
 		}
@@ -127,7 +132,8 @@ func TestManyProbes(t *testing.T) {
 	}
 }
 
-// oneColorAtATime asks for a color that a running probe has, and again when it has just ended. It returns when that was.
+// oneColorAtATime asks for a color that a running probe has, and again when it has just ended. It returns when that
+// was.
 func (s *site) oneColorAtATime(from, to *lab.VM) time.Time {
 	s.t.Helper()
 	first := make(chan lab.CommandResult)
@@ -137,7 +143,8 @@ func (s *site) oneColorAtATime(from, to *lab.VM) time.Time {
 	s.eventually(patience, "the first probe runs", func() bool { return s.metric("eosin_probe_colours_in_use") > 0 })
 	refused := func(when string) {
 		r := s.ctl.Eosin("probe", "vm2", "vm3", "--color", fmt.Sprint(color), "-c", "1")
-		if r.Exit != 3 || !strings.Contains(r.Stderr, fmt.Sprintf("color %d", color)) || !strings.Contains(r.Stderr, "in use") {
+		if r.Exit != 3 || !strings.Contains(r.Stderr, fmt.Sprintf("color %d", color)) ||
+			!strings.Contains(r.Stderr, "in use") {
 			s.t.Errorf("the color of a probe that %s: %v", when, r)
 		}
 	}
@@ -156,7 +163,8 @@ func (s *site) namesOfHosts(br *lab.Bridge, from, to *lab.VM) {
 	sources := []string{from.Name, from.IP(), from.MAC, strings.ToUpper(from.MAC), s.at(from)}
 	for i, destination := range []string{to.Name, to.IP(), to.MAC, strings.ToUpper(to.MAC), s.at(to)} {
 		r := s.probe(sources[i], destination, "-c", "1")
-		if r.Verdict != probespec.Reachable || r.SourceEnd == nil || r.SourceEnd.Name != from.Name || r.DestinationEnd == nil ||
+		if r.Verdict != probespec.Reachable || r.SourceEnd == nil || r.SourceEnd.Name != from.Name ||
+			r.DestinationEnd == nil ||
 			r.DestinationEnd.Name != to.Name || r.DestinationEnd.IP != to.IP() {
 			s.t.Errorf("%s to %s: %+v, ends %+v and %+v", sources[i], destination, r, r.SourceEnd, r.DestinationEnd)
 		}
@@ -164,11 +172,13 @@ func (s *site) namesOfHosts(br *lab.Bridge, from, to *lab.VM) {
 	twin := br.AddVM("twin", lab.VMOptions{Port: "twin", Addrs: []string{from.IP() + "/24"}})
 	s.met(twin)
 	r := s.ctl.Eosin("probe", from.IP(), to.Name, "-c", "1")
-	if r.Exit != 3 || !strings.Contains(r.Stderr, "ambiguous") || !strings.Contains(r.Stderr, from.Name) || !strings.Contains(r.Stderr, twin.MAC) {
+	if r.Exit != 3 || !strings.Contains(r.Stderr, "ambiguous") || !strings.Contains(r.Stderr, from.Name) ||
+		!strings.Contains(r.Stderr, twin.MAC) {
 		s.t.Errorf("a source's IP that two hosts have: %v", r)
 	}
 	// As a destination it is that of the source's network.
-	if r := s.probe(to.Name, from.IP(), "-c", "1"); r.Verdict != probespec.Reachable || r.DestinationEnd.Name != from.Name {
+	if r := s.probe(to.Name, from.IP(), "-c", "1"); r.Verdict != probespec.Reachable ||
+		r.DestinationEnd.Name != from.Name {
 		s.t.Errorf("a destination's IP that two hosts have: %+v", r)
 	}
 	status, _, answer, err := s.post("/api/v1/probes", fmt.Sprintf(`{"source": %q, "destination": "vm2"}`, from.IP()))

@@ -28,8 +28,8 @@ func named(n int) string {
 	return b.String()
 }
 
-// met makes guests known: each says who it is until the controller knows its place and address. (What it says before the
-// controller knows its port is heard by nobody.)
+// met makes guests known: each says who it is until the controller knows its place and address. (What it says before
+// the controller knows its port is heard by nobody.)
 func (s *site) met(vms ...*lab.VM) {
 	s.t.Helper()
 	s.eventually(patience, "guests known with their addresses", func() bool {
@@ -96,7 +96,8 @@ func echoes(frames []lab.Frame) []echo {
 				found = e.request || kind == layers.ICMPv4TypeEchoReply
 			case *layers.ICMPv6:
 				kind := l.TypeCode.Type()
-				e.request, found = kind == layers.ICMPv6TypeEchoRequest, kind == layers.ICMPv6TypeEchoRequest || kind == layers.ICMPv6TypeEchoReply
+				e.request, found = kind == layers.ICMPv6TypeEchoRequest, kind == layers.ICMPv6TypeEchoRequest ||
+					kind == layers.ICMPv6TypeEchoReply
 			case *layers.ICMPv6Echo:
 				e.id, e.seq = int(l.Identifier), int(l.SeqNumber)
 			}
@@ -113,7 +114,8 @@ func colored(all []echo, id int) []echo {
 	return slices.DeleteFunc(slices.Clone(all), func(e echo) bool { return e.id != id })
 }
 
-// A speaker is a guest with the address that it uses in a test, and the place where its frames are seen as it sends them.
+// A speaker is a guest with the address that it uses in a test, and the place where its frames are seen as it sends
+// them.
 type speaker struct {
 	*lab.VM
 	ip      string
@@ -129,7 +131,10 @@ func speaks(vm *lab.VM) speaker {
 func (s *site) tagged(br *lab.Bridge, port, name string, vlan int) speaker {
 	inner := br.Host.AddBridge("in-"+name, lab.BridgeOptions{FailMode: "standalone"})
 	uplink := s.Wire(br, port, inner, "up-"+name)
-	vm := inner.AddVM(name, lab.VMOptions{Port: "in" + port, Addrs: []string{"10.0.3." + strings.TrimPrefix(name, "vm") + "/24"}})
+	vm := inner.AddVM(name, lab.VMOptions{
+		Port:  "in" + port,
+		Addrs: []string{"10.0.3." + strings.TrimPrefix(name, "vm") + "/24"},
+	})
 	br.Host.Vsctl("set", "Port", vm.Port, fmt.Sprintf("tag=%d", vlan))
 	return speaker{vm, vm.IP(), vlan, func() *lab.Capture { return br.Host.Capture(uplink.PortB, "") }}
 }
@@ -151,7 +156,8 @@ func (s *site) injected(from, to speaker, args ...string) {
 	s.eventually(patience, "both guests known with their addresses", func() bool {
 		known := 0
 		for _, h := range get[api.Host](s, "hosts") {
-			if h.MAC == from.MAC && slices.Contains(h.IPs, from.ip) || h.MAC == to.MAC && slices.Contains(h.IPs, to.ip) {
+			if h.MAC == from.MAC && slices.Contains(h.IPs, from.ip) || h.MAC == to.MAC &&
+				slices.Contains(h.IPs, to.ip) {
 				known++
 			}
 		}
@@ -161,14 +167,20 @@ func (s *site) injected(from, to speaker, args ...string) {
 	var pings []*lab.RunningPing
 	tos := []int{0, 0x10, 46 << 2, fallbackTOS}
 	for i, t := range tos {
-		pings = append(pings, from.StartPing(to.ip, lab.Count(own), lab.Interval(10*time.Millisecond), lab.TOS(t), lab.Identifier(uint16(2001+i))))
+		pings = append(pings, from.StartPing(to.ip, lab.Count(own), lab.Interval(10*time.Millisecond), lab.TOS(t),
+			lab.Identifier(uint16(2001+i))))
 	}
 	s.eventually(patience, "the guest's own pings", func() bool {
 		all := echoes(atTarget.Frames())
-		return !slices.ContainsFunc(tos, func(t int) bool { return !slices.ContainsFunc(all, func(e echo) bool { return e.tos == t }) })
+		return !slices.ContainsFunc(tos,
+			func(t int) bool { return !slices.ContainsFunc(all, func(e echo) bool { return e.tos == t }) })
 	})
-	result := s.probe(append([]string{from.ip, to.ip, "--color", fmt.Sprint(color), "-c", fmt.Sprint(sent), "-i", "100ms"}, args...)...)
-	if result.Verdict != probespec.Reachable || result.Sent != sent || result.Received != sent || result.Color != color {
+	result := s.probe(append([]string{
+		from.ip, to.ip, "--color", fmt.Sprint(color), "-c", fmt.Sprint(sent), "-i",
+		"100ms",
+	}, args...)...)
+	if result.Verdict != probespec.Reachable || result.Sent != sent || result.Received != sent ||
+		result.Color != color {
 		s.t.Errorf("%s to %s: %+v", from.Name, to.Name, result)
 	}
 	for i, p := range pings {
@@ -186,7 +198,10 @@ func (s *site) injected(from, to speaker, args ...string) {
 	}
 	var requests, replies []int
 	for _, e := range colored(target, color) {
-		want := echo{request: true, dmac: to.MAC, smac: from.MAC, src: from.ip, dst: to.ip, id: color, seq: e.seq, tos: e.tos, vlan: to.vlan}
+		want := echo{
+			request: true, dmac: to.MAC, smac: from.MAC, src: from.ip, dst: to.ip, id: color, seq: e.seq,
+			tos: e.tos, vlan: to.vlan,
+		}
 		if e.request {
 			requests = append(requests, e.seq)
 		} else {
@@ -205,8 +220,8 @@ func (s *site) injected(from, to speaker, args ...string) {
 	}
 }
 
-// TestInjectedPing: guests notice nothing of a colored probe but the requests that the destination gets. In every way in
-// which a guest can be attached.
+// TestInjectedPing: guests notice nothing of a colored probe but the requests that the destination gets. In every way
+// in which a guest can be attached.
 func TestInjectedPing(t *testing.T) {
 	t.Parallel()
 	blue := func(ports ...string) string { return conf(bridgeConf(1, ports...)) }
@@ -228,23 +243,31 @@ func TestInjectedPing(t *testing.T) {
 			return speaks(br.AddVM("vm1", lab.VMOptions{Internal: true, Addrs: []string{"10.0.3.1/24"}})),
 				speaks(br.AddVM("vm2", lab.VMOptions{Internal: true, Addrs: []string{"10.0.3.2/24"}}))
 		}, nil},
-		{"trunk-to-access", blue("vif1: {trunk: [blue, red]}", "vif2: {access: blue}"), func(s *site) (speaker, speaker) {
-			br := s.bridge("host1")
-			return s.tagged(br, "vif1", "vm1", 10), speaks(s.vm(br, "vm2"))
-		}, nil},
-		{"access-to-trunk", blue("vif1: {access: red}", "vif2: {trunk: [blue, red], native: blue}"), func(s *site) (speaker, speaker) {
-			br := s.bridge("host1")
-			return speaks(s.vm(br, "vm1")), s.tagged(br, "vif2", "vm2", 11)
-		}, nil},
+		{
+			"trunk-to-access", blue("vif1: {trunk: [blue, red]}", "vif2: {access: blue}"),
+			func(s *site) (speaker, speaker) {
+				br := s.bridge("host1")
+				return s.tagged(br, "vif1", "vm1", 10), speaks(s.vm(br, "vm2"))
+			}, nil,
+		},
+		{
+			"access-to-trunk", blue("vif1: {access: red}", "vif2: {trunk: [blue, red], native: blue}"),
+			func(s *site) (speaker, speaker) {
+				br := s.bridge("host1")
+				return speaks(s.vm(br, "vm1")), s.tagged(br, "vif2", "vm2", 11)
+			}, nil,
+		},
 		{"vxlan", conf(
-			bridgeConf(1, "vif1: {access: blue}", "vx0: {tunnel: true}"), bridgeConf(2, "vif2: {access: blue}", "vx0: {tunnel: true}"),
+			bridgeConf(1, "vif1: {access: blue}", "vx0: {tunnel: true}"),
+			bridgeConf(2, "vif2: {access: blue}", "vx0: {tunnel: true}"),
 		), func(s *site) (speaker, speaker) {
 			a, b := s.bridge("host1"), s.bridge("host2")
 			s.Tunnel(a, b, "vx0", lab.TunnelOptions{Type: "vxlan", Key: "flow"})
 			return speaks(s.vm(a, "vm1")), speaks(s.vm(b, "vm2"))
 		}, nil},
 		{"wire", conf(
-			bridgeConf(1, "vif1: {access: blue}", "up1: {trunk: all}"), bridgeConf(2, "vif2: {access: blue}", "up2: {trunk: all}"),
+			bridgeConf(1, "vif1: {access: blue}", "up1: {trunk: all}"),
+			bridgeConf(2, "vif2: {access: blue}", "up2: {trunk: all}"),
 		), func(s *site) (speaker, speaker) {
 			a, b := s.bridge("host1"), s.bridge("host2")
 			s.Wire(a, "up1", b, "up2")
@@ -258,10 +281,13 @@ func TestInjectedPing(t *testing.T) {
 			return speaks(br.AddVM("vm1", lab.VMOptions{Addrs: []string{"fd00::1/64"}})),
 				speaks(br.AddVM("vm2", lab.VMOptions{Addrs: []string{"fd00::2/64"}}))
 		}, []string{"--type", "icmp6"}},
-		{"dscp", blue("vif1: {access: blue}", "vif2: {access: blue}") + "probing: {trap: dscp}\n", func(s *site) (speaker, speaker) {
-			br := s.bridge("host1")
-			return speaks(s.vm(br, "vm1")), speaks(s.vm(br, "vm2"))
-		}, nil},
+		{
+			"dscp", blue("vif1: {access: blue}", "vif2: {access: blue}") + "probing: {trap: dscp}\n",
+			func(s *site) (speaker, speaker) {
+				br := s.bridge("host1")
+				return speaks(s.vm(br, "vm1")), speaks(s.vm(br, "vm2"))
+			}, nil,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -272,8 +298,8 @@ func TestInjectedPing(t *testing.T) {
 	}
 }
 
-// TestInjectedARP: the source sees nothing, the destination sees one request without a sender's address for each that was sent,
-// and remembers nobody because of it.
+// TestInjectedARP: the source sees nothing, the destination sees one request without a sender's address for each that
+// was sent, and remembers nobody because of it.
 func TestInjectedARP(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, conf(bridgeConf(1, "vif1: {access: blue}", "vif2: {access: blue}")))
@@ -290,11 +316,13 @@ func TestInjectedARP(t *testing.T) {
 	// The guests may renew what they know of each other by themselves.
 	probes := func(c *lab.Capture) (requests, replies int) {
 		for _, f := range c.Stop() {
-			arp, ok := gopacket.NewPacket(f.Data, layers.LayerTypeEthernet, gopacket.Default).Layer(layers.LayerTypeARP).(*layers.ARP)
+			arp, ok := gopacket.NewPacket(f.Data, layers.LayerTypeEthernet,
+				gopacket.Default).Layer(layers.LayerTypeARP).(*layers.ARP)
 			if !ok {
 				continue
 			}
-			sender, target := net.HardwareAddr(arp.SourceHwAddress).String(), net.HardwareAddr(arp.DstHwAddress).String()
+			sender, target := net.HardwareAddr(arp.SourceHwAddress).String(),
+				net.HardwareAddr(arp.DstHwAddress).String()
 			const prefix = "02:e0:51:00:6f:" // with the color
 			switch {
 			case arp.Operation == layers.ARPRequest && strings.HasPrefix(sender, prefix):
@@ -314,38 +342,49 @@ func TestInjectedARP(t *testing.T) {
 	if requests, replies := probes(atSource); requests+replies > 0 {
 		t.Errorf("the source sees %d requests and %d replies", requests, replies)
 	}
-	address := func(neighbours string) string { return strings.Join(strings.Fields(neighbours)[:5], " ") } // without its state
-	if after := vm2.Run("ip", "neigh"); address(after) != address(before) || strings.Count(after, "\n") != strings.Count(before, "\n") {
+	// without its state
+	address := func(neighbours string) string { return strings.Join(strings.Fields(neighbours)[:5], " ") }
+	if after := vm2.Run("ip", "neigh"); address(after) != address(before) ||
+		strings.Count(after, "\n") != strings.Count(before, "\n") {
 		t.Errorf("the destination's neighbours were\n%sand are\n%s", before, after)
 	}
 }
 
-// TestInjectedByHand does with ovs-ofctl alone what the controller does, beside it on the same bridge: hand-written flows know
-// the color by the connection's mark and lead the reply to a port of their own, where tcpdump sees it. The verdicts agree.
+// TestInjectedByHand does with ovs-ofctl alone what the controller does, beside it on the same bridge: hand-written
+// flows know the color by the connection's mark and lead the reply to a port of their own, where tcpdump sees it. The
+// verdicts agree.
 func TestInjectedByHand(t *testing.T) {
 	t.Parallel()
 	const ownColor = 112 // the controller's probe must not be mixed up with the one by hand
-	s := newSite(t, conf(bridgeConf(1, "vif1: {access: blue}", "vif2: {access: blue}", "vif3: {access: blue}", "vif4: {access: red}")))
+	s := newSite(t, conf(bridgeConf(1, "vif1: {access: blue}", "vif2: {access: blue}", "vif3: {access: blue}",
+		"vif4: {access: red}")))
 	br := s.bridge("host1")
 	vm1, vm2, vm3, vm4 := s.vm(br, "vm1"), s.vm(br, "vm2"), s.vm(br, "vm3"), s.vm(br, "vm4")
 	catcher := br.AddVM("catcher", lab.VMOptions{Port: "catch"})
 	s.met(vm1, vm2, vm3, vm4)
 	s.reach(vm1, vm2, vm3)
 	vm3.SetSilent(true)
-	br.AddFlow(fmt.Sprintf("table=200,priority=1,cookie=0x6f,ct_state=+trk+rpl,ct_mark=%d,actions=output:%d", color, catcher.PortNumber()))
+	br.AddFlow(fmt.Sprintf("table=200,priority=1,cookie=0x6f,ct_state=+trk+rpl,ct_mark=%d,actions=output:%d", color,
+		catcher.PortNumber()))
 	br.AddFlow("table=200,priority=0,cookie=0x6f,actions=resubmit(,0)")
 
 	for _, to := range []*lab.VM{vm2, vm3, vm4} {
-		reply := fmt.Sprintf("cookie=0x6f,ct_state=-trk,icmp,icmp_type=0,dl_dst=%s,nw_src=%s,nw_dst=%s", vm1.MAC, to.IP(), vm1.IP())
+		reply := fmt.Sprintf("cookie=0x6f,ct_state=-trk,icmp,icmp_type=0,dl_dst=%s,nw_src=%s,nw_dst=%s", vm1.MAC,
+			to.IP(), vm1.IP())
 		br.AddFlow(fmt.Sprintf("table=0,priority=60000,%s,actions=ct(zone=%d,table=200)", reply, color))
 		filter := fmt.Sprintf("icmp[4:2] = %d", color)
 		atSource, atTarget, caught := vm1.Capture(filter), to.Capture(filter), catcher.Capture(filter)
-		br.Host.Ofctl("packet-out", br.Name, fmt.Sprintf("in_port=%d,packet=%x,actions=ct(commit,zone=%d,exec(set_field:%d->ct_mark)),table",
-			vm1.PortNumber(), echoRequest(t, vm1, to), color, color))
+		br.Host.Ofctl("packet-out", br.Name,
+			fmt.Sprintf("in_port=%d,packet=%x,actions=ct(commit,zone=%d,exec(set_field:%d->ct_mark)),table",
+				vm1.PortNumber(), echoRequest(t, vm1, to), color, color))
 		reached := caught.Wait(1, 500*time.Millisecond)
-		br.DelFlows(strings.Replace(reply, "cookie=0x6f", "cookie=0x6f/-1", 1)) // it would lead the controller's replies astray
+		// it would lead the controller's replies astray
+		br.DelFlows(strings.Replace(reply, "cookie=0x6f", "cookie=0x6f/-1", 1))
 		result := s.probe(vm1.IP(), to.IP(), "-c", "1", "--color", fmt.Sprint(ownColor+to.PortNumber()), "-W", "500ms")
-		if byHand := map[bool]probespec.Verdict{true: probespec.Reachable, false: probespec.Unreachable}[reached]; byHand != result.Verdict {
+		if byHand := map[bool]probespec.Verdict{
+			true:  probespec.Reachable,
+			false: probespec.Unreachable,
+		}[reached]; byHand != result.Verdict {
 			t.Errorf("%s to %s: by hand %s, by the controller %s", vm1.Name, to.Name, byHand, result.Verdict)
 		}
 		if reached != (to == vm2) {
@@ -369,7 +408,10 @@ func TestInjectedByHand(t *testing.T) {
 // echoRequest is an echo request from one guest to another.
 func echoRequest(t *testing.T, from, to *lab.VM) []byte {
 	t.Helper()
-	ip := &layers.IPv4{Version: 4, TTL: 64, Protocol: layers.IPProtocolICMPv4, SrcIP: net.ParseIP(from.IP()), DstIP: net.ParseIP(to.IP())}
+	ip := &layers.IPv4{
+		Version: 4, TTL: 64, Protocol: layers.IPProtocolICMPv4, SrcIP: net.ParseIP(from.IP()),
+		DstIP: net.ParseIP(to.IP()),
+	}
 	buffer := gopacket.NewSerializeBuffer()
 	err := gopacket.SerializeLayers(buffer, gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true},
 		&layers.Ethernet{SrcMAC: mac(from.MAC), DstMAC: mac(to.MAC), EthernetType: layers.EthernetTypeIPv4}, ip,

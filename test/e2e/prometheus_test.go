@@ -68,7 +68,8 @@ scrape_configs:
       - {source_labels: [__param_target], target_label: instance}
       - {target_label: __address__, replacement: %q}
 `, s.HTTPListen(), s.HTTPListen()))
-	process := s.Root().Spawn("prometheus", "prometheus", "--config.file="+config, "--storage.tsdb.path="+s.Dir()+"/tsdb",
+	process := s.Root().Spawn("prometheus", "prometheus", "--config.file="+config,
+		"--storage.tsdb.path="+s.Dir()+"/tsdb",
 		"--web.listen-address="+host+":9090", "--log.level=warn")
 	s.eventually(patience, "Prometheus scrapes", func() bool {
 		if !process.Running() {
@@ -133,8 +134,8 @@ func (p *prometheus) query(query string, right func([]sample) bool) {
 	}
 }
 
-// TestPrometheus: a real Prometheus scrapes the running controller and answers what a dashboard asks; the metrics are well made
-// and say what is true.
+// TestPrometheus: a real Prometheus scrapes the running controller and answers what a dashboard asks; the metrics are
+// well made and say what is true.
 func TestPrometheus(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, conf(
@@ -161,11 +162,14 @@ func TestPrometheus(t *testing.T) {
 		}
 		return len(got) == 6
 	})
-	p.query(`eosin_probe_success{probe="isolation"} == 1 and eosin_probe_reachable == 0`, func(got []sample) bool { return len(got) == 3 })
-	p.query(`histogram_quantile(0.9, sum by (le) (rate(eosin_probe_rtt_seconds_bucket{source="vm1",destination="vm3"}[10s])))`, func(got []sample) bool {
+	p.query(`eosin_probe_success{probe="isolation"} == 1 and eosin_probe_reachable == 0`,
+		func(got []sample) bool { return len(got) == 3 })
+	const rtt = `rate(eosin_probe_rtt_seconds_bucket{source="vm1",destination="vm3"}[10s])`
+	p.query(`histogram_quantile(0.9, sum by (le) (`+rtt+`))`, func(got []sample) bool {
 		return len(got) == 1 && got[0].value > 0 && got[0].value < 0.2
 	})
-	p.query(`sum(rate(eosin_probe_lost_total{stage="guest_silent",destination="vm2"}[10s])) > 0`, func(got []sample) bool { return len(got) == 1 })
+	p.query(`sum(rate(eosin_probe_lost_total{stage="guest_silent",destination="vm2"}[10s])) > 0`,
+		func(got []sample) bool { return len(got) == 1 })
 	p.query(`probe_success{job="blackbox"}`, func(got []sample) bool {
 		return len(got) == 2 && !slices.ContainsFunc(got, func(x sample) bool {
 			return x.value != map[string]float64{"vm3": 1, "vm4": 0}[x.labels["instance"]]
@@ -255,7 +259,8 @@ func (s *site) metricsTrue(bridges ...*lab.Bridge) {
 	known := map[string]float64{}
 	for _, br := range bridges {
 		for _, f := range br.Flows() { // one rule per host learns at its own switch
-			if tables[f.Table] == "learn" && strings.Contains(f.Match, "dl_src=") && strings.Contains(f.Match, "dl_vlan=") {
+			if tables[f.Table] == "learn" && strings.Contains(f.Match, "dl_src=") &&
+				strings.Contains(f.Match, "dl_vlan=") {
 				_, vlan, _ := strings.Cut(f.Match, "dl_vlan=")
 				vlan, _, _ = strings.Cut(vlan, ",")
 				known[map[string]string{"10": "blue", "11": "red"}[vlan]]++
@@ -264,7 +269,8 @@ func (s *site) metricsTrue(bridges ...*lab.Bridge) {
 	}
 	for network, want := range map[string]float64{"blue": 3, "red": 1} {
 		if v := s.metric(fmt.Sprintf("eosin_hosts{network=%q}", network)); v != want || known[network] != want {
-			s.t.Errorf("eosin_hosts of %s is %v, the bridges have learned %v, want %v", network, v, known[network], want)
+			s.t.Errorf("eosin_hosts of %s is %v, the bridges have learned %v, want %v", network, v, known[network],
+				want)
 		}
 	}
 	for kind, want := range map[string]float64{"tunnel": 1, "wire": 0} {
@@ -273,7 +279,8 @@ func (s *site) metricsTrue(bridges ...*lab.Bridge) {
 		}
 	}
 	at := time.Unix(int64(s.metric("eosin_config_last_reload_success_timestamp_seconds")), 0)
-	if ok := s.metric("eosin_config_last_reload_successful"); ok != 1 || time.Since(at) > 5*time.Minute || time.Until(at) > 0 {
+	if ok := s.metric("eosin_config_last_reload_successful"); ok != 1 || time.Since(at) > 5*time.Minute ||
+		time.Until(at) > 0 {
 		s.t.Errorf("last reload successful %v, at %v", ok, at)
 	}
 }

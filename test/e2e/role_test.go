@@ -46,16 +46,14 @@ func (s *site) twoGuests() (br *lab.Bridge, vm1, vm2 *lab.VM) {
 	return br, vm1, vm2
 }
 
-// TestRoles: the controller is the master of its bridges. Another one that claims a bridge later is obeyed, and the first writes
-// nothing from then on, says so, and sees its ports; when the bridge connects to it anew, it takes the bridge back with all that
-// the other has learned, and no frame is lost on the way.
+// TestRoles: the controller is the master of its bridges. Another one that claims a bridge later is obeyed, and the
+// first writes nothing from then on, says so, and sees its ports; when the bridge connects to it anew, it takes the
+// bridge back with all that the other has learned, and no frame is lost on the way.
 func TestRoles(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, roleConf)
 	br, vm1, vm2 := s.twoGuests()
-	if r := role(t, s.ctl, br); r != "master" {
-		t.Fatalf("role %q", r)
-	}
+	s.eventually(patience, "the role is master", func() bool { return role(t, s.ctl, br) == "master" })
 	before := s.steady(br)
 
 	// The rival comes.
@@ -68,7 +66,8 @@ func TestRoles(t *testing.T) {
 	if r := s.ctl.Eosin("get", "switches"); !strings.Contains(r.Stdout, "slave") {
 		t.Errorf("get switches: %v", r)
 	}
-	if v := s.metric(fmt.Sprintf("eosin_switch_role{datapath_id=%q,role=\"slave\",switch=\"sw1\"}", br.DatapathID())); v != 1 {
+	if v := s.metric(fmt.Sprintf("eosin_switch_role{datapath_id=%q,role=\"slave\",switch=\"sw1\"}",
+		br.DatapathID())); v != 1 {
 		t.Errorf("eosin_switch_role is %v", v)
 	}
 	sent := s.writes()
@@ -81,11 +80,13 @@ func TestRoles(t *testing.T) {
 		p, ok := s.port(br, vm3.Port)
 		return ok && p.Up
 	})
-	if r := s.ctl.Eosin("probe", vm1.MAC, vm2.MAC, "-c", "1"); r.Exit != 3 || !strings.Contains(r.Stderr, "another controller is the master of switch sw1") {
+	if r := s.ctl.Eosin("probe", vm1.MAC, vm2.MAC, "-c", "1"); r.Exit != 3 ||
+		!strings.Contains(r.Stderr, "another controller is the master of switch sw1") {
 		t.Errorf("a probe at a switch that is not ours: %v", r)
 	}
 	served := s.steady(br)
-	if d := difference(before, served); !slices.ContainsFunc(d, func(l string) bool { return strings.Contains(l, vm3.MAC) }) ||
+	if d := difference(before, served); !slices.ContainsFunc(d,
+		func(l string) bool { return strings.Contains(l, vm3.MAC) }) ||
 		slices.ContainsFunc(d, func(l string) bool {
 			return strings.HasPrefix(l, "- ") && strings.Contains(l, "table=") && !strings.Contains(l, "group")
 		}) {
@@ -100,16 +101,17 @@ func TestRoles(t *testing.T) {
 	br.SetController(s.ControllerTarget())
 	s.ctl.Stop(5 * time.Second)
 	s.ctl.Start()
-	s.eventually(patience, "the first controller is the master again", func() bool { return role(t, s.ctl, br) == "master" })
+	s.eventually(patience, "the first controller is the master again",
+		func() bool { return role(t, s.ctl, br) == "master" })
 	s.same("taking the bridge back", served, s.steady(br))
-	s.eventually(patience, "vm3 is known", func() bool { return s.place(vm3) == s.at(vm3) })
+	s.eventually(patience, "vm3 is known", func() bool { return s.location(vm3) == s.at(vm3) })
 	if r := pinger.Stop(); !r.AllReceived() {
 		t.Errorf("pings while controllers took turns: %v", r)
 	}
 }
 
-// TestTakeBack: a controller that was replaced for a while, and has not restarted, forgets what it knew and takes over what the
-// bridge holds by then.
+// TestTakeBack: a controller that was replaced for a while, and has not restarted, forgets what it knew and takes over
+// what the bridge holds by then.
 func TestTakeBack(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, roleConf)
@@ -122,7 +124,7 @@ func TestTakeBack(t *testing.T) {
 	br.SetController(s.RivalTarget(), s.ControllerTarget())
 	s.eventually(patience, "the first is the master again", func() bool { return role(t, s.ctl, br) == "master" })
 	s.eventually(patience, "the rival knows", func() bool { return role(t, rival, br) == "slave" })
-	s.eventually(patience, "vm3 is known", func() bool { return s.place(vm3) == s.at(vm3) })
+	s.eventually(patience, "vm3 is known", func() bool { return s.location(vm3) == s.at(vm3) })
 	s.reachAll(vm1, vm2, vm3)
 
 	// And it is the rival's turn to come back.
@@ -137,9 +139,7 @@ func TestEqualRole(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "openflow: {role: equal}\n")
 	br := s.bridge("host1")
-	if r := role(t, s.ctl, br); r != "equal" {
-		t.Errorf("role %q", r)
-	}
+	s.eventually(patience, "the role is equal", func() bool { return role(t, s.ctl, br) == "equal" })
 	vm1, vm2 := s.vm(br, "vm1"), s.vm(br, "vm2")
 	s.reachAll(vm1, vm2)
 }

@@ -17,18 +17,21 @@ func TestSingleHostFlat(t *testing.T) {
 	br := s.bridge("host1")
 	var vms []*lab.VM
 	for i := 1; i <= 3; i++ {
-		vms = append(vms, br.AddVM(fmt.Sprintf("vm%d", i), lab.VMOptions{Addrs: []string{fmt.Sprintf("10.0.3.%d/24", i)}, Internal: true}))
+		vms = append(vms, br.AddVM(fmt.Sprintf("vm%d", i),
+			lab.VMOptions{Addrs: []string{fmt.Sprintf("10.0.3.%d/24", i)}, Internal: true}))
 	}
 	s.reachAll(vms...)
 	for _, vm := range vms {
-		s.eventually(patience, vm.Name+" known at its port", func() bool { return s.place(vm) == s.at(vm) })
+		s.eventually(patience, vm.Name+" known at its port", func() bool { return s.location(vm) == s.at(vm) })
 	}
 }
 
-// TestSingleHostVLAN: two VLANs on one bridge: inside reaches, across does not, and no broadcast of one is seen in the other.
+// TestSingleHostVLAN: two VLANs on one bridge: inside reaches, across does not, and no broadcast of one is seen in the
+// other.
 func TestSingleHostVLAN(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, conf(bridgeConf(1, "vif1: {access: blue}", "vif2: {access: blue}", "vif3: {access: red}", "vif4: {access: red}")))
+	s := newSite(t, conf(bridgeConf(1, "vif1: {access: blue}", "vif2: {access: blue}", "vif3: {access: red}",
+		"vif4: {access: red}")))
 	br := s.bridge("host1")
 	vm1, vm2, vm3, vm4 := s.vm(br, "vm1"), s.vm(br, "vm2"), s.vm(br, "vm3"), s.vm(br, "vm4")
 	s.reachAll(vm1, vm2)
@@ -102,8 +105,8 @@ func TestDHCP(t *testing.T) {
 	}
 }
 
-// TestReservedMulticast: no frame of the range that bridges keep to themselves is forwarded; everything else is just carried:
-// other multicast, unknown ethertypes, IPv6 with neighbour discovery.
+// TestReservedMulticast: no frame of the range that bridges keep to themselves is forwarded; everything else is just
+// carried: other multicast, unknown ethertypes, IPv6 with neighbour discovery.
 func TestReservedMulticast(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "")
@@ -131,7 +134,10 @@ func TestReservedMulticast(t *testing.T) {
 	for _, src := range []string{everybody, "01:00:5e:00:00:01", "00:00:00:00:00:00"} {
 		add(dropped, everybody, src, testType)
 	}
-	for _, dst := range []string{"01:80:c2:00:00:10", "01:80:c2:00:00:21", "01:00:5e:01:02:03", "33:33:00:01:02:03", "01:00:0c:cc:cc:cc", everybody, vm2.MAC} {
+	for _, dst := range []string{
+		"01:80:c2:00:00:10", "01:80:c2:00:00:21", "01:00:5e:01:02:03", "33:33:00:01:02:03",
+		"01:00:0c:cc:cc:cc", everybody, vm2.MAC,
+	} {
 		for _, ethertype := range []uint16{testType, lldp, 0x9000, 0x22f0} {
 			add(passed, dst, vm1.MAC, ethertype)
 		}
@@ -175,7 +181,8 @@ func TestDoubleTags(t *testing.T) {
 		"vif4: {trunk: [blue, red], native: red}", "vif5: {trunk: [blue]}",
 	)))
 	br := s.bridge("host1")
-	access, blue, red, native, trunk := s.vm(br, "vm1"), s.vm(br, "vm2"), s.vm(br, "vm3"), s.vm(br, "vm4"), s.vm(br, "vm5")
+	access, blue, red, native, trunk := s.vm(br, "vm1"), s.vm(br, "vm2"), s.vm(br, "vm3"), s.vm(br, "vm4"),
+		s.vm(br, "vm5")
 	s.reach(access, blue)
 	s.reach(red, native) // untagged on the trunk with a native network
 
@@ -194,9 +201,18 @@ func TestDoubleTags(t *testing.T) {
 		tags []uint16
 		at   map[*lab.VM][]uint16 // the tags with which it arrives; nowhere else
 	}{
-		{"access, untagged", access, none, map[*lab.VM][]uint16{blue: none, native: tag(customer, vid10), trunk: tag(customer, vid10)}},
-		{"access, priority tag", access, tag(customer, 0), map[*lab.VM][]uint16{blue: none, native: tag(customer, vid10), trunk: tag(customer, vid10)}},
-		{"access, priority tag with priority", access, tag(customer, prio5), map[*lab.VM][]uint16{blue: none, native: tag(customer, prio5|vid10), trunk: tag(customer, prio5|vid10)}},
+		{"access, untagged", access, none, map[*lab.VM][]uint16{
+			blue: none, native: tag(customer, vid10),
+			trunk: tag(customer, vid10),
+		}},
+		{"access, priority tag", access, tag(customer, 0), map[*lab.VM][]uint16{
+			blue:   none,
+			native: tag(customer, vid10), trunk: tag(customer, vid10),
+		}},
+		{
+			"access, priority tag with priority", access, tag(customer, prio5),
+			map[*lab.VM][]uint16{blue: none, native: tag(customer, prio5|vid10), trunk: tag(customer, prio5|vid10)},
+		},
 		{"access, its own VLAN's tag", access, tag(customer, vid10), nil},
 		{"access, another VLAN's tag", access, tag(customer, vid11), nil},
 		{"access, tag hidden behind a priority tag", access, tag(customer, 0, customer, vid11), nil},
@@ -204,8 +220,14 @@ func TestDoubleTags(t *testing.T) {
 		{"access, service tag", access, tag(service, vid11), nil},
 		{"access, service tag hidden behind a priority tag", access, tag(customer, 0, service, vid11), nil},
 
-		{"trunk, allowed tag", trunk, tag(customer, vid10), map[*lab.VM][]uint16{access: none, blue: none, native: tag(customer, vid10)}},
-		{"trunk, allowed tag with priority", trunk, tag(customer, prio5|vid10), map[*lab.VM][]uint16{access: none, blue: none, native: tag(customer, prio5|vid10)}},
+		{
+			"trunk, allowed tag", trunk, tag(customer, vid10),
+			map[*lab.VM][]uint16{access: none, blue: none, native: tag(customer, vid10)},
+		},
+		{
+			"trunk, allowed tag with priority", trunk, tag(customer, prio5|vid10),
+			map[*lab.VM][]uint16{access: none, blue: none, native: tag(customer, prio5|vid10)},
+		},
 		{"trunk, tag of a network it does not carry", trunk, tag(customer, vid11), nil},
 		{"trunk, tag of no network", trunk, tag(customer, vid12), nil},
 		{"trunk, untagged without a native network", trunk, none, nil},
@@ -218,12 +240,15 @@ func TestDoubleTags(t *testing.T) {
 		{"native trunk, untagged", native, none, map[*lab.VM][]uint16{red: none}},
 		{"native trunk, priority tag", native, tag(customer, 0), map[*lab.VM][]uint16{red: none}},
 		{"native trunk, tag of its native network", native, tag(customer, vid11), map[*lab.VM][]uint16{red: none}},
-		{"native trunk, other tag", native, tag(customer, vid10), map[*lab.VM][]uint16{access: none, blue: none, trunk: tag(customer, vid10)}},
+		{
+			"native trunk, other tag", native, tag(customer, vid10),
+			map[*lab.VM][]uint16{access: none, blue: none, trunk: tag(customer, vid10)},
+		},
 	}
 	tagged := func(from *lab.VM, tags []uint16, payload string) []byte {
 		return frame(everybody, from.MAC, append(slices.Clone(tags), testType), payload)
 	}
-	ears := s.listen("", access, blue, red, native, trunk)
+	listeners := s.listen("", access, blue, red, native, trunk)
 	payloads := make([]string, len(cases))
 	for i, c := range cases {
 		payloads[i] = unique("frame")
@@ -235,7 +260,7 @@ func TestDoubleTags(t *testing.T) {
 		vm.SendRaw(tagged(vm, none, last))
 	}
 	seen := map[*lab.VM][]lab.Frame{}
-	for _, e := range ears {
+	for _, e := range listeners {
 		s.waitFor(e.Capture, last)
 		seen[e.vm] = e.Stop()
 	}

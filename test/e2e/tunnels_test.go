@@ -91,8 +91,9 @@ func TestCrossHostVLAN(t *testing.T) {
 	}
 }
 
-// TestGatewayHub: three hosts, the third a hub with keyless GRE tunnels to both and a router: guests of both hosts reach each
-// other through the hub and an address outside through the router, and nothing is sent back into the tunnel it came from.
+// TestGatewayHub: three hosts, the third a hub with keyless GRE tunnels to both and a router: guests of both hosts
+// reach each other through the hub and an address outside through the router, and nothing is sent back into the tunnel
+// it came from.
 func TestGatewayHub(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, conf(
@@ -111,7 +112,8 @@ func TestGatewayHub(t *testing.T) {
 	vm1, vm2 := guest(a, "vm1", "10.0.3.1/24"), guest(b, "vm2", "10.0.3.2/24")
 	vm3, vm4 := s.vm(a, "vm3"), s.vm(b, "vm4")
 	router := hub.AddRouter("router", lab.RouterOptions{
-		Inside: lab.VMOptions{Port: "gw0", Addrs: []string{"10.0.3.254/24"}}, Outside: "192.0.2.1/24", Outer: "192.0.2.2/24",
+		Inside: lab.VMOptions{Port: "gw0", Addrs: []string{"10.0.3.254/24"}}, Outside: "192.0.2.1/24",
+		Outer: "192.0.2.2/24",
 	})
 	s.waitLinks(2)
 	s.reachAll(vm1, vm2, router.VM)
@@ -125,17 +127,22 @@ func TestGatewayHub(t *testing.T) {
 		}
 	}
 	outside.Stop()
-	if text := strings.Join(outside.Lines(), "\n"); !strings.Contains(text, "192.0.2.1 > 192.0.2.2") || strings.Contains(text, "10.0.3.") {
+	if text := strings.Join(outside.Lines(), "\n"); !strings.Contains(text, "192.0.2.1 > 192.0.2.2") ||
+		strings.Contains(text, "10.0.3.") {
 		t.Errorf("the outer network sees:\n%s", text)
 	}
 
-	// Broadcasts and unicast, known and unknown, from every corner: each crosses each tunnel once at most, in one direction.
+	// Broadcasts and unicast, known and unknown, from every corner: each crosses each tunnel once at most, in one
+	// direction.
 	s.steady(a, b, hub)
 	seen := s.Fabric().Capture("underlay", underlay)
 	arrived := s.listen(fmt.Sprintf("ether proto %#x", testType), vm1, vm2, router.VM)
 	sent := map[string]string{}
 	for _, from := range []*lab.VM{vm1, vm2, router.VM} {
-		for _, dst := range []string{everybody, "33:33:00:00:00:05", "02:00:00:00:99:99", vm1.MAC, vm2.MAC, router.MAC} {
+		for _, dst := range []string{
+			everybody, "33:33:00:00:00:05", "02:00:00:00:99:99", vm1.MAC, vm2.MAC,
+			router.MAC,
+		} {
 			if dst == from.MAC {
 				continue
 			}
@@ -185,8 +192,8 @@ func outerAddresses(f []byte) (from, to string) {
 	return text(f[source:]), text(f[destination:])
 }
 
-// TestMultiHostContainers: two hosts with containers on a bridge that is also the hosts' own interface, as Docker's is; they
-// are joined by GRE and then, while everything runs, by VXLAN instead.
+// TestMultiHostContainers: two hosts with containers on a bridge that is also the hosts' own interface, as Docker's is;
+// they are joined by GRE and then, while everything runs, by VXLAN instead.
 func TestMultiHostContainers(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, `
@@ -236,7 +243,8 @@ switches:
 	all("vni 42")
 }
 
-// TestUnderlayCut: a tunnel whose underlay is cut is said to be down, and up again when it heals, though its port never changes.
+// TestUnderlayCut: a tunnel whose underlay is cut is said to be down, and up again when it heals, though its port never
+// changes.
 func TestUnderlayCut(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, conf(bridgeConf(1, "vx0: {tunnel: true}"), bridgeConf(2, "vx0: {tunnel: true}")))
@@ -246,7 +254,8 @@ func TestUnderlayCut(t *testing.T) {
 	tunnelsUp := func(want bool) func() bool {
 		return func() bool {
 			tunnels := get[api.Tunnel](s, "tunnels")
-			return len(tunnels) == 2 && tunnels[0].Up == want && tunnels[1].Up == want && (tunnels[0].Peer != nil) == want
+			return len(tunnels) == 2 && tunnels[0].Up == want && tunnels[1].Up == want &&
+				(tunnels[0].Peer != nil) == want
 		}
 	}
 	s.eventually(patience, "tunnels up", tunnelsUp(true))

@@ -6,11 +6,12 @@ import (
 	"debug/buildinfo"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -18,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eosin-sdn/eosin/lab"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/oftest"
 	"github.com/eosin-sdn/eosin/openflow/packet"
@@ -78,25 +80,11 @@ func (l *logBuffer) since(mark int64) (string, int64) {
 
 // waitFor waits a moment for a text after a mark, and returns what there is instead if it does not come.
 func (l *logBuffer) waitFor(mark int64, want string) string {
-	for end := time.Now().Add(atOnce); ; time.Sleep(5 * time.Millisecond) {
-		text, _ := l.since(mark)
-		switch {
-		case strings.Contains(text, want):
-			return ""
-		case time.Now().After(end):
-			return "nothing of it in:\n" + text
-		}
+	var text string
+	if lab.Eventually(atOnce, func() bool { text, _ = l.since(mark); return strings.Contains(text, want) }) {
+		return ""
 	}
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
+	return "nothing of it in:\n" + text
 }
 
 func environment(t *testing.T, name string, parse func(string) error) {
@@ -108,36 +96,52 @@ func environment(t *testing.T, name string, parse func(string) error) {
 	}
 }
 
-// start runs the program.
-func start(t *testing.T) *suite {
+// built is the program under test: the one that a variable of the environment names, or one built from the sources.
+func built(t *testing.T, variable string, flags ...string) string {
 	t.Helper()
+	if path := os.Getenv(variable); path != "" {
+		return path
+	}
+	path := filepath.Join(t.TempDir(), "eosin")
+	args := append(append([]string{"build"}, flags...), "-o", path, "github.com/eosin-sdn/eosin/cmd/eosin")
+	if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	return path
+}
+
+// isRace reports whether a binary was built with the race detector.
+func isRace(t *testing.T, path string) bool {
+	t.Helper()
+	info, err := buildinfo.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
+}
+
+// start runs a binary of the program.
+func start(t *testing.T, bin string) *suite {
+	t.Helper()
+	address := lab.Loopback(t)
 	s := &suite{
-		t: t, openflow: freePort(t), http: freePort(t), log: &logBuffer{}, limit: memoryLimit, nextID: 0x1000,
+		t: t, openflow: address + ":6653", http: address + ":9653", log: &logBuffer{}, limit: memoryLimit,
+		nextID: 0x1000,
 		rounds: 3 * time.Second, seed: 1, learned: make(chan packet.MAC, 1024),
 	}
 	environment(t, "HOSTILE_FOR", func(v string) (err error) { s.rounds, err = time.ParseDuration(v); return err })
 	environment(t, "HOSTILE_SEED", func(v string) (err error) { s.seed, err = strconv.ParseInt(v, 10, 64); return err })
 
-	bin := os.Getenv("EOSIN_BIN")
-	if bin == "" {
-		bin = filepath.Join(t.TempDir(), "eosin")
-		if out, err := exec.Command("go", "build", "-o", bin, "github.com/eosin-sdn/eosin/cmd/eosin").CombinedOutput(); err != nil {
-			t.Fatalf("build: %v\n%s", err, out)
-		}
+	if isRace(t, bin) {
+		s.limit *= memoryUnderRace
 	}
-	if info, err := buildinfo.ReadFile(bin); err == nil {
-		for _, b := range info.Settings {
-			if b.Key == "-race" && b.Value == "true" {
-				s.limit *= memoryUnderRace
-			}
-		}
-	}
-	s.secure = newSecure(t)
+	s.secure = newSecure(t, address+":6654")
 	config := filepath.Join(t.TempDir(), "eosin.yaml")
 	if err := os.WriteFile(config, []byte(s.secure.config()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(bin, "serve", "-c", config, "--openflow-listen", "tcp:"+s.openflow, "--openflow-listen", "ssl:"+s.secure.addr, "--http-listen", s.http)
+	cmd := exec.Command(bin, "serve", "-c", config, "--openflow-listen", "tcp:"+s.openflow,
+		"--openflow-listen", "ssl:"+s.secure.addr, "--http-listen", s.http)
 	cmd.Stderr = s.log
 	cmd.Env = append(os.Environ(), "GORACE=halt_on_error=0")
 	if err := cmd.Start(); err != nil {
@@ -168,12 +172,8 @@ func start(t *testing.T) *suite {
 			t.Logf("log:\n%s", text[max(0, len(text)-8000):])
 		}
 	})
-	deadline := time.Now().Add(10 * time.Second)
-	for s.healthy() != nil {
-		if time.Now().After(deadline) {
-			t.Fatalf("it does not answer: %v", s.healthy())
-		}
-		time.Sleep(10 * time.Millisecond)
+	if !lab.Eventually(10*time.Second, func() bool { return s.healthy() == nil }) {
+		t.Fatalf("it does not answer: %v", s.healthy())
 	}
 	s.connectGood()
 	return s
@@ -192,7 +192,8 @@ func (s *suite) connectGood() {
 			}
 			return true
 		}},
-		oftest.Port{No: 1, Name: "vif1", MAC: [6]byte{2, 1, 0, 0, 0, 1}}, oftest.Port{No: 2, Name: "vif2", MAC: [6]byte{2, 1, 0, 0, 0, 2}},
+		oftest.Port{No: 1, Name: "vif1", MAC: [6]byte{2, 1, 0, 0, 0, 1}},
+		oftest.Port{No: 2, Name: "vif2", MAC: [6]byte{2, 1, 0, 0, 0, 2}},
 	)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -201,12 +202,8 @@ func (s *suite) connectGood() {
 		_ = s.good.Connect(ctx, "tcp", s.openflow, 100*time.Millisecond)
 	}()
 	s.t.Cleanup(func() { cancel(); <-done })
-	deadline := time.Now().Add(joinWithin)
-	for s.good.FlowCount() == 0 {
-		if time.Now().After(deadline) {
-			s.t.Fatal("the good switch got no flows")
-		}
-		time.Sleep(5 * time.Millisecond)
+	if !lab.Eventually(joinWithin, func() bool { return s.good.FlowCount() > 0 }) {
+		s.t.Fatal("the good switch got no flows")
 	}
 }
 
@@ -226,6 +223,28 @@ func (s *suite) get(path string) (string, error) {
 		err = fmt.Errorf("%s: %s", path, res.Status)
 	}
 	return string(b), err
+}
+
+// metric returns the value of one series.
+func (s *suite) metric(t *testing.T, series string) float64 { t.Helper(); return s.sum(t, series+" ") }
+
+// sum adds the values of all series that begin with a text.
+func (s *suite) sum(t *testing.T, series string) (sum float64) {
+	t.Helper()
+	body, err := s.get("/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(body) {
+		if strings.HasPrefix(line, series) {
+			v, err := strconv.ParseFloat(strings.TrimSpace(line[strings.LastIndexByte(line, ' '):]), 64)
+			if err != nil {
+				t.Fatalf("metric %q: %v", line, err)
+			}
+			sum += v
+		}
+	}
+	return sum
 }
 
 func (s *suite) healthy() error {
@@ -264,12 +283,25 @@ func (s *suite) check(t *testing.T) {
 		if took, err := p.ping(echoWithin); err != nil {
 			t.Errorf("the echo of a good switch was not answered: %v", err)
 		} else if testing.Verbose() {
-			t.Logf("joined in %s, echo in %s, %d MiB", joined.Round(time.Microsecond), took.Round(time.Microsecond), s.memory("VmRSS")>>20)
+			t.Logf("joined in %s, echo in %s, %d MiB", joined.Round(time.Microsecond), took.Round(time.Microsecond),
+				s.memory("VmRSS")>>20)
 		}
 	}
 	s.learns(t)
 	if m := s.memory("VmRSS"); m == 0 || m > s.limit {
 		t.Errorf("%d MiB of memory, at most %d are allowed", m>>20, s.limit>>20)
+	}
+}
+
+// during checks again and again that the program is well while a flood lasts.
+func (s *suite) during(t *testing.T, flood time.Duration) {
+	t.Helper()
+	const times = 4
+	check := time.NewTicker(flood / times)
+	defer check.Stop()
+	for range times {
+		<-check.C
+		s.check(t)
 	}
 }
 
@@ -279,7 +311,8 @@ func (s *suite) learns(t *testing.T) {
 	s.nextID++
 	mac := packet.MACFromUint64(0x5254_0d00_0000 | uint64(s.nextID))
 	began := time.Now()
-	s.good.Inject(1, append(packet.AppendEthernet(nil, packet.MAC{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, mac, 0x88b5), make([]byte, 46)...))
+	s.good.Inject(1, append(packet.AppendEthernet(nil, packet.MAC{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, mac, 0x88b5),
+		make([]byte, 46)...))
 	for {
 		select {
 		case got := <-s.learned:
@@ -299,8 +332,20 @@ func (s *suite) id() openflow.DatapathID {
 	return s.nextID
 }
 
-func TestHostile(t *testing.T) {
-	s := start(t)
+// TestHostile runs every case against the program as it is.
+func TestHostile(t *testing.T) { hostile(t, built(t, "EOSIN_BIN")) }
+
+// TestHostileRace runs them against the program built with the race detector, which writes what it finds into the log.
+func TestHostileRace(t *testing.T) {
+	bin := built(t, "EOSIN_RACE_BIN", "-race")
+	if !isRace(t, bin) {
+		t.Fatalf("%s was not built with -race", bin)
+	}
+	hostile(t, bin)
+}
+
+func hostile(t *testing.T, bin string) {
+	s := start(t, bin)
 	for _, c := range []struct {
 		name string
 		run  func(t *testing.T, s *suite)
@@ -352,11 +397,8 @@ func TestHostile(t *testing.T) {
 		_, written := s.log.since(0)
 		t.Logf("%d MiB of memory at the worst moment, %d bytes of log", peak>>20, written)
 	}
-	body, err := s.get("/metrics")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if want := `eosin_switch_connections_total{datapath_id="000000000000600d",switch="000000000000600d"} 1`; !strings.Contains(body, want) {
-		t.Errorf("the good switch has lost its session: no %s in the metrics", want)
+	const connections = `eosin_switch_connections_total{datapath_id="000000000000600d",switch="000000000000600d"}`
+	if n := s.metric(t, connections); n != 1 {
+		t.Errorf("the good switch has lost its session: %v connections", n)
 	}
 }

@@ -19,13 +19,17 @@ var (
 )
 
 func featuresReply(xid uint32, id openflow.DatapathID) []byte {
-	return openflow.AppendFeaturesReply(nil, xid, &openflow.FeaturesReply{DatapathID: id, NTables: 254, Capabilities: openflow.CapFlowStats})
+	return openflow.AppendFeaturesReply(nil, xid, &openflow.FeaturesReply{
+		DatapathID: id, NTables: 254,
+		Capabilities: openflow.CapFlowStats,
+	})
 }
 
 func port(no uint32) openflow.PortDesc {
 	return openflow.PortDesc{
-		No: openflow.PortNo(no), Name: "p" + string(rune('0'+no%10)), HWAddr: [6]byte{2, 2, byte(no >> 24), byte(no >> 16), byte(no >> 8), byte(no)},
-		State: openflow.PortStateLive,
+		No: openflow.PortNo(no), Name: "p" + string(rune('0'+no%10)),
+		HWAddr: [6]byte{2, 2, byte(no >> 24), byte(no >> 16), byte(no >> 8), byte(no)},
+		State:  openflow.PortStateLive,
 	}
 }
 
@@ -47,11 +51,16 @@ func multipartBody(typ uint16, full bool) []byte {
 	case typ == openflow.MultipartFlow:
 		return hostFlow(nil, 0x525400000001)
 	case typ == openflow.MultipartGroupDesc:
-		bucket := openflow.AppendBucket(nil, 0, openflow.PortAny, openflow.GroupAny, flow.Actions(nil).PopVLAN().Output(1))
+		bucket := openflow.AppendBucket(nil, 0, openflow.PortAny, openflow.GroupAny,
+			flow.Actions(nil).PopVLAN().Output(1))
 		return openflow.AppendGroupDesc(nil, &openflow.GroupDesc{ID: flow.GroupID(1 << 4), Buckets: bucket})
 	case typ == openflow.MultipartMeterConfig:
-		bands := openflow.AppendMeterMod(nil, 0, openflow.MeterAdd, openflow.MeterPktps|openflow.MeterBurst, 1, 2, 3)[16:]
-		return openflow.AppendMeterConfig(nil, &openflow.MeterConfig{Flags: openflow.MeterPktps | openflow.MeterBurst, ID: apps.MeterLearn, Bands: bands})
+		bands := openflow.AppendMeterMod(nil, 0, openflow.MeterAdd, openflow.MeterPktps|openflow.MeterBurst, 1, 2,
+			3)[16:]
+		return openflow.AppendMeterConfig(nil, &openflow.MeterConfig{
+			Flags: openflow.MeterPktps | openflow.MeterBurst,
+			ID:    apps.MeterLearn, Bands: bands,
+		})
 	case typ == openflow.MultipartPortStats:
 		return openflow.AppendPortStats(nil, &openflow.PortStats{No: 1})
 	}
@@ -62,16 +71,18 @@ func multipartBody(typ uint16, full bool) []byte {
 func hostFlow(b []byte, mac uint64) []byte {
 	m := flow.Match{}.InPort(1).VLAN(1).EthSrc(packet.MACFromUint64(mac))
 	return openflow.AppendFlowStats(b, &openflow.FlowStats{
-		TableID: apps.TableLearn, Priority: 10, IdleTimeout: 300, Flags: openflow.FlagSendFlowRem, Cookie: flow.Cookie(apps.OwnerHosts, mac),
-		Match: m.Bytes(), Instructions: flow.Instructions(nil).Goto(apps.TableForward),
+		TableID: apps.TableLearn, Priority: 10, IdleTimeout: 300, Flags: openflow.FlagSendFlowRem,
+		Cookie: flow.Cookie(apps.OwnerHosts, mac),
+		Match:  m.Bytes(), Instructions: flow.Instructions(nil).Goto(apps.TableForward),
 	})
 }
 
 // packetIn is a frame of VLAN 1 that a rule has sent.
 func packetIn(cookie uint64, in uint32, frame []byte) []byte {
 	return openflow.AppendPacketIn(nil, 0, &openflow.PacketIn{
-		BufferID: openflow.BufferNone, TotalLen: uint16(len(frame)), Reason: openflow.PacketInAction, TableID: apps.TableLearn,
-		Cookie: cookie, InPort: openflow.PortNo(in), Data: frame,
+		BufferID: openflow.BufferNone, TotalLen: uint16(len(frame)), Reason: openflow.PacketInAction,
+		TableID: apps.TableLearn,
+		Cookie:  cookie, InPort: openflow.PortNo(in), Data: frame,
 	})
 }
 
@@ -92,32 +103,43 @@ func everyMessage() map[string][]byte {
 	desc := port(1)
 	match := flow.Match{}.InPort(1).VLAN(1).EthSrc(packet.MACFromUint64(0x525400000001))
 	msgs := map[string][]byte{
-		"hello":              openflow.AppendHello(nil, 1),
-		"error":              openflow.AppendError(nil, 9, openflow.ErrorTypeFlowModFailed, openflow.FlowModFailedTableFull, openflow.AppendBarrierRequest(nil, 9)),
-		"error_experimenter": openflow.AppendExperimenterError(nil, 9, openflow.ExperimenterONF, openflow.BundleErrorMsgFailed, make([]byte, 16)),
-		"echo_request":       openflow.AppendEchoRequest(nil, 9, []byte("hello")),
-		"echo_reply":         openflow.AppendEchoReply(nil, 9, []byte("hello")),
-		"experimenter":       openflow.AppendBundleControl(nil, 9, 1, openflow.BundleCommitReply, 3),
-		"features_reply":     featuresReply(2, 99),
-		"get_config_reply":   openflow.AppendGetConfigReply(nil, 9, openflow.SwitchConfig{MissSendLen: 128}),
-		"packet_in":          packetIn(learnCookie, 1, arpFrame(0x525400000002, netip.MustParseAddr("10.0.0.2"))),
+		"hello": openflow.AppendHello(nil, 1),
+		"error": openflow.AppendError(nil, 9, openflow.ErrorTypeFlowModFailed,
+			openflow.FlowModFailedTableFull, openflow.AppendBarrierRequest(nil, 9)),
+		"error_experimenter": openflow.AppendExperimenterError(nil, 9, openflow.ExperimenterONF,
+			openflow.BundleErrorMsgFailed, make([]byte, 16)),
+		"echo_request":     openflow.AppendEchoRequest(nil, 9, []byte("hello")),
+		"echo_reply":       openflow.AppendEchoReply(nil, 9, []byte("hello")),
+		"experimenter":     openflow.AppendBundleControl(nil, 9, 1, openflow.BundleCommitReply, 3),
+		"features_reply":   featuresReply(2, 99),
+		"get_config_reply": openflow.AppendGetConfigReply(nil, 9, openflow.SwitchConfig{MissSendLen: 128}),
+		"packet_in":        packetIn(learnCookie, 1, arpFrame(0x525400000002, netip.MustParseAddr("10.0.0.2"))),
 		"flow_removed": openflow.AppendFlowRemoved(nil, 0, &openflow.FlowRemoved{
-			Cookie: flow.Cookie(apps.OwnerHosts, 0x525400000001), TableID: apps.TableLearn, Priority: 10, Match: match.Bytes(),
+			Cookie: flow.Cookie(apps.OwnerHosts, 0x525400000001), TableID: apps.TableLearn, Priority: 10,
+			Match: match.Bytes(),
 		}),
-		"port_status":   openflow.AppendPortStatus(nil, 0, &openflow.PortStatus{Reason: openflow.PortModify, Desc: desc}),
+		"port_status": openflow.AppendPortStatus(nil, 0, &openflow.PortStatus{
+			Reason: openflow.PortModify,
+			Desc:   desc,
+		}),
 		"barrier_reply": openflow.AppendBarrierReply(nil, 9),
 		"role_reply":    openflow.AppendRoleReply(nil, 9, openflow.RoleMaster, 1),
-		"role_status":   openflow.AppendRoleStatus(nil, 0, openflow.RoleStatus{Role: openflow.RoleSlave, GenerationID: 1}),
+		"role_status": openflow.AppendRoleStatus(nil, 0, openflow.RoleStatus{
+			Role:         openflow.RoleSlave,
+			GenerationID: 1,
+		}),
 	}
 	for _, typ := range multipartTypes {
-		msgs["multipart_"+openflow.MultipartName(typ)] = openflow.AppendMultipartReply(nil, 9, typ, false, multipartBody(typ, true))
+		msgs["multipart_"+openflow.MultipartName(typ)] = openflow.AppendMultipartReply(nil, 9, typ, false,
+			multipartBody(typ, true))
 	}
 	return msgs
 }
 
 // multipartTypes are the replies that the controller reads.
 var multipartTypes = []uint16{
-	openflow.MultipartDesc, openflow.MultipartPortDesc, openflow.MultipartMeterConfig, openflow.MultipartFlow, openflow.MultipartGroupDesc,
+	openflow.MultipartDesc, openflow.MultipartPortDesc, openflow.MultipartMeterConfig, openflow.MultipartFlow,
+	openflow.MultipartGroupDesc,
 	openflow.MultipartPortStats,
 }
 

@@ -172,7 +172,8 @@ func (p *peer) request(id openflow.DatapathID, msg []byte) error {
 	return nil
 }
 
-// join becomes a switch and goes on being one in the background. It returns when the controller has installed its flows.
+// join becomes a switch and goes on being one in the background. It returns when the controller has installed its
+// flows.
 func (p *peer) join(id openflow.DatapathID, within time.Duration) error {
 	go p.serve(id) // ends with the connection
 	select {
@@ -196,7 +197,7 @@ func (s *suite) mustJoin(t *testing.T) *peer {
 	return p
 }
 
-// pingText tells the echoes of ping from those of floods.
+// pingText distinguishes the echoes of ping from those of floods.
 const pingText = "are you there?"
 
 // ping sends an echo request and returns how long the reply took.

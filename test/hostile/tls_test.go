@@ -18,10 +18,11 @@ type secure struct {
 	files *pkitest.Files
 }
 
-// newSecure makes files with an RSA key, as ovs-pki does: its signatures are what strangers can make the controller work for.
-func newSecure(t *testing.T) *secure {
+// newSecure makes files with an RSA key, as ovs-pki does: its signatures are what unauthenticated clients can make the
+// controller work for.
+func newSecure(t *testing.T, address string) *secure {
 	t.Helper()
-	s := &secure{addr: freePort(t), ca: pkitest.New(t, "CA"), files: pkitest.NewFiles(t)}
+	s := &secure{addr: address, ca: pkitest.New(t, "CA"), files: pkitest.NewFiles(t)}
 	s.files.Write(s.ca.IssueRSA("controller", pkitest.Tomorrow()), s.ca)
 	return s
 }
@@ -41,8 +42,9 @@ func (s *suite) dialTLS(t *testing.T, certs ...tls.Certificate) *peer {
 	}
 }
 
-// tlsHandshakes has strangers make the controller sign as fast as they can, while others stop in the middle of their handshake and
-// others again send nonsense in it. A switch with a certificate joins nevertheless, and one that is in is answered.
+// tlsHandshakes has clients without a certificate make the controller sign as fast as they can, while others stop in
+// the middle of their handshake and others again send nonsense in it. A switch with a certificate joins nevertheless,
+// and one that is in is answered.
 func tlsHandshakes(t *testing.T, s *suite) {
 	mine := s.secure.ca.Issue("good", pkitest.Tomorrow())
 	in := s.dialTLS(t, mine)
@@ -87,9 +89,8 @@ func tlsHandshakes(t *testing.T, s *suite) {
 		_, _ = nc.Write([]byte{0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc})
 		select {
 		case open <- nc:
-		default:
+		case <-stop: // there are as many as may be open
 			_ = nc.Close()
-			time.Sleep(time.Millisecond)
 		}
 	})
 	var joined, echoed time.Duration
@@ -119,5 +120,7 @@ func tlsHandshakes(t *testing.T, s *suite) {
 	if handshakes.Load() == 0 {
 		t.Error("there was no flood")
 	}
-	t.Logf("%d handshakes of strangers; at worst a switch joined in %s, and an echo took %s", handshakes.Load(), joined.Round(time.Millisecond), echoed.Round(time.Microsecond))
+	t.Logf("%d handshakes of unauthenticated clients; at worst a switch joined in %s, and an echo took %s",
+		handshakes.Load(),
+		joined.Round(time.Millisecond), echoed.Round(time.Microsecond))
 }

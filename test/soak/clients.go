@@ -16,8 +16,8 @@ import (
 	"time"
 )
 
-// A visitor is a client of the HTTP API that comes and goes.
-type visitor struct {
+// An apiClient connects to the HTTP API and leaves again.
+type apiClient struct {
 	url   string
 	rand  *rand.Rand
 	asked *atomic.Int64
@@ -25,8 +25,8 @@ type visitor struct {
 
 var lists = []string{"switches", "ports", "hosts", "links", "networks", "tunnels", "flows", "probes", "mesh"}
 
-// run visits until the context ends. What it is told does not matter, and neither does a controller that is away.
-func (v visitor) run(ctx context.Context) {
+// run sends requests until the context ends. Answers do not matter, and neither does a controller that is away.
+func (v apiClient) run(ctx context.Context) {
 	for sleep(ctx, between(v.rand, 20*time.Millisecond, 1500*time.Millisecond)) {
 		v.asked.Add(1)
 		stay := between(v.rand, 50*time.Millisecond, 3*time.Second)
@@ -46,7 +46,7 @@ func (v visitor) run(ctx context.Context) {
 }
 
 // get asks for a path and reads until the end or the time is over.
-func (v visitor) get(ctx context.Context, path string, stay time.Duration) {
+func (v apiClient) get(ctx context.Context, path string, stay time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, stay)
 	defer cancel()
 	transport := &http.Transport{}
@@ -64,7 +64,7 @@ func (v visitor) get(ctx context.Context, path string, stay time.Duration) {
 }
 
 // hold sends some bytes and keeps the connection for a while.
-func (v visitor) hold(ctx context.Context, send string, stay time.Duration) {
+func (v apiClient) hold(ctx context.Context, send string, stay time.Duration) {
 	nc, err := net.Dial("tcp", strings.TrimPrefix(v.url, "http://"))
 	if err != nil {
 		return
@@ -74,14 +74,17 @@ func (v visitor) hold(ctx context.Context, send string, stay time.Duration) {
 	sleep(ctx, stay)
 }
 
-// A stranger connects to the OpenFlow port and is no switch.
-func stranger(ctx context.Context, address string, r *rand.Rand) {
+// invalidPeer connects to the OpenFlow port without being a switch.
+func invalidPeer(ctx context.Context, address string, r *rand.Rand) {
 	for sleep(ctx, between(r, 200*time.Millisecond, 3*time.Second)) {
 		nc, err := net.Dial("tcp", address)
 		if err != nil {
 			continue
 		}
-		_, _ = io.WriteString(nc, []string{"", "\x04\x00\x00\x08\x00\x00\x00\x01", "GET / HTTP/1.1\r\n\r\n", "\x04\x00\x00"}[r.IntN(4)])
+		_, _ = io.WriteString(nc, []string{
+			"", "\x04\x00\x00\x08\x00\x00\x00\x01", "GET / HTTP/1.1\r\n\r\n",
+			"\x04\x00\x00",
+		}[r.IntN(4)])
 		sleep(ctx, between(r, 0, time.Second))
 		_ = nc.Close()
 	}

@@ -24,11 +24,11 @@ type ledger struct {
 
 	violations []string
 	timed      int          // of the violations: losses, which a busy machine may cause as well
-	told       func(string) // prints a violation as it is found
+	report     func(string) // prints a violation as it is found
 }
 
-func newLedger(now time.Time, told func(string)) *ledger {
-	return &ledger{began: now, stages: map[string]int{}, told: told}
+func newLedger(now time.Time, report func(string)) *ledger {
+	return &ledger{began: now, stages: map[string]int{}, report: report}
 }
 
 // violate records what must not be.
@@ -41,7 +41,7 @@ func (l *ledger) violate(format string, args ...any) {
 func (l *ledger) violateLocked(format string, args ...any) {
 	text := fmt.Sprintf("%s %s", clock(time.Since(l.began)), fmt.Sprintf(format, args...))
 	l.violations = append(l.violations, text)
-	l.told("VIOLATION: " + text)
+	l.report("VIOLATION: " + text)
 }
 
 // unexplain records a loss that nothing explains.
@@ -65,16 +65,20 @@ func (l *ledger) end(w *window) {
 	w.ended = time.Now()
 }
 
-// stood records that nothing of this process ran between two times: then nobody else was sure to, and what is lost says nothing.
+// stood records that nothing of this process ran between two times: then nobody else was sure to, and what is lost says
+// nothing.
 func (l *ledger) stood(from, to time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.windows = append(l.windows, &window{step: step{kind: machineBusy}, began: from, ended: to, traffic: scope{all: true}})
+	l.windows = append(l.windows, &window{
+		step: step{kind: machineBusy}, began: from, ended: to,
+		traffic: scope{all: true},
+	})
 	l.stoodFor += to.Sub(from)
 }
 
-// pinged takes the result of a round of pings between two guests of one network, and reports whether something explains all that was
-// lost.
+// pinged takes the result of a round of pings between two guests of one network, and reports whether something explains
+// all that was lost.
 func (l *ledger) pinged(p pair, from, to time.Time, sent, doubles int, lost []time.Time) (explained bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -90,7 +94,8 @@ func (l *ledger) pinged(p pair, from, to time.Time, sent, doubles int, lost []ti
 		strays = append(strays, clock(at.Sub(l.began)))
 	}
 	if len(strays) > 0 {
-		l.unexplain("%s: %d pings lost that nothing explains, sent at %s%s", p, len(strays), strings.Join(strays[:min(5, len(strays))], " "), l.nearest(p, lost))
+		l.unexplain("%s: %d pings lost that nothing explains, sent at %s%s", p, len(strays),
+			strings.Join(strays[:min(5, len(strays))], " "), l.nearest(p, lost))
 	}
 	if doubles > 0 {
 		l.doubles += doubles
@@ -136,7 +141,8 @@ func (l *ledger) oneOffProbe(p pair, from, to time.Time, ok bool, said string) {
 	}
 	l.oneOffLost++
 	if explainProbe(l.windows, p, from, to, 1) == nil {
-		l.unexplain("eosin probe %s %s between %s and %s: %s", p.from, p.to, clock(from.Sub(l.began)), clock(to.Sub(l.began)), said)
+		l.unexplain("eosin probe %s %s between %s and %s: %s", p.from, p.to, clock(from.Sub(l.began)),
+			clock(to.Sub(l.began)), said)
 	}
 }
 
@@ -165,8 +171,8 @@ const (
 	longestDecision = time.Second
 )
 
-// polled takes what the controller says of its continuous probes and of its switches. meshes are the probes that must be
-// answered.
+// polled takes what the controller says of its continuous probes and of its switches. meshes are the probes that must
+// be answered.
 func (l *ledger) polled(p poll, meshes []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -178,18 +184,21 @@ func (l *ledger) polled(p poll, meshes []string) {
 		l.probesLost += int(by)
 		l.stages[m["stage"]] += int(by)
 		of := pair{m["source"], m["destination"]}
-		// The loss may be told only after an inquiry into it.
+		// The loss may be counted only after it was diagnosed.
 		if explainProbe(l.windows, of, p.from.Add(-probeTimeout-longestDecision), p.to, int(by)) == nil {
-			l.unexplain("probe %s, %s: %.0f lost that nothing explains (%s), told at %s%s", m["probe"], of, by, m["stage"], clock(p.to.Sub(l.began)), l.nearest(of, []time.Time{p.to}))
+			l.unexplain("probe %s, %s: %.0f lost that nothing explains (%s); seen at %s%s", m["probe"], of, by,
+				m["stage"], clock(p.to.Sub(l.began)), l.nearest(of, []time.Time{p.to}))
 		}
 	})
 	p.grown("eosin_isolation_violations_total", func(m map[string]string, by float64) {
-		l.violateLocked("probe %s, %s > %s: the isolation was broken %.0f times", m["probe"], m["source"], m["destination"], by)
+		l.violateLocked("probe %s, %s > %s: the isolation was broken %.0f times", m["probe"], m["source"],
+			m["destination"], by)
 	})
 	p.grown("eosin_flow_drifts_total", func(m map[string]string, by float64) {
 		l.drifts += int(by)
 		if !explainDrift(l.windows, m["switch"], p.from, p.to) {
-			l.violateLocked("switch %s: %.0f drifts that we did not cause, told at %s", m["switch"], by, clock(p.to.Sub(l.began)))
+			l.violateLocked("switch %s: %.0f drifts that we did not cause; seen at %s", m["switch"], by,
+				clock(p.to.Sub(l.began)))
 		}
 	})
 	p.grown("eosin_switch_errors_total", func(m map[string]string, by float64) {

@@ -1,21 +1,24 @@
-// Command soak runs the built controller for a long time on real Open vSwitch hosts and many fake switches, while a seeded
-// schedule of disturbances hits them, and judges whether memory and goroutines stay flat and nothing is lost without a reason.
+// Command soak runs the built controller for a long time on real Open vSwitch hosts and many fake switches, while a
+// seeded schedule of disturbances hits them, and checks that memory and goroutines stay flat and nothing is lost
+// without a reason.
 //
-// It is a program and not a test, since it is watched while it runs, takes as long as it is told to, and has to clean up when it is
-// interrupted, which go test does not let a test do. Its own test runs the same code for some seconds.
+// It is a program and not a test, since it is watched while it runs, takes as long as its flags say, and has to clean
+// up when it is interrupted, which go test does not let a test do. Its own test runs the same code for some seconds.
 //
 // # A run
 //
-// A run is a number of cycles. In each, some disturbances follow each other, while fake switches churn, HTTP clients come and go,
-// and probes are run from the command line. Then all that churns stops, and when the controller says that every switch, host,
-// link and probed pair is what it was, the state is calm: the figures are sampled, "eosin get" is checked, and the tables of all
-// switches are compared with those of the last calm state that had the guests at the same places.
+// A run is a number of cycles. In each, some disturbances follow each other, while fake switches churn, HTTP clients
+// come and go, and probes are run from the command line. Then all that churns stops, and when the controller says that
+// every switch, host, link and probed pair is what it was, the state is calm: the figures are sampled, "eosin get" is
+// checked, and the tables of all switches are compared with those of the last calm state that had the guests at the
+// same places.
 //
 // # What explains a loss
 //
-// Guests ping each other all the time. A lost ping is explained by a disturbance that was on the pair's own path when it was sent, or
-// had ended not longer ago than it may take to heal (windows.go). Restarts, kills and freezes of the controller, cuts between it
-// and a host, and reloads explain the loss of no ping. Whatever is not explained is a violation, and the exit status is 1.
+// Guests ping each other all the time. A lost ping is explained by a disturbance that was on the pair's own path when
+// it was sent, or had ended not longer ago than it may take to heal (windows.go). Restarts, kills and freezes of the
+// controller, cuts between it and a host, and reloads explain the loss of no ping. Whatever is not explained is a
+// violation, and the exit status is 1.
 package main
 
 import (
@@ -44,9 +47,11 @@ func main() {
 	flag.IntVar(&o.visitors, "visitors", 8, "clients of the HTTP API")
 	flag.StringVar(&o.lab, "lab", "soak", "name of the lab, of which there is one at a time")
 	verbose := flag.Bool("v", false, "print the schedule and what the lab does")
-	flag.Func("only", "disturbances to draw, as the report names them, separated by commas (to look into one); default all", func(list string) error {
+	const only = "disturbances to draw, as the report names them, separated by commas (to look into one); default all"
+	flag.Func("only", only, func(list string) error {
 		for name := range strings.SplitSeq(list, ",") {
-			if _, known := restarts[kind(name)]; !known && !slices.ContainsFunc(natures, func(n nature) bool { return n.kind == kind(name) }) {
+			if _, known := restarts[kind(name)]; !known && !slices.ContainsFunc(natures,
+				func(n nature) bool { return n.kind == kind(name) }) {
 				return fmt.Errorf("there is no %q", name)
 			}
 			o.only = append(o.only, kind(name))

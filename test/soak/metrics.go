@@ -57,7 +57,8 @@ func (s scrape) sum(metric string) (sum float64) {
 	return sum
 }
 
-// liveHeap is what the last garbage collection found alive: the next one comes when as much again has been added (GOGC=100).
+// liveHeap is what the last garbage collection found alive: the next one comes when as much again has been added
+// (GOGC=100).
 func (s scrape) liveHeap() float64 { return s["go_memstats_next_gc_bytes"] / 2 }
 
 func (s scrape) sample() sample {

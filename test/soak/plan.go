@@ -11,22 +11,23 @@ import (
 type kind string
 
 const (
-	portFlap          kind = "port flap"          // the carrier of a guest's port goes and comes back
-	guestMove         kind = "guest move"         // a guest is unplugged and plugged in at another host, and announces itself
+	portFlap kind = "port flap" // the carrier of a guest's port goes and comes back
+	// a guest is unplugged and plugged in at another host, and announces itself
+	guestMove         kind = "guest move"
 	vswitchdRestart   kind = "vswitchd restart"   // as the system's service does it
 	vswitchdKill      kind = "vswitchd kill -9"   // and a start
 	ovsdbRestart      kind = "ovsdb restart"      // ovs-vswitchd cannot do without it for long
 	underlayCut       kind = "underlay cut"       // of one host: all its tunnels are dead, no port changes
 	tunnelCut         kind = "tunnel cut"         // between two hosts only, both ways
 	managementCut     kind = "management cut"     // between one host and the controller
-	flowsDeleted      kind = "flows deleted"      // somebody deletes all our flows of a host
+	flowsDeleted      kind = "flows deleted"      // all flows of the controller are deleted from a host
 	configReload      kind = "config reload"      // another config, and back
 	configBroken      kind = "broken config"      // is refused, and the right one put back
 	controllerFreeze  kind = "controller freeze"  // SIGSTOP, SIGCONT
 	controllerRestart kind = "controller restart" // SIGTERM
 	controllerKill    kind = "controller kill -9"
 
-	machineBusy kind = "busy machine" // nobody planned it: all of this stood still
+	machineBusy kind = "busy machine" // not planned: this process did not run
 )
 
 // nature says how a kind of disturbance is planned.
@@ -44,9 +45,18 @@ type nature struct {
 var natures = []nature{
 	{kind: portFlap, shortest: 300 * time.Millisecond, longest: 3 * time.Second, perDeck: 2},
 	{kind: guestMove, perDeck: 2},
-	{kind: vswitchdRestart, shortest: 500 * time.Millisecond, longest: 2 * time.Second, perDeck: 1, pauseMore: 3 * time.Second},
-	{kind: vswitchdKill, shortest: 500 * time.Millisecond, longest: 2 * time.Second, perDeck: 1, pauseMore: 3 * time.Second},
-	{kind: ovsdbRestart, shortest: 200 * time.Millisecond, longest: time.Second, perDeck: 1, pauseMore: 3 * time.Second},
+	{
+		kind: vswitchdRestart, shortest: 500 * time.Millisecond, longest: 2 * time.Second, perDeck: 1,
+		pauseMore: 3 * time.Second,
+	},
+	{
+		kind: vswitchdKill, shortest: 500 * time.Millisecond, longest: 2 * time.Second, perDeck: 1,
+		pauseMore: 3 * time.Second,
+	},
+	{
+		kind: ovsdbRestart, shortest: 200 * time.Millisecond, longest: time.Second, perDeck: 1,
+		pauseMore: 3 * time.Second,
+	},
 	{kind: underlayCut, shortest: 3 * time.Second, longest: 6 * time.Second, perDeck: 1, overlaps: true},
 	{kind: tunnelCut, shortest: 4 * time.Second, longest: 8 * time.Second, perDeck: 2, overlaps: true},
 	{kind: managementCut, shortest: 6 * time.Second, longest: 12 * time.Second, perDeck: 1, first: true},
@@ -58,8 +68,11 @@ var natures = []nature{
 
 // restarts take what they take; the time is that between end and start.
 var restarts = map[kind]nature{
-	controllerRestart: {kind: controllerRestart, shortest: 200 * time.Millisecond, longest: 2 * time.Second, first: true},
-	controllerKill:    {kind: controllerKill, shortest: 200 * time.Millisecond, longest: 2 * time.Second, first: true},
+	controllerRestart: {
+		kind: controllerRestart, shortest: 200 * time.Millisecond, longest: 2 * time.Second,
+		first: true,
+	},
+	controllerKill: {kind: controllerKill, shortest: 200 * time.Millisecond, longest: 2 * time.Second, first: true},
 }
 
 // pause is between disturbances that follow each other.
@@ -99,8 +112,9 @@ func (s step) String() string {
 	return text
 }
 
-// plan returns the disturbances of each cycle of a run. Equal seeds, lengths and shapes have equal plans. The controller is
-// killed and restarted in the first third, so that the rest of the run is one life of it, whose figures can be compared.
+// plan returns the disturbances of each cycle of a run. Equal seeds, lengths and shapes have equal plans. The
+// controller is killed and restarted in the first third, so that the rest of the run is one life of it, whose figures
+// can be compared.
 func plan(seed uint64, total time.Duration, s shape) [][]step {
 	p := &planner{shape: s, rand: rand.New(rand.NewPCG(seed, 0xe05)), at: map[string]string{}}
 	for guest, home := range s.movers {

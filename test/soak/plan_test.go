@@ -9,8 +9,9 @@ import (
 
 func testShape() shape {
 	return shape{
-		hosts: []string{"host1", "host2", "host3"}, guests: []string{"vm1", "vm2", "vm3"}, movers: map[string]string{"vm2": "host2", "vm3": "host3"},
-		cycle: 30 * time.Second, calm: 8 * time.Second,
+		hosts: []string{"host1", "host2", "host3"}, guests: []string{"vm1", "vm2", "vm3"},
+		movers: map[string]string{"vm2": "host2", "vm3": "host3"},
+		cycle:  30 * time.Second, calm: 8 * time.Second,
 	}
 }
 
@@ -67,7 +68,8 @@ func TestPlan(t *testing.T) {
 			}
 		}
 		if count[controllerKill] != 1 || count[controllerRestart] != 1 {
-			t.Errorf("seed %d: %d kills and %d restarts of the controller", seed, count[controllerKill], count[controllerRestart])
+			t.Errorf("seed %d: %d kills and %d restarts of the controller", seed, count[controllerKill],
+				count[controllerRestart])
 		}
 		for _, n := range natures {
 			if count[n.kind] == 0 {

@@ -57,7 +57,8 @@ func newSite(l *lab.Lab, binary string, led *ledger) *site {
 	}
 	for i, g := range guests {
 		bridges[g.home].AddVM(g.name, lab.VMOptions{
-			Addrs: []string{fmt.Sprintf("10.0.3.%d/24", i+1)}, Settings: []string{fmt.Sprintf("ofport_request=%d", i+1)},
+			Addrs:    []string{fmt.Sprintf("10.0.3.%d/24", i+1)},
+			Settings: []string{fmt.Sprintf("ofport_request=%d", i+1)},
 		})
 	}
 	// Pings across networks are sent although nobody there answers ARP.
@@ -73,9 +74,10 @@ func newSite(l *lab.Lab, binary string, led *ledger) *site {
 // siteConfig is the controller's config with more networks, or more probes.
 func siteConfig(moreNetworks, moreProbes string) string {
 	var b strings.Builder
-	b.WriteString("networks:\n  blue: {vlan: 10, vni: 5010}\n  red: {vlan: 11, vni: 5011}\n  lobby: {vlan: 99}\n" + moreNetworks)
-	// Hosts that have left are remembered for the timeout, so that what they take is at its height after as long: when a life of the
-	// controller has warmed up.
+	b.WriteString("networks:\n  blue: {vlan: 10, vni: 5010}\n  red: {vlan: 11, vni: 5011}\n  lobby: {vlan: 99}\n" +
+		moreNetworks)
+	// Hosts that have left are remembered for the timeout, so that what they take is at its height after as long: when
+	// a life of the controller has warmed up.
 	b.WriteString("learning: {timeout: 45s}\ndefaults: {network: lobby}\nswitches:\n")
 	for i, h := range hostNames {
 		fmt.Fprintf(&b, "  %s:\n    datapath_id: \"%016x\"\n    ports:\n", h, i+1)
@@ -93,7 +95,8 @@ func siteConfig(moreNetworks, moreProbes string) string {
 	}
 	b.WriteString("hosts:\n")
 	for i, g := range guests {
-		fmt.Fprintf(&b, "  %s: {mac: \"02:e0:01:00:00:%02x\", ip: 10.0.3.%d, network: %s}\n", g.name, i+1, i+1, g.network)
+		fmt.Fprintf(&b, "  %s: {mac: \"02:e0:01:00:00:%02x\", ip: 10.0.3.%d, network: %s}\n", g.name, i+1, i+1,
+			g.network)
 	}
 	b.WriteString("probes:\n")
 	for _, n := range networks {
@@ -120,7 +123,8 @@ func pairs(across bool) (list []pair) {
 // talks are the pings that run all the time: each pair of a network once, and some across.
 func (s *site) talks(across bool) (list []talk) {
 	for _, p := range pairs(across) {
-		if across && !slices.Contains([]pair{{"vm1", "vm6"}, {"vm5", "vm2"}, {"vm7", "vm4"}}, p) || !across && p.from > p.to {
+		if across && !slices.Contains([]pair{{"vm1", "vm6"}, {"vm5", "vm2"}, {"vm7", "vm4"}}, p) || !across &&
+			p.from > p.to {
 			continue
 		}
 		list = append(list, talk{pair: p, ns: s.VM(p.from).Namespace, ip: s.VM(p.to).IP(), across: across})
@@ -205,7 +209,8 @@ func (s *site) begin(d step) {
 	case flowsDeleted:
 		h.Bridge("br0").DelFlows("cookie=0xe050000000000000/0xfff0000000000000")
 	case configReload:
-		s.ctl.Reload(siteConfig("  green: {vlan: 12, vni: 5012}\n", "  - {name: more, pairs: [[vm1, vm2], [vm6, vm5]], interval: 500ms}\n"))
+		s.ctl.Reload(siteConfig("  green: {vlan: 12, vni: 5012}\n",
+			"  - {name: more, pairs: [[vm1, vm2], [vm6, vm5]], interval: 500ms}\n"))
 	case configBroken:
 		s.ctl.Reload(siteConfig("  green: {vlan: 10}\n", ""))
 	case controllerFreeze:

@@ -57,8 +57,8 @@ type soak struct {
 	looked  map[pair]bool // whose losses were looked into; guarded by mu
 }
 
-// run soaks a controller in an empty lab, prints a report, and returns what it has found. An error means that it could not be run to
-// its end.
+// run soaks a controller in an empty lab, prints a report, and returns what it has found. An error means that it could
+// not be run to its end.
 func run(ctx context.Context, l *lab.Lab, o options, out io.Writer) (*ledger, error) {
 	s := &soak{options: o, out: out, lives: make([][]sample, 1), tables: map[string][]string{}, looked: map[pair]bool{}}
 	s.led = newLedger(time.Now(), s.say)
@@ -70,7 +70,10 @@ func run(ctx context.Context, l *lab.Lab, o options, out io.Writer) (*ledger, er
 			movers[g.name] = g.home
 		}
 	}
-	s.planned = plan(o.seed, o.total, shape{hosts: hostNames, guests: names, movers: movers, cycle: o.cycle, calm: o.calm, only: o.only})
+	s.planned = plan(o.seed, o.total, shape{
+		hosts: hostNames, guests: names, movers: movers, cycle: o.cycle,
+		calm: o.calm, only: o.only,
+	})
 	s.say(fmt.Sprintf("seed %d: %v in %d cycles, %d hosts, %d guests, %d fake switches, %d HTTP clients",
 		o.seed, o.total, len(s.planned), len(hostNames), len(guests), o.switches, o.visitors))
 	var played error
@@ -148,8 +151,8 @@ func (s *soak) goHome() {
 	}
 }
 
-// disturb plays the steps of a cycle while everything else comes and goes. When it returns all has been undone, also if the
-// context has ended.
+// disturb plays the steps of a cycle while everything else comes and goes. When it returns all has been undone, also if
+// the context has ended.
 func (s *soak) disturb(ctx context.Context, steps []step) {
 	background, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup
@@ -160,9 +163,9 @@ func (s *soak) disturb(ctx context.Context, steps []step) {
 	}
 	wg.Go(func() { s.fleet.churn(background) })
 	for i := range s.visitors {
-		wg.Go(func() { visitor{s.site.ctl.URL, random(i), &s.asked}.run(background) })
+		wg.Go(func() { apiClient{s.site.ctl.URL, random(i), &s.asked}.run(background) })
 	}
-	wg.Go(func() { stranger(background, s.fleet.address, random(1000)) })
+	wg.Go(func() { invalidPeer(background, s.fleet.address, random(1000)) })
 	wg.Go(func() { probeOnce(background, s.command, s.led, random(1001), pairs(false), pairs(true)) })
 
 	type half struct {
@@ -214,8 +217,8 @@ func (s *soak) act(d step, open map[step]*window, begin bool) {
 	}
 }
 
-// becomeCalm waits until all that was disturbed is as it should be, takes a sample, and compares the tables with those of the
-// same state before. It reports whether it became calm in time; if not that is a violation.
+// becomeCalm waits until all that was disturbed is as it should be, takes a sample, and compares the tables with those
+// of the same state before. It reports whether it became calm in time; if not that is a violation.
 func (s *soak) becomeCalm(ctx context.Context, first bool) bool {
 	const patience = 40 * time.Second
 	s.fleet.settle()
@@ -303,7 +306,10 @@ func (s *soak) wrongView(ctx context.Context) string {
 	}
 	for _, v := range s.site.VMs() {
 		want := v.Bridge.Host.Name + ":" + v.Port
-		if !slices.ContainsFunc(hosts, func(h api.Host) bool { return h.Name == v.Name && h.Switch+":"+h.Port == want }) {
+		if !slices.ContainsFunc(hosts, func(h api.Host) bool {
+			return h.Name == v.Name &&
+				h.Switch+":"+h.Port == want
+		}) {
 			return fmt.Sprintf("eosin get hosts: %s is not said to be at %s", v.Name, want)
 		}
 	}
@@ -314,14 +320,15 @@ func (s *soak) wrongView(ctx context.Context) string {
 	}
 	for _, m := range mesh {
 		if !m.OK {
-			return fmt.Sprintf("eosin get mesh: %s, %s > %s: %s, want %s", m.Probe, m.Source, m.Destination, m.Verdict, m.Expect)
+			return fmt.Sprintf("eosin get mesh: %s, %s > %s: %s, want %s", m.Probe, m.Source, m.Destination, m.Verdict,
+				m.Expect)
 		}
 	}
 	return ""
 }
 
-// sample reads the figures after two garbage collections, to which the scrapes themselves contribute. Of what fluctuates it takes
-// the least: what leaks is there all the time.
+// sample reads the figures after two garbage collections, to which the scrapes themselves contribute. Of what
+// fluctuates it takes the least: what leaks is there all the time.
 func (s *soak) sample(ctx context.Context) (sample, error) {
 	m, err := s.scraper.read(ctx)
 	if err != nil {
@@ -347,8 +354,8 @@ func (s *soak) sample(ctx context.Context) (sample, error) {
 	return v, nil
 }
 
-// compareTables compares what all switches hold with what they held when the guests were first at the same places. An inquiry into
-// a lost probe has rules of its own for as long as it lasts, so that a difference counts only if it stays.
+// compareTables compares what all switches hold with what they held when the guests were first at the same places. An
+// inquiry into a lost probe has rules of its own for as long as it lasts, so that a difference counts only if it stays.
 func (s *soak) compareTables(ctx context.Context) {
 	place := s.site.placement()
 	compare := func(key string, dump func() []string) {
@@ -364,7 +371,8 @@ func (s *soak) compareTables(ctx context.Context) {
 				return
 			}
 			if time.Now().After(deadline) {
-				s.led.violate("%s: the tables are not what they were:\n  %s", key, strings.Join(d[:min(len(d), 10)], "\n  "))
+				s.led.violate("%s: the tables are not what they were:\n  %s", key,
+					strings.Join(d[:min(len(d), 10)], "\n  "))
 				return
 			}
 			if !sleep(ctx, 500*time.Millisecond) {
@@ -376,7 +384,8 @@ func (s *soak) compareTables(ctx context.Context) {
 	compare("fake switches", s.fleet.dump)
 }
 
-// look writes down what guests and switches hold while packets of a pair are being lost that nothing explains, once for a pair.
+// look writes down what guests and switches hold while packets of a pair are being lost that nothing explains, once for
+// a pair.
 func (s *soak) look(p pair) {
 	s.mu.Lock()
 	done := s.looked[p]
@@ -419,7 +428,7 @@ func (s *soak) look(p pair) {
 	fmt.Fprintf(s.out, "what guests and switches held then is in %s\n", s.evidence)
 }
 
-// poll reads the metrics as a Prometheus server does, and has the ledger judge what they say.
+// poll reads the metrics as a Prometheus server does, and passes the difference to the ledger.
 func (s *soak) poll(ctx context.Context) {
 	const every = 2 * time.Second
 	reader := newScraper(s.site.ctl.URL)
@@ -446,8 +455,8 @@ func (s *soak) poll(ctx context.Context) {
 	}
 }
 
-// watchStalls notes when this process does not run although it could: on a machine that others keep busy the daemons under test do
-// not run either, and time out.
+// watchStalls notes when this process does not run although it could: on a machine that others keep busy the daemons
+// under test do not run either, and time out.
 func watchStalls(ctx context.Context, led *ledger) {
 	const every, much = 50 * time.Millisecond, 250 * time.Millisecond
 	for from := time.Now(); sleep(ctx, every); from = time.Now() {
@@ -475,8 +484,10 @@ func (s *soak) progress(ctx context.Context) {
 			}
 			break
 		}
-		line := fmt.Sprintf("%s  rss %s  heap %s  goroutines %.0f  files %.0f  switches %.0f  hosts %.0f  pings %d lost %d (%d unexplained)  probes %d lost %d  %s",
-			clock(time.Since(l.began)), figures[0].number(m["process_resident_memory_bytes"]), figures[1].number(m.liveHeap()),
+		line := fmt.Sprintf("%s  rss %s  heap %s  goroutines %.0f  files %.0f  switches %.0f  hosts %.0f  "+
+			"pings %d lost %d (%d unexplained)  probes %d lost %d  %s",
+			clock(time.Since(l.began)), figures[0].number(m["process_resident_memory_bytes"]),
+			figures[1].number(m.liveHeap()),
 			m["go_goroutines"], m["process_open_fds"], m.sum("eosin_switch_connected"), m.sum("eosin_hosts"),
 			l.pings, l.pingsLost, l.unexplained, l.probes, l.probesLost, doing)
 		s.led.mu.Unlock()

@@ -11,15 +11,15 @@ type figure struct {
 	name  string
 	unit  string
 	scale float64 // of the sampled value to the unit
-	// share and slack bound the growth over a life of the controller: a share of the first third's median, plus a constant in
-	// sampled units.
+	// share and slack bound the growth over a life of the controller: a share of the first third's median, plus a
+	// constant in sampled units.
 	share, slack float64
 }
 
 const mib = 1 << 20
 
-// figures are judged by their trend. A leak of one buffer for each session, request or probe of a run is far above these bounds;
-// what a garbage collector and a busy machine add is below.
+// figures are checked for their trend. A leak of one buffer for each session, request or probe of a run is far above
+// these bounds; what a garbage collector and a busy machine add is below.
 var figures = []figure{
 	{"resident memory", "MiB", 1.0 / mib, 0.10, 8 * mib},
 	{"live heap", "MiB", 1.0 / mib, 0.08, 2 * mib},

@@ -10,8 +10,8 @@ import (
 // lead is how long before a disturbance a request may have been sent that it still hits, or whose answer it hits.
 const lead = 250 * time.Millisecond
 
-// heal is how long after the end of a disturbance packets may still be lost by it. The project promises 5 s for restarts of
-// daemons and cut networks; what happens to one guest's port is over sooner.
+// heal is how long after the end of a disturbance packets may still be lost by it. The project promises 5 s for
+// restarts of daemons and cut networks; what happens to one guest's port is over sooner.
 var heal = map[kind]time.Duration{
 	portFlap:        3 * time.Second,
 	guestMove:       3 * time.Second,
@@ -42,8 +42,8 @@ type window struct {
 	step
 	began time.Time
 	ended time.Time // zero while it lasts
-	// traffic are the pairs whose packets it may lose, probes those whose probes it may: what cuts the controller off loses no
-	// packet of a guest, but a probe under way.
+	// traffic are the pairs whose packets it may lose, probes those whose probes it may: what cuts the controller off
+	// loses no packet of a guest, but a probe under way.
 	traffic, probes scope
 	// drift is the switch whose flows it changes behind the controller's back.
 	drift string
@@ -66,8 +66,8 @@ type pair struct{ from, to string }
 
 func (p pair) String() string { return p.from + " > " + p.to }
 
-// explainPing finds the window that explains the loss of a packet, and counts it there; nil if there is none. Where several do, it
-// is the latest: it needs the shortest delay.
+// explainPing finds the window that explains the loss of a packet, and counts it there; nil if there is none. Where
+// several do, it is the latest: it needs the shortest delay.
 func explainPing(windows []*window, p pair, sent time.Time) *window {
 	for w := range latest(windows) {
 		if w.traffic.has(p.from, p.to) && w.covers(sent, sent) {
@@ -81,7 +81,8 @@ func explainPing(windows []*window, p pair, sent time.Time) *window {
 	return nil
 }
 
-// latest yields the windows from the last to the first, then those of the busy machine, which explain only what nothing else does.
+// latest yields the windows from the last to the first, then those of the busy machine, which explain only what nothing
+// else does.
 func latest(windows []*window) iter.Seq[*window] {
 	return func(yield func(*window) bool) {
 		for _, busy := range [...]bool{false, true} {

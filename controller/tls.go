@@ -1,4 +1,4 @@
-package southbound
+package controller
 
 import (
 	"context"
@@ -13,12 +13,12 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/controller/pki"
-	"github.com/eosin-sdn/eosin/controller/switches"
 	"github.com/eosin-sdn/eosin/openflow/ofconn"
 )
 
-// tlsHandshake does the handshake of TLS, if the connection has one, until a deadline. The error says what to change on the switch.
-func tlsHandshake(ctx context.Context, nc net.Conn, deadline time.Time) error {
+// shakeHands does the handshake of TLS, if the connection has one, until a deadline. The error is a reason in the words of who
+// set up the switch.
+func shakeHands(ctx context.Context, nc net.Conn, deadline time.Time) error {
 	t, ok := nc.(*tls.Conn)
 	if !ok {
 		return nil
@@ -28,7 +28,7 @@ func tlsHandshake(ctx context.Context, nc net.Conn, deadline time.Time) error {
 	}
 	if err := t.HandshakeContext(ctx); err != nil {
 		if ctx.Err() != nil {
-			return switches.ErrStopping
+			return errStopping
 		}
 		return tlsReason(err)
 	}
@@ -49,8 +49,7 @@ func tlsReason(err error) error {
 		return fmt.Errorf("%w in the handshake of TLS", ofconn.ErrPeerClosed)
 	case errors.As(err, &record):
 		if v := record.RecordHeader[0]; v >= 1 && v <= 6 { // of OpenFlow
-			return errors.New("it speaks plain OpenFlow where TLS is spoken: " +
-				"the bridge's controller must be ssl:HOST:PORT, or pssl:PORT where the bridge listens")
+			return errors.New("it speaks plain OpenFlow where TLS is spoken: the bridge's controller must be ssl:HOST:PORT, or pssl:PORT where the bridge listens")
 		}
 		what := ofconn.Protocol(record.RecordHeader[:])
 		if what == "" {
@@ -64,17 +63,16 @@ func tlsReason(err error) error {
 	case errors.As(err, &cert) && errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		return fmt.Errorf("%w; give the switch a new one with `ovs-vsctl set-ssl KEY CERTIFICATE CA`", err)
 	case errors.As(err, &remote) && remote.Op == "remote error" && aboutCertificate(remote):
-		return fmt.Errorf("%w: %s", err, notAccepted)
+		return fmt.Errorf("%w: %s", err, unbelieved)
 	case errors.As(err, &remote) && remote.Op == "local error" && strings.Contains(err.Error(), "bad record MAC"):
 		// OpenSSL says in the clear that it does not believe us, where TLS 1.3 has long been encrypting (RFC 8446 section 6.2).
-		return fmt.Errorf("it ended the handshake of TLS (%w): most likely %s", err, notAccepted)
+		return fmt.Errorf("it ended the handshake of TLS (%w): most likely %s", err, unbelieved)
 	}
 	return err
 }
 
-// notAccepted is what to do about a switch that does not accept our certificate.
-const notAccepted = "it does not accept our certificate, openflow.tls.cert, whose authority must be in the CA file of the switch: " +
-	"`ovs-vsctl get-ssl` names that"
+// unbelieved is what to do about a switch that does not accept our certificate.
+const unbelieved = "it does not accept our certificate, openflow.tls.cert, whose authority must be in the CA file of the switch: `ovs-vsctl get-ssl` names that"
 
 // aboutCertificate reports whether an alert is about the certificate that we show (RFC 8446 section 6.2). Its type is private to
 // crypto/tls.
@@ -92,8 +90,8 @@ func plainReason(err error) error {
 	return err
 }
 
-// PeerCertificate returns the certificate of the peer of a session, nil without TLS, and the connection's TLS.
-func PeerCertificate(nc net.Conn) (*x509.Certificate, *tls.ConnectionState) {
+// peerCertificate returns the certificate of the peer of a session, nil without TLS, and the connection's TLS.
+func peerCertificate(nc net.Conn) (*x509.Certificate, *tls.ConnectionState) {
 	t, ok := nc.(*tls.Conn)
 	if !ok {
 		return nil, nil
@@ -107,7 +105,7 @@ func PeerCertificate(nc net.Conn) (*x509.Certificate, *tls.ConnectionState) {
 
 // certificateName returns the common name of the peer's certificate, "" without TLS. The handshake must be done.
 func certificateName(nc net.Conn) string {
-	if cert, _ := PeerCertificate(nc); cert != nil {
+	if cert, _ := peerCertificate(nc); cert != nil {
 		return cert.Subject.CommonName
 	}
 	return ""

@@ -1,5 +1,4 @@
-// Package ovsdbwatch reads the OVSDB servers of the config and reports what is wrong with bridges of ours.
-package ovsdbwatch
+package controller
 
 import (
 	"cmp"
@@ -23,37 +22,26 @@ import (
 
 	"github.com/eosin-sdn/eosin/config"
 	"github.com/eosin-sdn/eosin/controller/ovsdb"
-	"github.com/eosin-sdn/eosin/controller/pki"
 	"github.com/eosin-sdn/eosin/event"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/ofconn"
 )
 
-// Options are what a watcher needs of the rest of the controller.
-type Options struct {
-	Config func() *config.Config // the running one
-	// Switches returns the names of the switches that are or were connected, and of those that the config names.
-	Switches func() map[openflow.DatapathID]string
-	Emit     func(event.Event)
-	// TLS returns the files for ssl: servers, nil without openflow.tls at the start.
-	TLS func() *pki.Files
-	// Dial connects to a server; nil dials it as the config says.
-	Dial func(context.Context, config.Endpoint) (net.Conn, error)
-}
-
-// Watcher reads OVSDB servers: one goroutine checks and reports, and one for each server reads it.
-type Watcher struct {
-	o      Options
-	wakeCh chan struct{} // capacity 1
-	modes  atomic.Pointer[map[openflow.DatapathID]ovsdb.SwitchMode]
+// databases reads the OVSDB servers of the config and tells what is wrong with bridges of ours. One goroutine decides and tells; one
+// for each server reads it and posts what it knows.
+type databases struct {
+	c       *Controller
+	connect func(context.Context, config.Endpoint) (net.Conn, error)
+	wake    chan struct{}
+	report  atomic.Pointer[map[openflow.DatapathID]ovsdb.SwitchMode]
 
 	mu      sync.Mutex // guards servers
-	servers []*server
+	servers []*database
 }
 
 const (
-	checkEvery = time.Second            // switches come and go without a word to this goroutine
-	checkAfter = 100 * time.Millisecond // changes that come together are checked together
+	judgeEvery = time.Second            // switches come and go without a word to this goroutine
+	judgeAfter = 100 * time.Millisecond // changes that come together are judged together
 	// keepLost is how long what a server told is taken to be still so when it cannot be read.
 	keepLost = time.Minute
 )
@@ -64,19 +52,15 @@ const (
 	findingsAtOnce    = 50
 )
 
-// New returns a watcher. It starts nothing.
-func New(o Options) *Watcher {
-	w := &Watcher{o: o, wakeCh: make(chan struct{}, 1)}
-	if w.o.Dial == nil {
-		w.o.Dial = w.dial
-	}
-	w.modes.Store(&map[openflow.DatapathID]ovsdb.SwitchMode{})
-	return w
+func newDatabases(c *Controller) *databases {
+	d := &databases{c: c, connect: c.dialDatabase, wake: make(chan struct{}, 1)}
+	d.report.Store(&map[openflow.DatapathID]ovsdb.SwitchMode{})
+	return d
 }
 
-// dial connects to a server, and does the handshake of TLS with one of ssl:, all within a deadline.
-func (w *Watcher) dial(ctx context.Context, e config.Endpoint) (net.Conn, error) {
-	files := w.o.TLS()
+// dialDatabase connects to a server, and does the handshake of TLS with one of ssl:, all within a deadline.
+func (c *Controller) dialDatabase(ctx context.Context, e config.Endpoint) (net.Conn, error) {
+	files := c.tls.Load()
 	if e.Kind == config.SSL && files == nil {
 		return nil, errors.New("openflow.tls is read at the start only: eosin must be started again")
 	}
@@ -89,13 +73,13 @@ func (w *Watcher) dial(ctx context.Context, e config.Endpoint) (net.Conn, error)
 	}
 	t := files.Connect(nc)
 	if err := t.HandshakeContext(ctx); err != nil { // it has closed the connection
-		return nil, tlsReason(err)
+		return nil, databaseTLSReason(err)
 	}
 	return t, nil
 }
 
-// tlsReason turns what ended a handshake with a server into what an operator can act on.
-func tlsReason(err error) error {
+// databaseTLSReason turns what ended a handshake with a server into what an operator can act on.
+func databaseTLSReason(err error) error {
 	var record tls.RecordHeaderError
 	switch {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
@@ -112,44 +96,44 @@ func tlsReason(err error) error {
 	return err
 }
 
-// Wake has Run look at the config and the servers.
-func (w *Watcher) Wake() {
+// poke has run look at the config and the servers.
+func (d *databases) poke() {
 	select {
-	case w.wakeCh <- struct{}{}:
+	case d.wake <- struct{}{}:
 	default: // it will
 	}
 }
 
-// Modes returns what is known of switches. It must not be changed.
-func (w *Watcher) Modes() map[openflow.DatapathID]ovsdb.SwitchMode { return *w.modes.Load() }
+// modes returns what is known of switches. It must not be changed.
+func (d *databases) modes() map[openflow.DatapathID]ovsdb.SwitchMode { return *d.report.Load() }
 
-// Run reads and reports until ctx ends. A changed list of servers is taken up when it is woken.
-func (w *Watcher) Run(ctx context.Context) error {
-	defer w.close()
-	tick := time.NewTicker(checkEvery)
+// run reads and tells until ctx ends. A changed list of servers is taken up when it is poked.
+func (d *databases) run(ctx context.Context) error {
+	defer d.close()
+	tick := time.NewTicker(judgeEvery)
 	defer tick.Stop()
 	limit := rate.NewLimiter(findingsPerSecond, findingsAtOnce)
 	var tracker ovsdb.FindingTracker
 	for {
-		w.updateServers(ctx)
+		d.follow(ctx)
 		now := time.Now()
-		for _, s := range w.list() {
-			w.emitServer(now, s)
+		for _, s := range d.list() {
+			d.tellServer(now, s)
 		}
-		r := w.check(now)
-		w.modes.Store(&r.Modes)
+		r := d.judge(now)
+		d.report.Store(&r.Modes)
 		for _, n := range tracker.Next(r, limit.Allow) {
-			w.o.Emit(n)
+			d.c.sink.Emit(n)
 		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(checkAfter):
+		case <-time.After(judgeAfter):
 		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-w.wakeCh:
+		case <-d.wake:
 		case <-tick.C:
 		}
 	}
@@ -163,13 +147,13 @@ func wanted(cfg *config.Config) (list []config.Endpoint, implicit bool) {
 	return []config.Endpoint{{Kind: config.Unix, Address: config.DefaultOVSDBSocket}}, true
 }
 
-// updateServers begins to read servers that are new in the config and ends the reading of those that it no longer names.
-func (w *Watcher) updateServers(ctx context.Context) {
-	want, implicit := wanted(w.o.Config())
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	kept := make([]*server, 0, len(want))
-	for _, s := range w.servers {
+// follow begins to read servers that are new in the config and ends the reading of those that it no longer names.
+func (d *databases) follow(ctx context.Context) {
+	want, implicit := wanted(d.c.Config())
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	kept := make([]*database, 0, len(want))
+	for _, s := range d.servers {
 		if s.implicit == implicit && slices.Contains(want, s.endpoint) {
 			kept = append(kept, s)
 		} else {
@@ -177,10 +161,10 @@ func (w *Watcher) updateServers(ctx context.Context) {
 		}
 	}
 	for _, e := range want {
-		if slices.ContainsFunc(kept, func(s *server) bool { return s.endpoint == e }) {
+		if slices.ContainsFunc(kept, func(s *database) bool { return s.endpoint == e }) {
 			continue
 		}
-		s := w.newServer(e, implicit)
+		s := newDatabase(d, e, implicit)
 		var own context.Context
 		own, s.cancel = context.WithCancel(ctx)
 		// The reader of a server ends with ctx or with stop, which waits for it.
@@ -190,29 +174,29 @@ func (w *Watcher) updateServers(ctx context.Context) {
 		}()
 		kept = append(kept, s)
 	}
-	slices.SortFunc(kept, func(a, b *server) int {
+	slices.SortFunc(kept, func(a, b *database) int {
 		return cmp.Compare(slices.Index(want, a.endpoint), slices.Index(want, b.endpoint))
 	})
-	w.servers = kept
+	d.servers = kept
 }
 
-func (w *Watcher) list() []*server {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return slices.Clone(w.servers)
+func (d *databases) list() []*database {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.servers)
 }
 
-func (w *Watcher) close() {
-	for _, s := range w.list() {
+func (d *databases) close() {
+	for _, s := range d.list() {
 		s.stop()
 	}
 }
 
-// check looks at all that is known.
-func (w *Watcher) check(now time.Time) ovsdb.Report {
-	cfg := w.o.Config()
+// judge looks at all that is known.
+func (d *databases) judge(now time.Time) ovsdb.Report {
+	cfg := d.c.Config()
 	var servers []ovsdb.Server
-	for _, s := range w.list() {
+	for _, s := range d.list() {
 		if bridges := s.known(now); len(bridges) > 0 {
 			servers = append(servers, ovsdb.Server{Address: s.endpoint.String(), Vsctl: vsctl(cfg, s.endpoint), Bridges: bridges})
 		}
@@ -220,7 +204,19 @@ func (w *Watcher) check(now time.Time) ovsdb.Report {
 	if len(servers) == 0 {
 		return ovsdb.Check(nil, ovsdb.Local{})
 	}
-	return ovsdb.Check(servers, ovsdb.Local{Switches: w.o.Switches(), Target: targets(cfg)})
+	return ovsdb.Check(servers, ovsdb.Local{Switches: d.c.switchNames(), Target: targets(cfg)})
+}
+
+// switchNames returns the switches that are or were connected, and those that the config names.
+func (c *Controller) switchNames() map[openflow.DatapathID]string {
+	names := map[openflow.DatapathID]string{}
+	for _, sw := range c.Config().Switches {
+		names[sw.DatapathID] = sw.Name
+	}
+	for _, s := range c.list() {
+		names[s.id] = s.name()
+	}
+	return names
 }
 
 // targets returns a test for targets that lead here.
@@ -261,19 +257,19 @@ func absolute(name string) string {
 	return name
 }
 
-// emitServer reports when a server cannot be read, and when it can again.
-func (w *Watcher) emitServer(now time.Time, s *server) {
+// tellServer tells when a server cannot be read, and when it can again.
+func (d *databases) tellServer(now time.Time, s *database) {
 	up, err := s.state()
 	switch {
-	case up && s.reported != reportedUp:
+	case up && s.told != toldUp:
 		if s.limit.AllowN(now, 1) {
-			s.reported = reportedUp
-			w.o.Emit(event.Event{Type: event.OVSDBConnected, Message: "OVSDB " + s.endpoint.String() + ": what it says of bridges is being read"})
+			s.told = toldUp
+			d.c.sink.Emit(event.Event{Type: event.OVSDBConnected, Message: "OVSDB " + s.endpoint.String() + ": what it says of bridges is being read"})
 		}
-	case !up && err != nil && s.reported != reportedLost:
+	case !up && err != nil && s.told != toldLost:
 		if s.limit.AllowN(now, 1) {
-			s.reported = reportedLost
-			w.o.Emit(event.Event{
+			s.told = toldLost
+			d.c.sink.Emit(event.Event{
 				Type:    event.OVSDBLost,
 				Message: fmt.Sprintf("OVSDB %s cannot be read: %v; trying again every %s or so", s.endpoint, err, redialMost),
 			})
@@ -281,34 +277,18 @@ func (w *Watcher) emitServer(now time.Time, s *server) {
 	}
 }
 
-var (
-	descFailMode = prometheus.NewDesc("eosin_switch_fail_mode_secure",
-		"Whether the switch's bridge is in fail mode secure (1) or turns into a plain switch when the controller is away (0). "+
-			"Absent where no OVSDB tells.", []string{"switch", "datapath_id"}, nil)
-	descConnected = prometheus.NewDesc("eosin_ovsdb_connected", "Whether the OVSDB server is being read (1) or not (0).", []string{"server"}, nil)
-)
-
-// Describe sends nothing: which series exist depends on the servers.
-func (*Watcher) Describe(chan<- *prometheus.Desc) {}
-
-// Collect sends the series that OVSDB gives.
-func (w *Watcher) Collect(ch chan<- prometheus.Metric) {
-	truth := func(b bool) float64 {
-		if b {
-			return 1
-		}
-		return 0
-	}
-	names := w.o.Switches()
-	for id, m := range w.Modes() {
+// collect sends the series that OVSDB gives.
+func (d *databases) collect(gauge func(*prometheus.Desc, float64, ...string)) {
+	names := d.c.switchNames()
+	for id, m := range d.modes() {
 		if name, known := names[id]; known {
-			ch <- prometheus.MustNewConstMetric(descFailMode, prometheus.GaugeValue, truth(m.Secure), name, id.String())
+			gauge(descFailMode, truth(m.Secure), name, id.String())
 		}
 	}
-	for _, s := range w.list() {
+	for _, s := range d.list() {
 		up, err := s.state()
 		if up || err != nil {
-			ch <- prometheus.MustNewConstMetric(descConnected, prometheus.GaugeValue, truth(up), s.endpoint.String())
+			gauge(descOVSDB, truth(up), s.endpoint.String())
 		}
 	}
 }
