@@ -19,7 +19,7 @@ import (
 	"time"
 )
 
-// message returns a well-framed message of n bytes whose xid is seq and whose body can be recognised.
+// message returns a well-framed message of n bytes whose xid is seq and whose body can be recognized.
 func message(seq uint32, n int) []byte {
 	b := make([]byte, n)
 	b[0], b[1] = 4, 2

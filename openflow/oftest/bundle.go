@@ -69,7 +69,7 @@ func (s *Switch) bundleControl(c *Session, xid uint32, m *openflow.BundleControl
 		if b == nil {
 			return badBundle(openflow.BundleErrorBadID)
 		}
-		delete(c.bundles, m.ID) // whatever comes of it
+		delete(c.bundles, m.ID) // whether or not it succeeds
 		if b.flags != m.Flags {
 			return badBundle(openflow.BundleErrorBadFlags)
 		}
@@ -125,7 +125,7 @@ func (c *Session) bundleAdd(xid uint32, outer []byte, m *openflow.BundleAdd) *re
 	return nil
 }
 
-// commit does all of a bundle or nothing. The message that fails is answered with its own error, then the commit with
+// commit applies all of a bundle or nothing. The message that fails is answered with its own error, then the commit with
 // msg_failed.
 func (s *Switch) commit(c *Session, b *bundle) *refusal {
 	outs := len(s.outs)

@@ -178,10 +178,3 @@ func (s *Switch) conn(k connKey, now int64) *connEntry {
 	}
 	return c
 }
-
-// Connections returns how many connections are tracked, idle ones included.
-func (s *Switch) Connections() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.conns)
-}

@@ -7,7 +7,7 @@ import (
 // Faults are ways in which the switch misbehaves. The zero value is none. Functions are called with the switch's lock
 // held: they must not call the switch, nor keep the message.
 type Faults struct {
-	// StallReading stops reading from the controllers.
+	// StallReading leaves what the controllers send unread.
 	StallReading bool
 	// PartLen is the number of entries in one part of a multipart reply. 0: as many as fit.
 	PartLen int

@@ -11,7 +11,7 @@ import (
 	"github.com/eosin-sdn/eosin/openflow/oftext"
 )
 
-// entry is one flow. It is replaced and not changed, but for its counters, so that a bundle can be taken back.
+// entry is one flow. It is replaced and not changed, but for its counters, so that a bundle can be reverted.
 type entry struct {
 	key          string // priority and canonical match
 	instructions []byte
@@ -41,7 +41,7 @@ func (e *entry) stats(now int64) openflow.FlowStats {
 // flowTable is one flow table.
 type flowTable struct {
 	entries map[string]*entry
-	order   []*entry // by descending priority; nil when it is to be made again
+	order   []*entry // by descending priority; nil when it is out of date
 }
 
 // sorted returns the flows by descending priority and then by match.
@@ -184,7 +184,7 @@ func (s *Switch) addFlow(m *openflow.FlowMod) *refusal {
 	return nil
 }
 
-// removeFlow removes a flow and tells it if the flow asks for that.
+// removeFlow removes a flow, and sends a flow-removed if the flow asks for one.
 func (s *Switch) removeFlow(e *entry, reason openflow.FlowRemovedReason) {
 	s.put(e.table, e.key, nil)
 	if e.flags&openflow.FlagSendFlowRem == 0 {
@@ -203,7 +203,7 @@ type filter struct {
 	match      []byte // canonical
 	cookie     uint64
 	cookieMask uint64
-	priority   uint16 // looked at if strict
+	priority   uint16 // compared if strict
 	strict     bool
 	outPort    openflow.PortNo
 	outGroup   uint32
@@ -302,24 +302,8 @@ func (s *Switch) Expire() int {
 	return n
 }
 
-// Flows returns copies of all flows, ordered by table, descending priority and match.
-func (s *Switch) Flows() []openflow.FlowStats {
-	s.lock()
-	defer s.mu.Unlock()
-	now := s.clock
-	var flows []openflow.FlowStats
-	for _, t := range s.tables {
-		if t == nil {
-			continue
-		}
-		for _, e := range t.sorted() {
-			f := e.stats(now)
-			f.Instructions = slices.Clone(f.Instructions)
-			flows = append(flows, f)
-		}
-	}
-	return flows
-}
+// Flows returns the flows of State, ordered by table, descending priority and match.
+func (s *Switch) Flows() []openflow.FlowStats { return s.State().Flows }
 
 // FlowCount returns the number of flows in all tables.
 func (s *Switch) FlowCount() int {

@@ -322,7 +322,7 @@ func TestMeters(t *testing.T) {
 		t.Errorf("%+v, %v", mc, err)
 	}
 	c.ok(openflow.AppendMeterMod(nil, 1, openflow.MeterDelete, 0, openflow.MeterAll, 0, 0))
-	if len(sw.Meters()) != 0 {
+	if len(sw.State().Meters) != 0 {
 		t.Error("meters left")
 	}
 }

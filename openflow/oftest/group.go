@@ -134,13 +134,6 @@ func (s *Switch) meterMod(m *openflow.MeterMod) *refusal {
 	return nil
 }
 
-// Meters returns all meters by id.
-func (s *Switch) Meters() []openflow.MeterConfig {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.meterConfigs()
-}
-
 func (s *Switch) meterConfigs() []openflow.MeterConfig {
 	var all []openflow.MeterConfig
 	for _, id := range slices.Sorted(maps.Keys(s.meters)) {

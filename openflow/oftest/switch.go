@@ -140,17 +140,6 @@ func (s *Switch) DeletePort(no openflow.PortNo) {
 	s.flush()
 }
 
-// Ports returns the ports by number.
-func (s *Switch) Ports() []Port {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var ports []Port
-	for _, no := range s.portNumbers() {
-		ports = append(ports, s.ports[no].Port)
-	}
-	return ports
-}
-
 // portNumbers returns the numbers of the ports in order; mu is held.
 func (s *Switch) portNumbers() []openflow.PortNo {
 	return slices.Sorted(maps.Keys(s.ports))

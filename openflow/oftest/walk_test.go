@@ -154,7 +154,7 @@ func TestColoredProbe(t *testing.T) {
 	if !bytes.Equal(left[0].Frame, request) {
 		t.Errorf("sent %x", left[0].Frame)
 	}
-	if n := sw.Connections(); n != 1 {
+	if n := len(sw.conns); n != 1 {
 		t.Errorf("%d connections", n)
 	}
 	wantPorts(t, sw.Inject(2, echo(macA, macB, ipA, ipB, -1, 0, color)))

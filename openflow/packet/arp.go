@@ -56,7 +56,7 @@ func appendARP(b []byte, op uint16, senderMAC MAC, sender netip.Addr, targetMAC 
 }
 
 // AppendARPRequest appends the request "who has target" of sender, without Ethernet header. The sender 0.0.0.0 makes it
-// a probe that changes nobody's neighbour table (RFC 5227).
+// a probe that changes nobody's neighbor table (RFC 5227).
 func AppendARPRequest(b []byte, senderMAC MAC, sender, target netip.Addr) []byte {
 	return appendARP(b, ARPRequest, senderMAC, sender, MAC{}, target)
 }

@@ -23,7 +23,7 @@ type fleet struct {
 	remote   atomic.Int64
 }
 
-// backoff is how long Open vSwitch waits before it connects again after a connection that came to nothing.
+// backoff is how long Open vSwitch waits before it reconnects after a failed connection.
 const backoff = time.Second
 
 // join connects switches, joined in a line if wired, and waits until all are ready.
@@ -95,14 +95,13 @@ func (f *fakeSwitch) ready(s subject) bool {
 	return true
 }
 
-// settle makes the server of every switch known, and waits until all that was sent has been dealt with.
+// settle makes the server of every switch known, and waits until the controller has handled all that was sent.
 func (fl *fleet) settle() error {
-	time.Sleep(700 * time.Millisecond) // ports begin to flood, discovery calms down
+	time.Sleep(700 * time.Millisecond) // pacing: ports begin to flood, discovery slows down
 	return fl.each(func(f *fakeSwitch) error { return fl.deliver(f, f.serverPacketIn()) })
 }
 
-// deliver sends messages and waits until the controller has taken them: its answer to an echo that follows them says
-// so.
+// deliver sends messages and waits until the controller has read them, which the reply to a trailing echo shows.
 func (fl *fleet) deliver(f *fakeSwitch, msgs []byte) error {
 	before := f.echoes()
 	if err := f.write(openflow.AppendEchoRequest(msgs, 7, nil)); err != nil {

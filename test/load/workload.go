@@ -202,8 +202,8 @@ func latency(p *process, o *options) (map[string]float64, error) {
 	}, nil
 }
 
-// connectStorm has many switches connect at once. A switch is ready when it has its rules, has answered the barrier or
-// commit, and its first host was given its own.
+// connectStorm has many switches connect at once. A switch is ready when it has its rules, its bundle is committed, and
+// its first host has its rules.
 func connectStorm(p *process, o *options) (map[string]float64, error) {
 	if p.most > 0 && o.storm > p.most {
 		return map[string]float64{}, nil
@@ -226,7 +226,7 @@ func connectStorm(p *process, o *options) (map[string]float64, error) {
 		return nil, fmt.Errorf("storm: %w", err)
 	}
 	took := time.Since(begin).Seconds()
-	time.Sleep(2 * time.Second) // whatever it has put off counts too
+	time.Sleep(2 * time.Second) // pacing: deferred work counts too
 	peak, _ := p.memory()
 	return map[string]float64{storm: took, stormMemory: peak}, nil
 }
