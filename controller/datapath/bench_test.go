@@ -82,8 +82,8 @@ func newHotWith(t testing.TB, ports openflow.PortNo) *hot {
 	return h
 }
 
-// flush ends a step and has the switch answer requests, barriers and bundles. What the machine sends to change it is only
-// counted, so that the machine is what is measured.
+// flush ends a step and has the switch answer requests, barriers and bundles. What the machine sends to change it is
+// only counted, so that the machine is what is measured.
 func (h *hot) flush() {
 	h.m.Flush(h.now)
 	wire := h.m.TakeWire()

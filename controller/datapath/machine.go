@@ -34,9 +34,9 @@ type Intent struct {
 // Machine is all that is known and decided about one switch. It outlives its connections. It is not safe for concurrent
 // use: the caller holds the switch's lock for the whole of a step.
 //
-// A step is any number of calls to Attach, Receive, Tick, Configure, Deliver…, Barrier and the like, then one Flush. After
-// it the caller, still under the lock, writes TakeWire to the connection, passes TakeFacts and PortsChanged on, and sets a
-// timer for Out.TakeWake, on which it calls Tick. Detach ends a session without a Flush.
+// A step is any number of calls to Attach, Receive, Tick, Configure, Deliver…, Barrier and the like, then one Flush.
+// After it the caller, still under the lock, writes TakeWire to the connection, passes TakeFacts and PortsChanged on,
+// and sets a timer for Out.TakeWake, on which it calls Tick. Detach ends a session without a Flush.
 type Machine struct {
 	Out apps.Output
 

@@ -153,7 +153,8 @@ func TestMultipartMixed(t *testing.T) {
 	reply := func(typ uint16) []byte { return p.answer(requests[typ])[0] }
 	first := openflow.AppendMultipartReply(
 		nil, binary.BigEndian.Uint32(requests[openflow.MultipartFlow][4:]), openflow.MultipartFlow, true, nil)
-	p.recv(first, reply(openflow.MultipartGroupDesc), reply(openflow.MultipartFlow), reply(openflow.MultipartMeterConfig))
+	p.recv(first, reply(openflow.MultipartGroupDesc), reply(openflow.MultipartFlow),
+		reply(openflow.MultipartMeterConfig))
 	if p.err != nil || p.m.Phase() != Ready || p.m.Drifts != 0 {
 		t.Errorf("%v, phase %s, %d drifts", p.err, p.m.Phase(), p.m.Drifts)
 	}

@@ -83,7 +83,8 @@ func TestPacketInBudgets(t *testing.T) {
 			p := newPeer(t)
 			p.m.Configure(in)
 			p.ready()
-			// A frame that the machine sends through the tables may come back as a packet-in, which the budget pays for.
+			// A frame that the machine sends through the tables may come back as a packet-in, which the budget pays
+			// for.
 			p.silent = func(msg []byte) bool { return openflow.Type(msg[1]) == openflow.TypePacketOut }
 			sent := budget[flooded] + 500
 			for range sent {

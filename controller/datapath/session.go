@@ -170,8 +170,8 @@ func (m *Machine) wakeAt(t time.Time) {
 	}
 }
 
-// Barrier sends a barrier and closes done when the switch has answered it, and so processed all that was sent before it,
-// or when the session has ended.
+// Barrier sends a barrier and closes done when the switch has answered it, and so processed all that was sent before
+// it, or when the session has ended.
 func (m *Machine) Barrier(done chan<- struct{}) { m.barriers.send(done, &m.Out) }
 
 // NotifyInstalled closes done when the switch has confirmed all that is desired now, which may take an audit and its
