@@ -1,21 +1,17 @@
 package api
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
 	"fmt"
-	"log"
 	"net/http"
 	"net/url"
 	"runtime/debug"
 	"strings"
 	"time"
 
-	"github.com/danielgtaylor/huma/v2"
 	"github.com/sirupsen/logrus"
-	"golang.org/x/time/rate"
 )
 
 // ServeHTTP runs the checks common to all requests, then the operation. In this order: 1. size of the headers,
@@ -146,112 +142,4 @@ func (s *Server) recovered(w *responseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	internal(nil).write(w)
-}
-
-// responseWriter sets a deadline for each write, so that a client that stops reading does not block a handler, while a
-// response as a whole may take as long as it needs.
-type responseWriter struct {
-	http.ResponseWriter
-	timeout time.Duration
-	wrote   bool
-}
-
-// Unwrap is for [http.ResponseController].
-func (w *responseWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-func (w *responseWriter) WriteHeader(status int) {
-	w.extend()
-	w.wrote = true
-	w.ResponseWriter.WriteHeader(status)
-}
-
-// Write writes in pieces that each have a deadline, so that a large response over a slow link is not taken for a
-// stalled one.
-func (w *responseWriter) Write(b []byte) (written int, err error) {
-	const piece = 64 << 10
-	w.wrote = true
-	for first := true; first || written < len(b); first = false {
-		w.extend()
-		n, err := w.ResponseWriter.Write(b[written:min(written+piece, len(b))])
-		written += n
-		if err != nil {
-			return written, err
-		}
-	}
-	return written, nil
-}
-
-// extend sets the next write deadline. A writer without deadlines, such as a test recorder, cannot block.
-func (w *responseWriter) extend() {
-	_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now().Add(w.timeout))
-}
-
-// setReadDeadline sets the deadline for reading the body.
-func (w *responseWriter) setReadDeadline(t time.Time) {
-	_ = http.NewResponseController(w.ResponseWriter).SetReadDeadline(t)
-}
-
-// plainProblems is a huma transformer: it turns huma's own errors, which are about parameters, into our problems.
-func plainProblems(_ huma.Context, _ string, value any) (any, error) {
-	model, ok := value.(*huma.ErrorModel)
-	if !ok {
-		return value, nil
-	}
-	if model.Status >= http.StatusInternalServerError {
-		return internal(nil), nil
-	}
-	errs := make([]FieldError, len(model.Errors))
-	for i, e := range model.Errors {
-		errs[i] = FieldError{Location: e.Location, Message: cmp.Or(messages[e.Message], e.Message)}
-	}
-	p := newProblem(model.Status, CodeInvalid, "%s", model.Detail)
-	if len(errs) > 0 {
-		p.Detail, p.Errors = joinErrors(errs), errs
-	}
-	return p, nil
-}
-
-// messages replaces huma's messages about parameters by those of our own checks.
-var messages = map[string]string{
-	"unknown query parameter": "is not a parameter of this operation",
-	"invalid integer":         "must be a whole number",
-	"invalid boolean":         "must be true or false",
-}
-
-// newErrorLog forwards net/http's log at debug level. A refused TLS handshake is a warning, at most handshakesAtOnce in
-// a row and handshakesPerSecond after that.
-func newErrorLog(l *logrus.Logger) *log.Logger {
-	return log.New(&errorWriter{l, rate.NewLimiter(handshakesPerSecond, handshakesAtOnce)}, "", 0)
-}
-
-const (
-	handshakesPerSecond = 1
-	handshakesAtOnce    = 20
-)
-
-type errorWriter struct {
-	log     *logrus.Logger
-	refused *rate.Limiter
-}
-
-func (w *errorWriter) Write(line []byte) (int, error) {
-	level := logrus.DebugLevel
-	if refusedByTLS(string(line)) && w.refused.Allow() {
-		level = logrus.WarnLevel
-	}
-	w.log.Log(level, "http: "+strings.TrimPrefix(strings.TrimSpace(string(line)), "http: "))
-	return len(line), nil
-}
-
-// refusedByTLS reports a failed handshake that is not a mere disconnect.
-func refusedByTLS(line string) bool {
-	if !strings.HasPrefix(line, "http: TLS handshake error from ") {
-		return false
-	}
-	for _, gone := range []string{"EOF", "connection reset", "broken pipe", "i/o timeout", "use of closed"} {
-		if strings.Contains(line, gone) {
-			return false
-		}
-	}
-	return true
 }

@@ -1,12 +1,15 @@
 package api
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
 )
 
 // Code names the kind of a [Problem] for programs.
@@ -185,4 +188,31 @@ func (p *Problem) write(w http.ResponseWriter) {
 	}
 	w.WriteHeader(p.Status)
 	_, _ = w.Write(append(body, '\n')) // fails only when the client is gone
+}
+
+// plainProblems is a huma transformer: it turns huma's own errors, which are about parameters, into our problems.
+func plainProblems(_ huma.Context, _ string, value any) (any, error) {
+	model, ok := value.(*huma.ErrorModel)
+	if !ok {
+		return value, nil
+	}
+	if model.Status >= http.StatusInternalServerError {
+		return internal(nil), nil
+	}
+	errs := make([]FieldError, len(model.Errors))
+	for i, e := range model.Errors {
+		errs[i] = FieldError{Location: e.Location, Message: cmp.Or(messages[e.Message], e.Message)}
+	}
+	p := newProblem(model.Status, CodeInvalid, "%s", model.Detail)
+	if len(errs) > 0 {
+		p.Detail, p.Errors = joinErrors(errs), errs
+	}
+	return p, nil
+}
+
+// messages replaces huma's messages about parameters by those of our own checks.
+var messages = map[string]string{
+	"unknown query parameter": "is not a parameter of this operation",
+	"invalid integer":         "must be a whole number",
+	"invalid boolean":         "must be true or false",
 }
