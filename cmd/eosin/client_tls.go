@@ -121,29 +121,37 @@ func (c *client) explainTLS(err error, now time.Time) error {
 	case errors.As(err, &invalid):
 		return fmt.Errorf("the certificate of %s cannot be used: %w", c.base, err)
 	case errors.As(err, &remote) && remote.Op == "remote error":
-		text := remote.Err.Error()
-		switch {
-		case strings.Contains(text, "certificate required"), cert.path == "" && (strings.Contains(text,
-			"bad certificate") || strings.Contains(text, "handshake failure")):
-			return fmt.Errorf("the controller at %s demands a certificate of its clients: give yours with --cert and "+
-				"--key, or EOSIN_CERT and EOSIN_KEY", c.base)
-		case cert.path != "" && strings.Contains(text, "certificate"):
-			return fmt.Errorf("the controller at %s does not accept the certificate in %s (%s): %s", c.base, cert.path,
-				cert.name, strings.TrimPrefix(text, "tls: "))
-		}
-		return fmt.Errorf("the server at %s ended the handshake of TLS: %s", c.base, strings.TrimPrefix(text, "tls: "))
-	case https && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err,
-		syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)):
-		// In TLS 1.3 the client finishes its handshake before the server rejects its certificate, so the alert may be
-		// lost.
-		if cert.path == "" {
-			return fmt.Errorf("the server at %s hung up (%w): it may demand a certificate of its clients, which "+
-				"--cert and --key give", c.base, err)
-		}
+		return c.explainAlert(strings.TrimPrefix(remote.Err.Error(), "tls: "))
+	case https && isDisconnect(err) && cert.path == "":
+		return fmt.Errorf("the server at %s hung up (%w): it may demand a certificate of its clients, which "+
+			"--cert and --key give", c.base, err)
+	case https && isDisconnect(err):
 		return fmt.Errorf("the server at %s hung up (%w): it may not accept the certificate in %s (%s)", c.base, err,
 			cert.path, cert.name)
 	}
 	return nil
+}
+
+// isDisconnect reports a connection that broke. In TLS 1.3 the client finishes its handshake before the server rejects its
+// certificate, so the alert may be lost.
+func isDisconnect(err error) bool {
+	return slices.ContainsFunc([]error{io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.EPIPE},
+		func(target error) bool { return errors.Is(err, target) })
+}
+
+// explainAlert explains a TLS alert of the server.
+func (c *client) explainAlert(alert string) error {
+	cert := c.files["cert"]
+	refused := strings.Contains(alert, "bad certificate") || strings.Contains(alert, "handshake failure")
+	switch {
+	case strings.Contains(alert, "certificate required"), cert.path == "" && refused:
+		return fmt.Errorf("the controller at %s demands a certificate of its clients: give yours with --cert and "+
+			"--key, or EOSIN_CERT and EOSIN_KEY", c.base)
+	case cert.path != "" && strings.Contains(alert, "certificate"):
+		return fmt.Errorf("the controller at %s does not accept the certificate in %s (%s): %s", c.base, cert.path,
+			cert.name, alert)
+	}
+	return fmt.Errorf("the server at %s ended the TLS handshake: %s", c.base, alert)
 }
 
 func when(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 MST") }

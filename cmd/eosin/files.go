@@ -127,15 +127,14 @@ func (c *fileCheck) dates(key, path string, cert *x509.Certificate, needed bool)
 	if needed {
 		w = expired
 	}
-	day := func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 MST") }
 	switch {
 	case c.now.After(cert.NotAfter):
-		c.add(w, key, "%s: %s has expired on %s; make a new one", path, pki.Name(cert), day(cert.NotAfter))
+		c.add(w, key, "%s: %s has expired on %s; make a new one", path, pki.Name(cert), when(cert.NotAfter))
 	case c.now.Before(cert.NotBefore):
 		c.add(w, key, "%s: %s is not valid before %s; set the clock or make a new one", path, pki.Name(cert),
-			day(cert.NotBefore))
+			when(cert.NotBefore))
 	case c.now.Add(expiresSoon).After(cert.NotAfter):
-		c.add(warning, key, "%s: %s expires on %s; make a new one in time", path, pki.Name(cert), day(cert.NotAfter))
+		c.add(warning, key, "%s: %s expires on %s; make a new one in time", path, pki.Name(cert), when(cert.NotAfter))
 	}
 }
 
