@@ -14,6 +14,7 @@ import (
 // Bounds of a file. No real config comes near.
 const (
 	maxFile     = 4 << 20 // bytes
+	maxItems    = 100_000 // lines and commas: the parser takes up to 1 KiB for each
 	maxNesting  = 16
 	maxExpanded = 500_000 // values after aliases are followed
 )
@@ -71,25 +72,31 @@ func (r *reader) root(body *yaml.Node) (value, bool) {
 // checkText refuses large files and what is not text. That includes characters that end a line in YAML 1.1 but not in
 // editors.
 func (r *reader) checkText(data []byte) bool {
-	line := 1
-	for i := 0; i < min(len(data), maxFile); {
+	if len(data) > maxFile {
+		line := bytes.Count(data[:maxFile], []byte("\n")) + 1
+		r.report(line, 0, fmt.Sprintf("the file is larger than %d MiB; is it a config?", maxFile>>20))
+		return false
+	}
+	line, commas := 1, 0
+	for i := 0; i < len(data); {
 		c, size := utf8.DecodeRune(data[i:])
 		switch {
 		case c == utf8.RuneError && size == 1:
 			r.report(line, 0, fmt.Sprintf("byte 0x%02x is not UTF-8; save the file as UTF-8 text", data[i]))
 			return false
+		case line+commas > maxItems:
+			r.report(line, 0, fmt.Sprintf("the file has more than %d lines and commas; write fewer", maxItems))
+			return false
 		case c == '\n':
 			line++
+		case c == ',':
+			commas++
 		case c < ' ' && c != '\t' && c != '\r', c >= 0x7f && c < 0xa0, c == 0x2028, c == 0x2029,
 			c == 0xfeff, c == 0xfffe, c == 0xffff:
 			r.report(line, 0, fmt.Sprintf("control character 0x%02x is not allowed in YAML; is this a text file?", c))
 			return false
 		}
 		i += size
-	}
-	if len(data) > maxFile {
-		r.report(line, 0, fmt.Sprintf("the file is larger than %d MiB; is it a config?", maxFile>>20))
-		return false
 	}
 	return true
 }
