@@ -34,5 +34,7 @@
 //  1. A file named after the message with the struct, its Decode and, when it is written by hand, its Append function;
 //     encode_x.go when libOpenflow writes it.
 //  2. A golden in testdata taken from a real switch, with its source in the first line, and its case in golden_test.go.
-//  3. The type in decodeAny of fuzz_test.go, which brings truncation, allocation and fuzz tests with it.
+//  3. The type in newMessage of golden_test.go, which brings truncation, allocation and fuzz tests with it, and its
+//     Append function in encoders of append_test.go.
+//  4. What the fake switch answers to it, in request of oftest/request.go, if a switch receives it.
 package openflow
