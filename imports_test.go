@@ -58,6 +58,7 @@ var rules = []rule{
 	{packages: "config", pure: true, std: []string{"os", "net"}, imports: []string{"apps/probe", "apps/probe/probespec", "spelling", "intent", "openflow", "openflow/packet", "go.yaml.in/yaml/v4"}},
 	{packages: "apps", pure: true, imports: []string{"event", "intent", "openflow", "openflow/packet", "openflow/flow", "topology"}},
 	{packages: "apps/probe/probespec", pure: true, imports: []string{"apps/probe"}},
+	{packages: "apps/pipeline", pure: true, imports: []string{"apps/*", "event", "apps", "intent", "openflow", "openflow/packet", "openflow/flow", "topology"}},
 	{packages: "apps/*", pure: true, imports: []string{"event", "apps", "intent", "openflow", "openflow/packet", "openflow/flow", "topology"}},
 	{packages: "controller/ratelimit", pure: true},
 	{packages: "controller/datapath", pure: true, imports: []string{"spelling", "event", "apps", "apps/*", "controller/ratelimit", "intent", "openflow", "openflow/packet", "openflow/flow", "topology"}},

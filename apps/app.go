@@ -77,11 +77,12 @@ type Fact struct {
 
 // Output is what one step of a switch's machine brings about.
 type Output struct {
-	Store *flow.Store // the desired flows
-	Wire  []byte      // messages to be written, in order
-	Facts []Fact
-	Xid   uint32
-	wake  time.Time
+	Layout *Layout     // which table is whose
+	Store  *flow.Store // the desired flows
+	Wire   []byte      // messages to be written, in order
+	Facts  []Fact
+	Xid    uint32
+	wake   time.Time
 
 	// Unconfirmed are the bytes of frames sent that the switch has not been seen to have taken.
 	Unconfirmed int
@@ -89,14 +90,11 @@ type Output struct {
 
 // Put states that a rule should exist. A rule in a table of another app is a bug of the app and panics.
 func (o *Output) Put(r *flow.Rule) {
-	owner, _ := flow.OwnerOf(r.Cookie)
-	for _, w := range Pipeline[r.Table].Owners {
-		if w == owner {
-			o.Store.Put(r)
-			return
-		}
+	owner, ours := flow.OwnerOf(r.Cookie)
+	if !ours || !o.Layout.Owns(r.Table, owner) {
+		panic("apps: rule in a foreign table: " + flow.Describe(r.Table, r.Priority, r.Match.Bytes()))
 	}
-	panic("apps: rule in a foreign table: " + flow.Describe(r.Table, r.Priority, r.Match.Bytes()))
+	o.Store.Put(r)
 }
 
 // PacketOut sends a frame. inPort is openflow.PortController for a frame that comes from nowhere.

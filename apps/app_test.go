@@ -2,6 +2,7 @@ package apps
 
 import (
 	"bytes"
+	"slices"
 	"testing"
 	"time"
 
@@ -14,50 +15,78 @@ import (
 
 var _ App = Base{} // Base does nothing on every event
 
+func testLayout() *Layout {
+	return NewLayout(3,
+		TableSpec{0, "first", "one", []flow.Owner{1}}, TableSpec{4, "second", "two", []flow.Owner{2, 3}},
+		TableSpec{5, "third", "two", []flow.Owner{3}})
+}
+
 // TestOneOwnerPerTable: an app states rules in its own tables only.
 func TestOneOwnerPerTable(t *testing.T) {
-	for table := range NumTables {
-		for owner := flow.Owner(0); owner <= OwnerFlood; owner++ {
-			own := false
-			for _, o := range Pipeline[table].Owners {
-				own = own || o == owner
+	own := map[uint8][]flow.Owner{0: {1}, 4: {2, 3}, 5: {3}}
+	for table := range uint8(7) {
+		for owner := range flow.Owner(5) {
+			out := &Output{Layout: testLayout(), Store: flow.NewStore()}
+			want := slices.Contains(own[table], owner)
+			rule := &flow.Rule{Table: table, Cookie: flow.Cookie(owner, 0)}
+			if panicked := panics(func() { out.Put(rule) }); panicked == want {
+				t.Errorf("table %d, owner %d: refused %v", table, owner, panicked)
 			}
-			out := &Output{Store: flow.NewStore()}
-			func() {
-				defer func() {
-					if refused := recover() != nil; refused == own {
-						t.Errorf("table %s, owner %d: refused %v", TableName(table), owner, refused)
-					}
-				}()
-				out.Put(&flow.Rule{Table: table, Cookie: flow.Cookie(owner, 0)})
-			}()
-			if out.Store.Len() == 1 != own {
-				t.Errorf("table %s, owner %d: %d rules", TableName(table), owner, out.Store.Len())
+			if out.Store.Len() == 1 != want {
+				t.Errorf("table %d, owner %d: %d rules", table, owner, out.Store.Len())
 			}
 		}
-		out := &Output{Store: flow.NewStore()}
-		func() {
-			defer func() {
-				if recover() == nil {
-					t.Errorf("table %s takes a rule of nobody", TableName(table))
-				}
-			}()
-			out.Put(&flow.Rule{Table: table})
-		}()
+		out := &Output{Layout: testLayout(), Store: flow.NewStore()}
+		if !panics(func() { out.Put(&flow.Rule{Table: table}) }) {
+			t.Errorf("table %d takes a rule of nobody", table)
+		}
 	}
 }
 
-func TestPipelineIsNamed(t *testing.T) {
-	seen := map[string]bool{}
-	for table := range NumTables {
-		name := TableName(table)
-		if name == "" || seen[name] || Pipeline[table].App == "" {
-			t.Errorf("table %d is %q", table, name)
+func panics(f func()) (panicked bool) {
+	defer func() { panicked = recover() != nil }()
+	f()
+	return false
+}
+
+func TestLayout(t *testing.T) {
+	l := testLayout()
+	for name, want := range map[string]Table{"first": {0, 4}, "second": {4, 5}, "third": {5, 5}} {
+		if got := l.Table(name); got != want || l.Name(want.Number) != name {
+			t.Errorf("%s: %+v, named %q", name, got, l.Name(want.Number))
 		}
-		seen[name] = true
 	}
-	if TableName(NumTables) != "" || TableName(255) != "" {
-		t.Error("tables beyond the pipeline have names")
+	if l.Name(1) != "" || l.AppOf(3) != "two" || l.AppOf(4) != "" || l.AppOf(255) != "" {
+		t.Error("tables or owners that nobody has registered")
+	}
+	if !panics(func() { l.Table("fourth") }) {
+		t.Error("a table that nobody has registered")
+	}
+	if l.VersionTag() != 2 {
+		t.Error("version 3 has the tag", l.VersionTag())
+	}
+	for tag, want := range map[uint64]uint8{0: 1, 2: 3, 254: 255, 255: 0, 1 << 40: 0} {
+		if got := VersionOf(flow.Cookie(1, tag)); got != want {
+			t.Errorf("the tag %d is that of version %d, want %d", tag, got, want)
+		}
+	}
+}
+
+func TestLayoutRefuses(t *testing.T) {
+	one := []flow.Owner{1}
+	for name, tables := range map[string][]TableSpec{
+		"no name":         {{0, "", "app", one}},
+		"one name twice":  {{0, "a", "app", one}, {1, "a", "app", one}},
+		"no app":          {{0, "a", "", one}},
+		"no owner":        {{0, "a", "app", nil}},
+		"no first table":  {{1, "a", "app", one}},
+		"descending":      {{0, "a", "app", one}, {2, "b", "app", one}, {1, "c", "app", one}},
+		"owner with two":  {{0, "a", "app", one}, {1, "b", "other", one}},
+		"unknown cookies": {{0, "a", "app", []flow.Owner{flow.MaxOwners}}},
+	} {
+		if !panics(func() { NewLayout(1, tables...) }) {
+			t.Error(name)
+		}
 	}
 }
 

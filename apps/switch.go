@@ -71,6 +71,7 @@ type Switch struct {
 	Networks []Network         // ascending by VLAN
 	Settings Settings
 	Graph    *topology.Snapshot
+	Layout   *Layout
 	// NoConntrack is set where the switch refused a ct action: probes then trap by DSCP.
 	NoConntrack bool
 	// NoMeters is set where the switch refused a meter: what it copies to the controller is then limited by the controller alone.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/apps/apptest"
 	"github.com/eosin-sdn/eosin/apps/discovery"
 	"github.com/eosin-sdn/eosin/apps/flood"
 	"github.com/eosin-sdn/eosin/apps/l2"
@@ -44,9 +45,10 @@ const sink openflow.PortNo = 999
 
 func newLab(t *testing.T, ports ...*apps.Port) *lab {
 	l := &lab{
-		t: t, now: time.Unix(1_700_000_000, 0), out: &apps.Output{Store: flow.NewStore()},
+		t: t, now: time.Unix(1_700_000_000, 0), out: &apps.Output{Layout: apptest.Layout, Store: flow.NewStore()},
 		sw: &apps.Switch{
-			ID: 1, Name: "s1", Ports: map[openflow.PortNo]*apps.Port{}, Graph: topology.NewGraph().Snapshot(),
+			Layout: apptest.Layout,
+			ID:     1, Name: "s1", Ports: map[openflow.PortNo]*apps.Port{}, Graph: topology.NewGraph().Snapshot(),
 			Networks: []apps.Network{{Name: "blue", VLAN: 10, VNI: 5010}, {Name: "red", VLAN: 11, VNI: 5011}, {Name: "grey", VLAN: 12}},
 			Settings: apps.Settings{HostTimeout: 300 * time.Second},
 		},
@@ -205,7 +207,7 @@ func TestClassify(t *testing.T) {
 	l := newLab(t, ports...)
 	// The next table shows what it gets.
 	for _, f := range l.fake.Flows() {
-		if f.TableID == apps.TableTrap {
+		if f.TableID == apptest.Trap {
 			r := flow.Rule{Table: f.TableID, Priority: 0xffff, Cookie: flow.Cookie(apps.OwnerProbe, 0), Instructions: flow.Instructions(nil).Apply(flow.Actions(nil).Output(sink))}
 			l.out.Put(&r)
 			break

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/apps/pipeline"
 	"github.com/eosin-sdn/eosin/config"
 	"github.com/eosin-sdn/eosin/controller/api"
 	"github.com/eosin-sdn/eosin/controller/datapath"
@@ -331,8 +332,8 @@ func (b *backend) Flows(_ context.Context, filter api.FlowFilter) ([]api.Flow, e
 			m := &mods[i]
 			owner, _ := flow.OwnerOf(m.Cookie)
 			out = append(out, api.Flow{
-				Switch: name, Table: m.TableID, TableName: apps.TableName(m.TableID), Priority: m.Priority, Cookie: fmt.Sprintf("%#x", m.Cookie),
-				Owner: appOf(owner), Match: oftext.Match(m.Match), Actions: oftext.Instructions(m.Instructions),
+				Switch: name, Table: m.TableID, TableName: pipeline.Layout.Name(m.TableID), Priority: m.Priority, Cookie: fmt.Sprintf("%#x", m.Cookie),
+				Owner: pipeline.Layout.AppOf(owner), Match: oftext.Match(m.Match), Actions: oftext.Instructions(m.Instructions),
 			})
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/apps/pipeline"
 	"github.com/eosin-sdn/eosin/config"
 	"github.com/eosin-sdn/eosin/controller/api"
 	"github.com/eosin-sdn/eosin/controller/datapath"
@@ -116,7 +117,7 @@ func newStar(tb testing.TB, n int, links bool) *star {
 // flowMod counts the forward rules of hosts.
 func (st *star) flowMod(m *openflow.FlowMod) {
 	match, err := flow.Canonical(m.Match)
-	if err != nil || m.TableID != apps.TableForward || m.Command != openflow.FlowAdd {
+	if err != nil || m.TableID != pipeline.Number("forward") || m.Command != openflow.FlowAdd {
 		return
 	}
 	if mac, ok := match.GetEthDst(); ok && mac[0] == 0x02 {
@@ -152,7 +153,7 @@ func hostMAC(n int) packet.MAC { return packet.MACFromUint64(0x02_0000000000 | u
 func appear(sw *oftest.Switch, n int) {
 	frame := hostFrame(hostMAC(n))
 	sw.SendPacketIn(&openflow.PacketIn{
-		BufferID: openflow.BufferNone, TotalLen: uint16(len(frame)), Reason: openflow.PacketInNoMatch, TableID: apps.TableLearn,
+		BufferID: openflow.BufferNone, TotalLen: uint16(len(frame)), Reason: openflow.PacketInNoMatch, TableID: pipeline.Number("learn"),
 		Cookie: learnCookie, InPort: 1, Data: frame,
 	})
 }
@@ -161,7 +162,7 @@ func appear(sw *oftest.Switch, n int) {
 func forwards(sw *oftest.Switch, mac packet.MAC) openflow.PortNo {
 	for _, f := range sw.Flows() {
 		match, err := flow.Canonical(f.Match)
-		if err != nil || f.TableID != apps.TableForward {
+		if err != nil || f.TableID != pipeline.Number("forward") {
 			continue
 		}
 		dst, ok := match.GetEthDst()

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/eosin-sdn/eosin/apps/discovery"
+	"github.com/eosin-sdn/eosin/apps/pipeline"
 	"github.com/eosin-sdn/eosin/apps/probe"
 	"github.com/eosin-sdn/eosin/config"
 	"github.com/eosin-sdn/eosin/controller/api"
@@ -79,6 +80,9 @@ func New(cfg *config.Config, o Options) *Controller {
 
 // Run serves until ctx ends: listeners, connections to bridges that listen, the fabric and the probes.
 func (c *Controller) Run(ctx context.Context) error {
+	if err := pipeline.Check(); err != nil {
+		return err
+	}
 	cfg := c.Config()
 	if t := cfg.OpenFlow.TLS; !t.IsZero() {
 		files, err := pki.Open(pki.Paths{Section: "openflow.tls", Cert: t.Cert, Key: t.Key, CA: t.CA}, c.log)

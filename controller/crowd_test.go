@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/apps/pipeline"
 	"github.com/eosin-sdn/eosin/controller/datapath"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/oftest"
@@ -149,7 +150,8 @@ func crowdOf(hosts int, port openflow.PortNo) (b []byte) {
 	for h := range hosts {
 		frame := hostFrame(packet.MACFromUint64(0x02_0000000000 | uint64(h)))
 		b = openflow.AppendPacketIn(b, 0, &openflow.PacketIn{
-			BufferID: openflow.BufferNone, TotalLen: uint16(len(frame)), TableID: apps.TableLearn, Cookie: learnCookie, InPort: port, Data: frame,
+			BufferID: openflow.BufferNone, TotalLen: uint16(len(frame)), TableID: pipeline.Number("learn"), Cookie: learnCookie,
+			InPort: port, Data: frame,
 		})
 	}
 	return b

@@ -3,7 +3,7 @@ package controller
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/apps/pipeline"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
 	"github.com/eosin-sdn/eosin/topology"
@@ -121,7 +121,7 @@ func (s *datapathSwitch) collect(gauge func(*prometheus.Desc, float64, ...string
 	}
 	byApp := map[string]uint64{}
 	for o, n := range m.PacketIns {
-		if app := appOf(flow.Owner(o)); app != "" {
+		if app := pipeline.Layout.AppOf(flow.Owner(o)); app != "" {
 			byApp[app] += n
 		}
 	}
@@ -133,26 +133,14 @@ func (s *datapathSwitch) collect(gauge func(*prometheus.Desc, float64, ...string
 	for reason, n := range byReason {
 		counter(descDropped, n, name, reason)
 	}
-	for t := range apps.NumTables {
-		gauge(descFlows, float64(m.TableLen(t)), name, apps.TableName(t))
+	for _, t := range pipeline.Layout.Tables {
+		gauge(descFlows, float64(m.TableLen(t.Number)), name, t.Name)
 	}
 	counter(descErrors, m.Errors, name)
 	counter(descDrifts, m.Drifts, name)
 	counter(descAudits, m.Audits, name)
 	gauge(descAuditTook, m.AuditTook.Seconds(), name)
 	m.Moves(func(vlan uint16, n uint64) { moves[vlan] += n })
-}
-
-// appOf returns the name of the app behind an owner, "" for none.
-func appOf(o flow.Owner) string {
-	for _, t := range apps.Pipeline {
-		for _, w := range t.Owners {
-			if w == o {
-				return t.App
-			}
-		}
-	}
-	return ""
 }
 
 // ProbeCollector returns the metrics of the continuous probes, to be registered once.

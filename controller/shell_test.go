@@ -18,7 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sirupsen/logrus"
 
-	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/apps/pipeline"
 	"github.com/eosin-sdn/eosin/config"
 	"github.com/eosin-sdn/eosin/controller/api"
 	"github.com/eosin-sdn/eosin/controller/datapath"
@@ -491,7 +491,7 @@ switches:
 		switches[id] = oftest.New(oftest.Options{DatapathID: id, FilterFlowMod: func(m *openflow.FlowMod) bool {
 			mu.Lock()
 			defer mu.Unlock()
-			mods = append(mods, fmt.Sprintf("%d: table %s cookie %#x command %d", id, apps.TableName(m.TableID), m.Cookie, m.Command))
+			mods = append(mods, fmt.Sprintf("%d: table %s cookie %#x command %d", id, pipeline.Layout.Name(m.TableID), m.Cookie, m.Command))
 			return true
 		}}, oftest.Port{No: 1, Name: "vif1", MAC: [6]byte{2, 1, 0, 0, 0, 1}}, oftest.Port{No: 2, Name: "vif2", MAC: [6]byte{2, 1, 0, 0, 0, 2}})
 		s.connect(switches[id], "127.0.0.1")

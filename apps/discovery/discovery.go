@@ -44,6 +44,7 @@ var burst = [...]time.Duration{60 * time.Millisecond, 120 * time.Millisecond, 20
 type App struct {
 	apps.Base // nothing to restore: links are discovered again
 	sw        *apps.Switch
+	admit     apps.Table
 	signer    *Signer
 	ports     map[openflow.PortNo]*portState
 	live      bool // a session is up
@@ -62,7 +63,7 @@ type portState struct {
 
 // New returns the app for a switch. All apps of a controller share one signer.
 func New(sw *apps.Switch, s *Signer) *App {
-	return &App{sw: sw, signer: s, ports: map[openflow.PortNo]*portState{}}
+	return &App{sw: sw, admit: sw.Layout.Table("admit"), signer: s, ports: map[openflow.PortNo]*portState{}}
 }
 
 // Drop is a reason why a discovery frame was not accepted.
@@ -113,10 +114,10 @@ func (a *App) SwitchDisconnected(time.Time) { a.live = false }
 //  3. So are frames whose source cannot be a host: multicast, broadcast or zero.
 func (a *App) Refresh(now time.Time, out *apps.Output) {
 	out.Store.Begin(apps.OwnerDiscovery)
+	cookie := flow.Cookie(apps.OwnerDiscovery, a.sw.Layout.VersionTag())
 	put := func(prio uint16, m flow.Match, ins flow.Instructions) {
 		out.Put(&flow.Rule{
-			Table: apps.TableAdmit, Priority: prio, Cookie: flow.Cookie(apps.OwnerDiscovery, 0), Match: m,
-			Instructions: ins,
+			Table: a.admit.Number, Priority: prio, Cookie: cookie, Match: m, Instructions: ins,
 		})
 	}
 	hello := flow.Match{}.EthDst(helloDst).EthType(packet.EtherTypeLLDP).EthSrcMasked(helloSrc, helloSrcMask)
@@ -130,8 +131,8 @@ func (a *App) Refresh(now time.Time, out *apps.Output) {
 	put(prioReserved, flow.Match{}.EthDstMasked(reserved, reservedMask), nil)
 	put(prioBadSource, flow.Match{}.EthSrcMasked(groupBit, groupBit), nil)
 	put(prioBadSource, flow.Match{}.EthSrc(packet.MAC{}), nil)
-	put(prioMiss, flow.Match{}, flow.Instructions(nil).Goto(apps.TableClassify))
-	out.Store.End(apps.OwnerDiscovery, apps.TableAdmit)
+	put(prioMiss, flow.Match{}, flow.Instructions(nil).Goto(a.admit.Next))
+	out.Store.End(apps.OwnerDiscovery, a.admit.Number)
 	a.schedule(now, out)
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/apps/apptest"
 	"github.com/eosin-sdn/eosin/intent"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
@@ -27,7 +28,7 @@ type rig struct {
 }
 
 func newRig(t *testing.T) *rig {
-	sw := &apps.Switch{ID: 1, Ports: map[openflow.PortNo]*apps.Port{}, Graph: topology.NewGraph().Snapshot()}
+	sw := &apps.Switch{Layout: apptest.Layout, ID: 1, Ports: map[openflow.PortNo]*apps.Port{}, Graph: topology.NewGraph().Snapshot()}
 	for _, p := range []*apps.Port{
 		{No: 1, Up: true},
 		{No: 2},
@@ -37,7 +38,7 @@ func newRig(t *testing.T) *rig {
 		sw.Ports[p.No] = p
 		sw.Order = append(sw.Order, p.No)
 	}
-	return &rig{T: t, sw: sw, app: New(sw, NewSigner(t0)), out: &apps.Output{Store: flow.NewStore()}, now: t0}
+	return &rig{T: t, sw: sw, app: New(sw, NewSigner(t0)), out: &apps.Output{Layout: apptest.Layout, Store: flow.NewStore()}, now: t0}
 }
 
 // sent takes the hellos that were sent since the last call, by port.

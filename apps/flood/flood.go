@@ -26,7 +26,8 @@ const (
 // App floods in one switch.
 type App struct {
 	apps.Base
-	sw *apps.Switch
+	sw    *apps.Switch
+	table apps.Table
 	// retained are the ports that were blocked before a restart of the controller. They stay blocked until all links
 	// have been found again: the tree of the links known until then may close a loop with an unknown one.
 	retained map[blockedPort]struct{}
@@ -38,13 +39,15 @@ type blockedPort struct {
 }
 
 // New returns the app for a switch.
-func New(sw *apps.Switch) *App { return &App{sw: sw, retained: map[blockedPort]struct{}{}} }
+func New(sw *apps.Switch) *App {
+	return &App{sw: sw, table: sw.Layout.Table("flood"), retained: map[blockedPort]struct{}{}}
+}
 
 // MultipartReply restores which ports were blocked.
 func (a *App) MultipartReply(_ time.Time, f *openflow.FlowStats, m *flow.Match, _ *apps.Output) {
 	port, ok := m.GetInPort()
 	vlan, ok2 := m.GetVLAN()
-	if ok && ok2 && f.TableID == apps.TableFlood && f.Priority == prioBlocked {
+	if ok && ok2 && f.TableID == a.table.Number && f.Priority == prioBlocked {
 		a.retained[blockedPort{port, vlan}] = struct{}{}
 	}
 }
@@ -71,14 +74,14 @@ func (a *App) Refresh(_ time.Time, out *apps.Output) {
 	for _, n := range a.sw.Networks {
 		a.network(n, out)
 	}
-	out.Store.End(apps.OwnerFlood, apps.TableFlood)
+	out.Store.End(apps.OwnerFlood, a.table.Number)
 	out.Store.EndGroups(apps.OwnerFlood)
 }
 
 func (a *App) network(n apps.Network, out *apps.Output) {
 	put := func(prio uint16, m flow.Match, ins flow.Instructions) {
 		out.Put(&flow.Rule{
-			Table: apps.TableFlood, Priority: prio, Cookie: flow.Cookie(apps.OwnerFlood, uint64(n.VLAN)), Match: m,
+			Table: a.table.Number, Priority: prio, Cookie: flow.Cookie(apps.OwnerFlood, uint64(n.VLAN)), Match: m,
 			Instructions: ins,
 		})
 	}

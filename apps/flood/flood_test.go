@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/apps/apptest"
 	"github.com/eosin-sdn/eosin/intent"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
@@ -30,7 +31,8 @@ func tunnel(no openflow.PortNo) *apps.Port {
 
 func switchWith(ports ...*apps.Port) *apps.Switch {
 	sw := &apps.Switch{
-		ID: 1, Ports: map[openflow.PortNo]*apps.Port{}, Networks: []apps.Network{blue},
+		Layout: apptest.Layout,
+		ID:     1, Ports: map[openflow.PortNo]*apps.Port{}, Networks: []apps.Network{blue},
 		Graph: topology.NewGraph().Snapshot(),
 	}
 	for _, p := range ports {
@@ -126,7 +128,7 @@ func TestGroups(t *testing.T) {
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			out := &apps.Output{Store: flow.NewStore()}
+			out := &apps.Output{Layout: apptest.Layout, Store: flow.NewStore()}
 			sw := switchWith(c.ports...)
 			refresh(sw, out)
 			want(t, sent(t, out), c.want...)
@@ -140,7 +142,7 @@ func TestGroups(t *testing.T) {
 func TestNetworkWithoutNumber(t *testing.T) {
 	sw := switchWith(access(1), tunnel(5))
 	sw.Networks = []apps.Network{{Name: "blue", VLAN: 10}}
-	out := &apps.Output{Store: flow.NewStore()}
+	out := &apps.Output{Layout: apptest.Layout, Store: flow.NewStore()}
 	refresh(sw, out)
 	want(t, sent(t, out),
 		"group_id="+all10+",type=all,bucket=actions=pop_vlan,output:1",
@@ -162,7 +164,7 @@ func TestBlocked(t *testing.T) {
 		g.LinkSeen(b, a, topology.Wire, 1, time.Unix(1, 0))
 	}
 	sw := switchWith(access(1), trunk(8, 0), trunk(9, 0))
-	out := &apps.Output{Store: flow.NewStore()}
+	out := &apps.Output{Layout: apptest.Layout, Store: flow.NewStore()}
 	refresh(sw, out)
 	sent(t, out)
 	sw.Graph = g.Snapshot()
@@ -194,8 +196,8 @@ func TestBlockedBefore(t *testing.T) {
 	app := New(sw)
 	before := flow.Match{}.InPort(9).VLAN(10)
 	app.MultipartReply(time.Time{},
-		&openflow.FlowStats{TableID: apps.TableFlood, Priority: prioBlocked, Match: before.Bytes()}, &before, nil)
-	out := &apps.Output{Store: flow.NewStore()}
+		&openflow.FlowStats{TableID: apptest.Flood, Priority: prioBlocked, Match: before.Bytes()}, &before, nil)
+	out := &apps.Output{Layout: apptest.Layout, Store: flow.NewStore()}
 	restate := func() {
 		sw.Graph = g.Snapshot()
 		app.Refresh(time.Time{}, out)
@@ -219,7 +221,7 @@ func TestBlockedBefore(t *testing.T) {
 // TestChanges: a change of a port changes its networks' groups, and what is no longer needed goes after what used it.
 func TestChanges(t *testing.T) {
 	sw := switchWith(access(1), tunnel(5))
-	out := &apps.Output{Store: flow.NewStore()}
+	out := &apps.Output{Layout: apptest.Layout, Store: flow.NewStore()}
 	refresh(sw, out)
 	sent(t, out)
 	*sw.Ports[5] = *trunk(5, 0)
@@ -243,7 +245,7 @@ func TestManyPorts(t *testing.T) {
 		ports = append(ports, p)
 	}
 	sw := switchWith(ports...)
-	out := &apps.Output{Store: flow.NewStore()}
+	out := &apps.Output{Layout: apptest.Layout, Store: flow.NewStore()}
 	refresh(sw, out)
 	wrapped := 0
 	var seen []uint32

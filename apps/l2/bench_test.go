@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/apps/apptest"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
 	"github.com/eosin-sdn/eosin/openflow/packet"
@@ -33,7 +34,7 @@ func newWire(t testing.TB) *wire {
 	r.drain()
 	w := &wire{rig: r, buf: make([]byte, 0, 1<<16)}
 	w.msg = openflow.AppendPacketIn(nil, 0, &openflow.PacketIn{
-		BufferID: openflow.BufferNone, TotalLen: 64, Reason: openflow.PacketInNoMatch, TableID: apps.TableLearn,
+		BufferID: openflow.BufferNone, TotalLen: 64, Reason: openflow.PacketInNoMatch, TableID: apptest.Learn,
 		Cookie: flow.Cookie(apps.OwnerL2, tagLearn), InPort: 10, Data: frame(mac(0), blue),
 	})
 	return w
@@ -68,7 +69,7 @@ func (w *wire) receive(now time.Time) {
 
 func TestAllocations(t *testing.T) {
 	w := newWire(t)
-	fixed := w.out.Store.TableLen(apps.TableForward)
+	fixed := w.out.Store.TableLen(apptest.Forward)
 	w.receive(w.now)
 	if n := testing.AllocsPerRun(1000, func() { w.receive(w.now) }); n != 0 || w.app.Len() != 1 {
 		t.Errorf("%v allocations for a known host", n)
@@ -78,7 +79,7 @@ func TestAllocations(t *testing.T) {
 	if allocs > 1 || w.app.Len() != int(n) {
 		t.Errorf("%v allocations for a new host, %d hosts of %d", allocs, w.app.Len(), n)
 	}
-	if got := w.out.Store.TableLen(apps.TableForward); got != int(n)+fixed {
+	if got := w.out.Store.TableLen(apptest.Forward); got != int(n)+fixed {
 		t.Errorf("%d rules for %d hosts", got-fixed, n)
 	}
 }

@@ -94,7 +94,7 @@ func (a *App) Announce(out *apps.Output) {
 func (a *App) UpdateStats(now time.Time, f *openflow.FlowStats, m *flow.Match) {
 	vlan, ok := m.GetVLAN()
 	mac, ok2 := m.GetEthSrc()
-	if f.TableID != apps.TableLearn || !ok || !ok2 {
+	if f.TableID != a.tables.learn.Number || !ok || !ok2 {
 		return
 	}
 	k := topology.NewHostKey(vlan, mac)

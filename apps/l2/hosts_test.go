@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/apps/apptest"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
 	"github.com/eosin-sdn/eosin/openflow/packet"
@@ -23,16 +23,16 @@ func TestUpdateStats(t *testing.T) {
 		h, _ := r.app.Lookup(k)
 		return h.Last
 	}
-	if last := count(apps.TableLearn, 7, learnMatch(k, 1)); !last.Equal(r.now) {
+	if last := count(apptest.Learn, 7, learnMatch(k, 1)); !last.Equal(r.now) {
 		t.Errorf("it sent something and was last seen %s", last)
 	}
 	seen := r.now
-	if last := count(apps.TableLearn, 7, learnMatch(k, 1)); !last.Equal(seen) {
+	if last := count(apptest.Learn, 7, learnMatch(k, 1)); !last.Equal(seen) {
 		t.Errorf("it sent nothing and was last seen %s", last)
 	}
-	count(apps.TableForward, 8, forwardMatch(k))
-	count(apps.TableLearn, 8, flow.Match{})
-	if last := count(apps.TableLearn, 8, learnMatch(topology.NewHostKey(red, mac(10)), 1)); !last.Equal(seen) ||
+	count(apptest.Forward, 8, forwardMatch(k))
+	count(apptest.Learn, 8, flow.Match{})
+	if last := count(apptest.Learn, 8, learnMatch(topology.NewHostKey(red, mac(10)), 1)); !last.Equal(seen) ||
 		r.app.Len() != 1 {
 		t.Errorf("others' counters: last seen %s", last)
 	}

@@ -20,6 +20,7 @@ import (
 type App struct {
 	apps.Base
 	sw         *apps.Switch
+	tables     struct{ snoop, learn, forward apps.Table }
 	local      map[topology.HostKey]host
 	remote     map[topology.HostKey]openflow.DatapathID
 	ips        map[topology.HostKey]addresses
@@ -57,7 +58,7 @@ type host struct {
 
 // New returns the app for a switch.
 func New(sw *apps.Switch) *App {
-	return &App{
+	a := &App{
 		sw:        sw,
 		local:     map[topology.HostKey]host{},
 		remote:    map[topology.HostKey]openflow.DatapathID{},
@@ -69,6 +70,9 @@ func New(sw *apps.Switch) *App {
 		retained:  map[topology.HostKey]struct{}{},
 		Moves:     map[uint16]uint64{},
 	}
+	a.tables.snoop, a.tables.learn = sw.Layout.Table("snoop"), sw.Layout.Table("learn")
+	a.tables.forward = sw.Layout.Table("forward")
+	return a
 }
 
 // Drop is a reason why a packet-in taught nothing.
@@ -176,7 +180,7 @@ func hostFact(kind apps.FactKind, k topology.HostKey, port openflow.PortNo, at t
 
 // FlowRemoved forgets a host whose learn rule has timed out. (Rules of suppressions send no removal message.)
 func (a *App) FlowRemoved(now time.Time, f *openflow.FlowRemoved, m *flow.Match, out *apps.Output) {
-	if f.TableID != apps.TableLearn || f.Reason == openflow.FlowRemovedDelete {
+	if f.TableID != a.tables.learn.Number || f.Reason == openflow.FlowRemovedDelete {
 		return // a deletion is either our own or drift, which the audit repairs
 	}
 	port, ok := m.GetInPort()
@@ -187,7 +191,7 @@ func (a *App) FlowRemoved(now time.Time, f *openflow.FlowRemoved, m *flow.Match,
 	}
 	k := topology.NewHostKey(vlan, mac)
 	if h, known := a.local[k]; known && h.port == port {
-		out.Store.Forget(apps.TableLearn, prioHost, m)
+		out.Store.Forget(a.tables.learn.Number, prioHost, m)
 		a.forget(now, k, h, out)
 	}
 }

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/apps/apptest"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
 	"github.com/eosin-sdn/eosin/openflow/oftext"
@@ -22,7 +22,7 @@ func TestLearnNewHost(t *testing.T) {
 	// The destination before the source: a learned source can always be answered.
 	b := r.out.Store.Drain(nil, 1, &r.out.Xid, nil)
 	var m openflow.FlowMod
-	if err := m.Decode(b); err != nil || m.TableID != apps.TableForward {
+	if err := m.Decode(b); err != nil || m.TableID != apptest.Forward {
 		t.Errorf("the first message is for table %d (%v)", m.TableID, err)
 	}
 	h, ok := r.app.Lookup(topology.NewHostKey(blue, mac(10)))
@@ -51,8 +51,8 @@ func TestSameAddressInTwoNetworks(t *testing.T) {
 	r := newRig(t)
 	r.see(1, blue, mac(10))
 	r.see(3, red, mac(10))
-	if r.app.Len() != 2 || r.out.Store.TableLen(apps.TableLearn) != 5 {
-		t.Errorf("%d hosts, %d rules", r.app.Len(), r.out.Store.TableLen(apps.TableLearn))
+	if r.app.Len() != 2 || r.out.Store.TableLen(apptest.Learn) != 5 {
+		t.Errorf("%d hosts, %d rules", r.app.Len(), r.out.Store.TableLen(apptest.Learn))
 	}
 }
 
@@ -128,21 +128,21 @@ func TestTimeout(t *testing.T) {
 	r.drain()
 	k := topology.NewHostKey(blue, mac(10))
 	// Not what ends a host: the forward rule, another port's rule, a deletion, matches of another form.
-	removed(r, apps.TableForward, openflow.FlowRemovedIdleTimeout, forwardMatch(k))
-	removed(r, apps.TableLearn, openflow.FlowRemovedIdleTimeout, learnMatch(k, 2))
-	removed(r, apps.TableLearn, openflow.FlowRemovedDelete, learnMatch(k, 1))
-	removed(r, apps.TableLearn, openflow.FlowRemovedIdleTimeout, flow.Match{})
-	removed(r, apps.TableLearn, openflow.FlowRemovedIdleTimeout, flow.Match{}.InPort(1).EthSrc(mac(10)))
+	removed(r, apptest.Forward, openflow.FlowRemovedIdleTimeout, forwardMatch(k))
+	removed(r, apptest.Learn, openflow.FlowRemovedIdleTimeout, learnMatch(k, 2))
+	removed(r, apptest.Learn, openflow.FlowRemovedDelete, learnMatch(k, 1))
+	removed(r, apptest.Learn, openflow.FlowRemovedIdleTimeout, flow.Match{})
+	removed(r, apptest.Learn, openflow.FlowRemovedIdleTimeout, flow.Match{}.InPort(1).EthSrc(mac(10)))
 	r.wantHosts(learned1)
 	r.wantFacts()
 
-	removed(r, apps.TableLearn, openflow.FlowRemovedIdleTimeout, learnMatch(k, 1))
+	removed(r, apptest.Learn, openflow.FlowRemovedIdleTimeout, learnMatch(k, 1))
 	r.wantHosts("")
 	r.wantFacts("gone 10/02:00:00:00:00:0a at 1")
 	if r.out.Store.Pending() != 1 { // the forward rule; the learn rule is gone by itself
 		t.Errorf("%d messages", r.out.Store.Pending())
 	}
-	removed(r, apps.TableLearn, openflow.FlowRemovedIdleTimeout, learnMatch(k, 1))
+	removed(r, apptest.Learn, openflow.FlowRemovedIdleTimeout, learnMatch(k, 1))
 	r.wantFacts()
 }
 

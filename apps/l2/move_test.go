@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/apps/apptest"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/topology"
 )
@@ -112,8 +113,8 @@ func TestFreezeUnknown(t *testing.T) {
 	r := newRig(t)
 	r.app.Freeze(r.now, topology.NewHostKey(blue, mac(10)), r.out)
 	r.see(1, blue, mac(10))
-	if r.app.Len() != 0 || r.app.Drops[DropFrozen] != 1 || r.out.Store.TableLen(apps.TableLearn) != 4 {
-		t.Errorf("%d hosts, %d rules", r.app.Len(), r.out.Store.TableLen(apps.TableLearn))
+	if r.app.Len() != 0 || r.app.Drops[DropFrozen] != 1 || r.out.Store.TableLen(apptest.Learn) != 4 {
+		t.Errorf("%d hosts, %d rules", r.app.Len(), r.out.Store.TableLen(apptest.Learn))
 	}
 	r.now = r.now.Add(topology.FreezeTime)
 	r.app.Tick(r.now, r.out)

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/apps/apptest"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/oftext"
 	"github.com/eosin-sdn/eosin/topology"
@@ -14,7 +14,7 @@ import (
 func (r *rig) forwarding(k topology.HostKey) (actions string) {
 	r.out.Store.Each(func(f *openflow.FlowMod) {
 		m := forwardMatch(k)
-		if f.TableID == apps.TableForward && f.Priority == prioHost && string(f.Match) == string(m.Bytes()) {
+		if f.TableID == apptest.Forward && f.Priority == prioHost && string(f.Match) == string(m.Bytes()) {
 			actions = oftext.Instructions(f.Instructions)
 		}
 	})
@@ -23,7 +23,7 @@ func (r *rig) forwarding(k topology.HostKey) (actions string) {
 
 func (r *rig) flooding() (actions string) {
 	r.out.Store.Each(func(f *openflow.FlowMod) {
-		if f.TableID == apps.TableForward && f.Priority == prioMiss {
+		if f.TableID == apptest.Forward && f.Priority == prioMiss {
 			actions = oftext.Instructions(f.Instructions)
 		}
 	})

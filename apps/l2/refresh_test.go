@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/apps/apptest"
 	"github.com/eosin-sdn/eosin/intent"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
@@ -20,14 +21,15 @@ func TestPortRemovedBeforeRefresh(t *testing.T) {
 	const port, vlan = openflow.PortNo(5), 10
 	now := time.Unix(1000, 0)
 	sw := &apps.Switch{
-		ID: 1, Order: []openflow.PortNo{port}, Networks: []apps.Network{{Name: "blue", VLAN: vlan}},
+		Layout: apptest.Layout,
+		ID:     1, Order: []openflow.PortNo{port}, Networks: []apps.Network{{Name: "blue", VLAN: vlan}},
 		Graph: topology.NewGraph().Snapshot(),
 		Ports: map[openflow.PortNo]*apps.Port{port: {
 			No: port, Up: true, Mode: intent.Access, VLANs: []uint16{vlan},
 			Native: vlan,
 		}},
 	}
-	a, out := New(sw), &apps.Output{Store: flow.NewStore()}
+	a, out := New(sw), &apps.Output{Layout: apptest.Layout, Store: flow.NewStore()}
 	a.Refresh(now, out)
 	fixed := out.Store.Len()
 	k := topology.NewHostKey(vlan, packet.MAC{2, 0, 0, 0, 0, 5})
@@ -152,6 +154,6 @@ func TestRoomOnPort(t *testing.T) {
 	r.app.HostAt(r.now, topology.NewHostKey(blue, mac(2)), other, 1, r.out) // is elsewhere
 	at(3)
 	// is silent
-	removed(r, apps.TableLearn, openflow.FlowRemovedIdleTimeout, learnMatch(topology.NewHostKey(blue, mac(3)), 1))
+	removed(r, apptest.Learn, openflow.FlowRemovedIdleTimeout, learnMatch(topology.NewHostKey(blue, mac(3)), 1))
 	at(4)
 }

@@ -17,7 +17,7 @@ const retainFor = 10 * time.Second
 // and which ports are ends of links. Forward rules of other hosts are retained until their links are found again.
 func (a *App) MultipartReply(now time.Time, f *openflow.FlowStats, m *flow.Match, out *apps.Output) {
 	owner, _ := flow.OwnerOf(f.Cookie)
-	if port, ok := m.GetInPort(); ok && owner == apps.OwnerL2 && f.TableID == apps.TableLearn &&
+	if port, ok := m.GetInPort(); ok && owner == apps.OwnerL2 && f.TableID == a.tables.learn.Number &&
 		f.Priority == prioTransit {
 		if p := a.sw.Ports[port]; p != nil && p.Up && !p.Transit {
 			p.Retained, p.Transit = true, true
@@ -29,9 +29,9 @@ func (a *App) MultipartReply(now time.Time, f *openflow.FlowStats, m *flow.Match
 		return
 	}
 	switch f.TableID {
-	case apps.TableLearn:
+	case a.tables.learn.Number:
 		a.restoreLocal(now, vlan, f, m, out)
-	case apps.TableForward:
+	case a.tables.forward.Number:
 		a.restoreForward(now, vlan, f, m, out)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/apps/apptest"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
 	"github.com/eosin-sdn/eosin/topology"
@@ -188,7 +189,7 @@ func TestRestoreForeign(t *testing.T) {
 		"owner":      func(f *openflow.FlowStats) { f.Cookie = flow.Cookie(apps.OwnerL2, 7) },
 		"no VLAN":    func(f *openflow.FlowStats) { m := (flow.Match{}).EthSrc(mac(1)); f.Match = m.Bytes() },
 		"no address": func(f *openflow.FlowStats) { m := (flow.Match{}).VLAN(blue); f.Match = m.Bytes() },
-		"table":      func(f *openflow.FlowStats) { f.TableID = apps.TableSnoop },
+		"table":      func(f *openflow.FlowStats) { f.TableID = apptest.Snoop },
 	} {
 		r := restarted(t, old)
 		dump(old, r, edit)
@@ -207,7 +208,7 @@ func TestRestoreAfterNews(t *testing.T) {
 	want := r.hosts()
 	match := forwardMatch(k)
 	old := openflow.FlowStats{
-		TableID: apps.TableForward, Priority: prioHost, Cookie: hostCookie(k), Match: match.Bytes(),
+		TableID: apptest.Forward, Priority: prioHost, Cookie: hostCookie(k), Match: match.Bytes(),
 		Instructions: flow.Instructions(nil).Apply(flow.Actions(nil).PopVLAN().Output(2)),
 	}
 	r.app.MultipartReply(r.now, &old, &match, r.out)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/apps/apptest"
 	"github.com/eosin-sdn/eosin/intent"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
@@ -52,7 +53,8 @@ func trunk(no openflow.PortNo) *apps.Port {
 
 func newRig(t testing.TB) *rig {
 	sw := &apps.Switch{
-		ID: self, Name: "s1", Ports: map[openflow.PortNo]*apps.Port{},
+		Layout: apptest.Layout,
+		ID:     self, Name: "s1", Ports: map[openflow.PortNo]*apps.Port{},
 		Networks: []apps.Network{{Name: "blue", VLAN: blue, VNI: 5010}, {Name: "red", VLAN: red, VNI: 5011}},
 		Settings: apps.Settings{HostTimeout: 300 * time.Second, HostsPerPort: 1024, HostsPerSwitch: 8192, Moves: 5},
 		Graph:    topology.NewGraph().Snapshot(),
@@ -64,7 +66,7 @@ func newRig(t testing.TB) *rig {
 		sw.Ports[p.No] = p
 		sw.Order = append(sw.Order, p.No)
 	}
-	r := &rig{TB: t, sw: sw, app: New(sw), out: &apps.Output{Store: flow.NewStore()}, now: t0}
+	r := &rig{TB: t, sw: sw, app: New(sw), out: &apps.Output{Layout: apptest.Layout, Store: flow.NewStore()}, now: t0}
 	r.refresh()
 	r.drain()
 	return r
@@ -138,7 +140,7 @@ func (r *rig) text(tables ...uint8) string {
 	return oftext.SortFlows(lines)
 }
 
-func (r *rig) hosts() string { return r.text(apps.TableLearn, apps.TableForward) }
+func (r *rig) hosts() string { return r.text(apptest.Learn, apptest.Forward) }
 
 func (r *rig) wantHosts(want string) {
 	r.Helper()

@@ -37,35 +37,35 @@ func (a *App) putStatic(out *apps.Output) {
 	copied := func(meter uint32, next uint8) flow.Instructions {
 		return flow.Instructions(nil).Apply(flow.Actions(nil).Controller(a.sw.Meter(meter))).Goto(next)
 	}
-	toLearn := flow.Instructions(nil).Goto(apps.TableLearn)
-	toForward := flow.Instructions(nil).Goto(apps.TableForward)
+	toLearn := flow.Instructions(nil).Goto(a.tables.learn.Number)
+	toForward := flow.Instructions(nil).Goto(a.tables.forward.Number)
 	toFlood := flow.Instructions(nil)
 	if a.sw.NeedsMegaflowWorkaround {
 		toFlood = toFlood.Apply(a.sw.PinMegaflow(nil, openflow.PortAny))
 	}
-	toFlood = toFlood.Goto(apps.TableFlood)
+	toFlood = toFlood.Goto(a.tables.forward.Next)
 
-	put(apps.TableForward, prioSwallowed, 0, flow.Match{}.Reg0(apps.Swallowed), nil)
-	put(apps.TableForward, prioMiss, 0, flow.Match{}, toFlood)
+	put(a.tables.forward.Number, prioSwallowed, 0, flow.Match{}.Reg0(apps.Swallowed), nil)
+	put(a.tables.forward.Number, prioMiss, 0, flow.Match{}, toFlood)
 
-	put(apps.TableLearn, prioInjected, 0, flow.Match{}.Reg0(apps.Injected), toForward)
-	put(apps.TableLearn, prioInjected, 0, flow.Match{}.EthSrcMasked(apps.ProbeMAC, apps.ProbeMACMask), toForward)
-	put(apps.TableLearn, prioMiss, tagLearn, flow.Match{}, copied(apps.MeterLearn, apps.TableForward))
+	put(a.tables.learn.Number, prioInjected, 0, flow.Match{}.Reg0(apps.Injected), toForward)
+	put(a.tables.learn.Number, prioInjected, 0, flow.Match{}.EthSrcMasked(apps.ProbeMAC, apps.ProbeMACMask), toForward)
+	put(a.tables.learn.Number, prioMiss, tagLearn, flow.Match{}, copied(apps.MeterLearn, a.tables.forward.Number))
 
-	put(apps.TableSnoop, prioInjected, 0, flow.Match{}.Reg0(apps.Injected), toLearn)
-	put(apps.TableSnoop, prioARP, tagARP, flow.Match{}.EthType(packet.EtherTypeARP),
-		copied(apps.MeterARP, apps.TableLearn))
-	put(apps.TableSnoop, prioMiss, 0, flow.Match{}, toLearn)
+	put(a.tables.snoop.Number, prioInjected, 0, flow.Match{}.Reg0(apps.Injected), toLearn)
+	put(a.tables.snoop.Number, prioARP, tagARP, flow.Match{}.EthType(packet.EtherTypeARP),
+		copied(apps.MeterARP, a.tables.learn.Number))
+	put(a.tables.snoop.Number, prioMiss, 0, flow.Match{}, toLearn)
 
 	for _, no := range a.sw.Order {
 		if a.sw.Ports[no].Transit {
-			put(apps.TableLearn, prioTransit, 0, flow.Match{}.InPort(no), toForward)
-			put(apps.TableSnoop, prioTransit, 0, flow.Match{}.InPort(no), toLearn)
+			put(a.tables.learn.Number, prioTransit, 0, flow.Match{}.InPort(no), toForward)
+			put(a.tables.snoop.Number, prioTransit, 0, flow.Match{}.InPort(no), toLearn)
 		}
 	}
-	out.Store.End(apps.OwnerL2, apps.TableSnoop)
-	out.Store.End(apps.OwnerL2, apps.TableLearn)
-	out.Store.End(apps.OwnerL2, apps.TableForward)
+	out.Store.End(apps.OwnerL2, a.tables.snoop.Number)
+	out.Store.End(apps.OwnerL2, a.tables.learn.Number)
+	out.Store.End(apps.OwnerL2, a.tables.forward.Number)
 }
 
 // install states the two rules of a local host. The forward rule comes first, so that a learned source can be answered.
@@ -84,7 +84,7 @@ func (a *App) putForward(k topology.HostKey, port openflow.PortNo, out *apps.Out
 	}
 	a.actions = p.Egress(a.sw.PinMegaflow(a.actions[:0], port), n)
 	r := &a.rule
-	r.Table, r.Priority, r.Cookie = apps.TableForward, prioHost, hostCookie(k)
+	r.Table, r.Priority, r.Cookie = a.tables.forward.Number, prioHost, hostCookie(k)
 	r.IdleTimeout, r.Flags = 0, 0
 	r.Match = forwardMatch(k)
 	r.Instructions = r.Instructions[:0].Apply(a.actions)
@@ -95,21 +95,21 @@ func (a *App) putForward(k topology.HostKey, port openflow.PortNo, out *apps.Out
 // silent for the timeout, the switch removes the rule and sends a flow-removed message.
 func (a *App) putLearn(k topology.HostKey, port openflow.PortNo, out *apps.Output) {
 	r := &a.rule
-	r.Table, r.Priority, r.Cookie = apps.TableLearn, prioHost, hostCookie(k)
+	r.Table, r.Priority, r.Cookie = a.tables.learn.Number, prioHost, hostCookie(k)
 	r.IdleTimeout, r.Flags = a.timeout, openflow.FlagSendFlowRem
 	r.Match = learnMatch(k, port)
-	r.Instructions = r.Instructions[:0].Goto(apps.TableForward)
+	r.Instructions = r.Instructions[:0].Goto(a.tables.forward.Number)
 	out.Put(r)
 }
 
 func (a *App) dropForward(k topology.HostKey, out *apps.Output) {
 	m := forwardMatch(k)
-	out.Store.Delete(apps.TableForward, prioHost, &m)
+	out.Store.Delete(a.tables.forward.Number, prioHost, &m)
 }
 
 func (a *App) dropLearn(k topology.HostKey, port openflow.PortNo, out *apps.Output) {
 	m := learnMatch(k, port)
-	out.Store.Delete(apps.TableLearn, prioHost, &m)
+	out.Store.Delete(a.tables.learn.Number, prioHost, &m)
 }
 
 // forwardMatch and learnMatch add the fields in canonical order, which spares the match from moving them.

@@ -22,21 +22,23 @@ type App struct {
 // New returns the app for a switch. All apps of a controller share the key, since a reply may come in at another
 // switch.
 func New(sw *apps.Switch, key *Key) *App {
-	return &App{sw: sw, key: key, traps: map[Trap]int{}}
+	return &App{
+		sw: sw, key: key, traps: map[Trap]int{}, ways: ways{trap: sw.Layout.Table("trap"), trapped: sw.Layout.Table("trapped")},
+	}
 }
 
 // Refresh states the fixed rules and every trap.
 func (a *App) Refresh(_ time.Time, out *apps.Output) {
 	out.Store.Begin(apps.OwnerProbe)
-	a.ways = ways{a.sw.NoConntrack, a.sw.Meter(apps.MeterProbe)}
+	a.ways.noConntrack, a.ways.meter = a.sw.NoConntrack, a.sw.Meter(apps.MeterProbe)
 	for _, r := range fixedRules(a.ways) {
 		out.Put(r)
 	}
 	for t := range a.traps {
 		out.Put(t.rule(a.ways))
 	}
-	out.Store.End(apps.OwnerProbe, apps.TableTrap)
-	out.Store.End(apps.OwnerProbe, apps.TableTrapped)
+	out.Store.End(apps.OwnerProbe, a.ways.trap.Number)
+	out.Store.End(apps.OwnerProbe, a.ways.trapped.Number)
 }
 
 // AddTrap makes the switch trap what t names until it is removed as often as it was added. It takes effect when the
@@ -101,7 +103,7 @@ type Trapped struct {
 func (a *App) PacketRcvd(now time.Time, p *apps.Packet, out *apps.Output) {
 	r, reason := Verify(p.In.Data, a.key)
 	if reason != Genuine && flow.Tag(p.In.Cookie) != tagLinkLayer {
-		out.PacketOut(p.In.InPort, flow.Actions(nil).ResubmitTable(apps.TableSnoop), p.In.Data)
+		out.PacketOut(p.In.InPort, flow.Actions(nil).ResubmitTable(a.ways.trapped.Next), p.In.Data)
 	}
 	out.Facts = append(out.Facts, apps.Fact{
 		Kind: apps.ProbeReply, Port: p.In.InPort, VLAN: p.VLAN, MAC: r.EthSrc, At: now, Reply: &Trapped{r, reason},

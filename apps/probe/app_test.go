@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/apps/apptest"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
 	"github.com/eosin-sdn/eosin/openflow/oftext"
@@ -16,8 +17,8 @@ import (
 )
 
 func newApp(noConntrack bool) (*App, *apps.Output) {
-	out := &apps.Output{Store: flow.NewStore()}
-	a := New(&apps.Switch{NoConntrack: noConntrack}, &testKey)
+	out := &apps.Output{Layout: apptest.Layout, Store: flow.NewStore()}
+	a := New(&apps.Switch{Layout: apptest.Layout, NoConntrack: noConntrack}, &testKey)
 	a.Refresh(time.Time{}, out)
 	return a, out
 }
@@ -28,7 +29,7 @@ func has(out *apps.Output, r *flow.Rule) bool { return out.Store.Has(r.Table, r.
 
 func TestNothingGoesToTheTrackerUnlessProbed(t *testing.T) {
 	_, out := newApp(false)
-	if n, m := out.Store.TableLen(apps.TableTrap), out.Store.TableLen(apps.TableTrapped); n != 1 || m != 2 {
+	if n, m := out.Store.TableLen(apptest.Trap), out.Store.TableLen(apptest.Trapped); n != 1 || m != 2 {
 		t.Errorf("%d and %d rules, want the 3 fixed ones", n, m)
 	}
 }
@@ -39,16 +40,16 @@ func TestTrapsAreCounted(t *testing.T) {
 		a.AddTrap(trapAB, out)
 	}
 	a.RemoveTrap(trapAB, out)
-	if !has(out, trapAB.rule(ways{false, apps.MeterProbe})) {
+	if !has(out, trapAB.rule(testWays(false))) {
 		t.Fatal("removed once of two, and gone")
 	}
 	a.Refresh(time.Time{}, out)
-	if !has(out, trapAB.rule(ways{false, apps.MeterProbe})) || a.TrapCount() != 1 {
+	if !has(out, trapAB.rule(testWays(false))) || a.TrapCount() != 1 {
 		t.Fatal("a refresh lost the trap")
 	}
 	a.RemoveTrap(trapAB, out)
 	a.RemoveTrap(trapAB, out)
-	if has(out, trapAB.rule(ways{false, apps.MeterProbe})) || out.Store.TableLen(apps.TableTrap) != 1 {
+	if has(out, trapAB.rule(testWays(false))) || out.Store.TableLen(apptest.Trap) != 1 {
 		t.Fatal("removed twice, and there")
 	}
 }
@@ -60,7 +61,7 @@ func TestARPTrapsOfOneColorAreOne(t *testing.T) {
 	two.EthDst, two.Dst = ColoredMAC(0x8000, 2), ipA
 	a.AddTrap(one, out)
 	a.AddTrap(two, out)
-	if n := out.Store.TableLen(apps.TableTrap); n != 2 {
+	if n := out.Store.TableLen(apptest.Trap); n != 2 {
 		t.Errorf("%d rules, want the miss and one trap", n)
 	}
 }
@@ -70,11 +71,11 @@ func TestRefreshFollowsTheLossOfConntrack(t *testing.T) {
 	a.AddTrap(trapAB, out)
 	a.sw.NoConntrack = true
 	a.Refresh(time.Time{}, out)
-	if has(out, trapAB.rule(ways{false, apps.MeterProbe})) || !has(out, trapAB.rule(ways{true, apps.MeterProbe})) {
+	if has(out, trapAB.rule(testWays(false))) || !has(out, trapAB.rule(testWays(true))) {
 		t.Error("the trap was not restated for DSCP")
 	}
 	a.RemoveTrap(trapAB, out)
-	if has(out, trapAB.rule(ways{true, apps.MeterProbe})) {
+	if has(out, trapAB.rule(testWays(true))) {
 		t.Error("the trap stayed")
 	}
 	out.Store.Each(func(m *openflow.FlowMod) {
@@ -161,7 +162,7 @@ func TestPacketRcvd(t *testing.T) {
 		if goesOn := len(outs) == 1; goesOn != c.goesOn {
 			t.Errorf("%s: %d packet-outs", name, len(outs))
 		} else if goesOn {
-			want := flow.Actions(nil).ResubmitTable(apps.TableSnoop)
+			want := flow.Actions(nil).ResubmitTable(apptest.Snoop)
 			if outs[0].in != 3 || !bytes.Equal(outs[0].actions, want) || !bytes.Equal(outs[0].frame, c.frame) {
 				t.Errorf("%s: %v", name, outs[0])
 			}
@@ -175,4 +176,8 @@ func TestPacketRcvd(t *testing.T) {
 			t.Errorf("%s: read as %+v", name, got)
 		}
 	}
+}
+
+func testWays(noConntrack bool) ways {
+	return ways{apptest.Layout.Table("trap"), apptest.Layout.Table("trapped"), noConntrack, apps.MeterProbe}
 }

@@ -62,8 +62,9 @@ func Zone(vlan uint16) uint16 { return zoneBase | vlan&0xfff }
 
 // ways are what a switch can do for a trap.
 type ways struct {
-	noConntrack bool
-	meter       uint32
+	trap, trapped apps.Table
+	noConntrack   bool
+	meter         uint32
 }
 
 // rule returns the rule that traps.
@@ -77,41 +78,41 @@ func (t Trap) rule(w ways) *flow.Rule {
 	m := t.Type.matchReply(flow.Match{}.VLAN(t.VLAN), &t)
 	if t.Type.LinkLayer {
 		return &flow.Rule{
-			Table: apps.TableTrap, Priority: prioTrap, Cookie: flow.Cookie(apps.OwnerProbe, tagLinkLayer),
+			Table: w.trap.Number, Priority: prioTrap, Cookie: flow.Cookie(apps.OwnerProbe, tagLinkLayer),
 			Match: m, Instructions: w.swallow(),
 		}
 	}
 	if w.noConntrack {
 		return &flow.Rule{
-			Table: apps.TableTrap, Priority: prioTrap, Cookie: flow.Cookie(apps.OwnerProbe, tagFallback),
+			Table: w.trap.Number, Priority: prioTrap, Cookie: flow.Cookie(apps.OwnerProbe, tagFallback),
 			Match:        m.IPDSCP(FallbackDSCP),
 			Instructions: w.swallow(),
 		}
 	}
 	return &flow.Rule{
-		Table: apps.TableTrap, Priority: prioTrap, Cookie: flow.Cookie(apps.OwnerProbe, tagToTracker),
+		Table: w.trap.Number, Priority: prioTrap, Cookie: flow.Cookie(apps.OwnerProbe, tagToTracker),
 		Match: m.CTState(0, flow.CTTracked),
 		Instructions: flow.Instructions(nil).Apply(
-			flow.Actions(nil).CTRecirculate(Zone(t.VLAN), apps.TableTrapped)),
+			flow.Actions(nil).CTRecirculate(Zone(t.VLAN), w.trapped.Number)),
 	}
 }
 
 // swallow takes a frame to the controller. It goes on to where sources are learned, and is dropped behind that.
 func (w ways) swallow() flow.Instructions {
 	copied := flow.Actions(nil).Controller(w.meter).SetReg0(apps.Swallowed)
-	return flow.Instructions(nil).Apply(copied).Goto(apps.TableSnoop)
+	return flow.Instructions(nil).Apply(copied).Goto(w.trapped.Next)
 }
 
 // fixedRules are there whatever is probed. A switch without a connection tracker refuses to match its fields, too.
 func fixedRules(w ways) []*flow.Rule {
-	miss := flow.Instructions(nil).Goto(apps.TableSnoop)
+	miss := flow.Instructions(nil).Goto(w.trapped.Next)
 	rules := []*flow.Rule{
 		{
-			Table: apps.TableTrapped, Priority: prioMiss, Cookie: flow.Cookie(apps.OwnerProbe, tagFixed),
+			Table: w.trapped.Number, Priority: prioMiss, Cookie: flow.Cookie(apps.OwnerProbe, tagFixed),
 			Instructions: miss,
 		},
 		{
-			Table: apps.TableTrap, Priority: prioMiss, Cookie: flow.Cookie(apps.OwnerProbe, tagFixed),
+			Table: w.trap.Number, Priority: prioMiss, Cookie: flow.Cookie(apps.OwnerProbe, tagFixed),
 			Instructions: miss,
 		},
 	}
@@ -120,7 +121,7 @@ func fixedRules(w ways) []*flow.Rule {
 	}
 	const reply = flow.CTTracked | flow.CTReply
 	return append(rules, &flow.Rule{
-		Table: apps.TableTrapped, Priority: prioTrapped, Cookie: flow.Cookie(apps.OwnerProbe, tagTracked),
+		Table: w.trapped.Number, Priority: prioTrapped, Cookie: flow.Cookie(apps.OwnerProbe, tagTracked),
 		Match:        flow.Match{}.CTState(reply, reply).CTMark(markPrefix, markMask),
 		Instructions: w.swallow(),
 	})

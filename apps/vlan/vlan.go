@@ -26,11 +26,12 @@ const (
 // App classifies the frames of one switch.
 type App struct {
 	apps.Base
-	sw *apps.Switch
+	sw       *apps.Switch
+	classify apps.Table
 }
 
 // New returns the app for a switch.
-func New(sw *apps.Switch) *App { return &App{sw: sw} }
+func New(sw *apps.Switch) *App { return &App{sw: sw, classify: sw.Layout.Table("classify")} }
 
 // Refresh states the rules of every port.
 func (a *App) Refresh(_ time.Time, out *apps.Output) {
@@ -38,7 +39,7 @@ func (a *App) Refresh(_ time.Time, out *apps.Output) {
 	for _, no := range a.sw.Order {
 		a.port(a.sw.Ports[no], out)
 	}
-	out.Store.End(apps.OwnerVLAN, apps.TableClassify)
+	out.Store.End(apps.OwnerVLAN, a.classify.Number)
 }
 
 // port states the rules of one port. The cookie tag is the port number.
@@ -52,16 +53,16 @@ func (a *App) Refresh(_ time.Time, out *apps.Output) {
 func (a *App) port(p *apps.Port, out *apps.Output) {
 	put := func(prio uint16, m flow.Match, ins flow.Instructions) {
 		out.Put(&flow.Rule{
-			Table: apps.TableClassify, Priority: prio, Cookie: flow.Cookie(apps.OwnerVLAN, uint64(p.No)), Match: m,
+			Table: a.classify.Number, Priority: prio, Cookie: flow.Cookie(apps.OwnerVLAN, uint64(p.No)), Match: m,
 			Instructions: ins,
 		})
 	}
 	in := flow.Match{}.InPort(p.No)
-	next := flow.Instructions(nil).Goto(apps.TableTrap)
+	next := flow.Instructions(nil).Goto(a.classify.Next)
 	untagged := func(m flow.Match, vlan uint16) {
 		put(prioNetwork, m.Untagged(),
-			flow.Instructions(nil).Apply(flow.Actions(nil).PushVLAN().SetVLAN(vlan)).Goto(apps.TableTrap))
-		put(prioNetwork, m.VLAN(0), flow.Instructions(nil).Apply(flow.Actions(nil).SetVLAN(vlan)).Goto(apps.TableTrap))
+			flow.Instructions(nil).Apply(flow.Actions(nil).PushVLAN().SetVLAN(vlan)).Goto(a.classify.Next))
+		put(prioNetwork, m.VLAN(0), flow.Instructions(nil).Apply(flow.Actions(nil).SetVLAN(vlan)).Goto(a.classify.Next))
 	}
 	dropDoubleTag := func() {
 		put(prioDoubleTag, in.VLAN(0).EthType(tpidCustomer), nil)

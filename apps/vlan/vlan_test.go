@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/apps/apptest"
 	"github.com/eosin-sdn/eosin/intent"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
@@ -18,7 +19,7 @@ var networks = []apps.Network{
 }
 
 func switchWith(ports ...*apps.Port) *apps.Switch {
-	sw := &apps.Switch{Ports: map[openflow.PortNo]*apps.Port{}, Networks: networks}
+	sw := &apps.Switch{Layout: apptest.Layout, Ports: map[openflow.PortNo]*apps.Port{}, Networks: networks}
 	for _, p := range ports {
 		sw.Ports[p.No] = p
 		sw.Order = append(sw.Order, p.No)
@@ -85,7 +86,7 @@ cookie=0xe052000000000007, table=1, priority=1,in_port=7 actions=drop
 `},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			out := &apps.Output{Store: flow.NewStore()}
+			out := &apps.Output{Layout: apptest.Layout, Store: flow.NewStore()}
 			New(switchWith(&c.port)).Refresh(time.Time{}, out)
 			if got := text(out.Store); got != c.want[1:] {
 				t.Errorf("got\n%swant%s", got, c.want)
@@ -102,7 +103,7 @@ func TestRefreshIsADifference(t *testing.T) {
 		&apps.Port{No: 2, Mode: intent.Access, VLANs: []uint16{10}, Native: 10},
 		&apps.Port{No: 3, Mode: intent.Trunk, VLANs: []uint16{10, 11}},
 	)
-	out := &apps.Output{Store: flow.NewStore()}
+	out := &apps.Output{Layout: apptest.Layout, Store: flow.NewStore()}
 	a := New(sw)
 	refresh := func() int {
 		a.Refresh(time.Time{}, out)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/apps/pipeline"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
 	"github.com/eosin-sdn/eosin/topology"
@@ -177,7 +178,7 @@ func TestAdoptionPrunes(t *testing.T) {
 	p.ready()
 	m := flow.Match{}.InPort(77)
 	p.flows = append(p.flows, openflow.FlowStats{
-		TableID: apps.TableClassify, Priority: 1,
+		TableID: pipeline.Number("classify"), Priority: 1,
 		Cookie: flow.Cookie(apps.OwnerVLAN, 77), Match: m.Bytes(),
 	})
 	p.groups[flow.GroupID(99<<4)] = nil

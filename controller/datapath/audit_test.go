@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/apps/pipeline"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
 	"github.com/eosin-sdn/eosin/openflow/packet"
@@ -134,7 +135,7 @@ func TestDrift(t *testing.T) {
 		{"timeout altered", func(p *peer) { p.flows[3].IdleTimeout = 7 }, "1 altered"},
 		{"stray", func(p *peer) {
 			p.flows = append(p.flows, openflow.FlowStats{
-				TableID: apps.TableAdmit, Priority: 5,
+				TableID: pipeline.Number("admit"), Priority: 5,
 				Cookie: flow.Cookie(apps.OwnerVLAN, 1), Match: in.Bytes(),
 			})
 		}, "1 stray"},
@@ -212,9 +213,9 @@ func TestDumpBomb(t *testing.T) {
 	for i := range uint64(flows) {
 		m := flow.Match{}.InPort(1).VLAN(10).EthSrc(packet.MACFromUint64(0x5254_2000_0000 + i))
 		p.flows = append(p.flows, openflow.FlowStats{
-			TableID: apps.TableLearn, Priority: 10, IdleTimeout: 300, Flags: openflow.FlagSendFlowRem,
+			TableID: pipeline.Number("learn"), Priority: 10, IdleTimeout: 300, Flags: openflow.FlagSendFlowRem,
 			Cookie: flow.Cookie(apps.OwnerHosts, i),
-			Match:  m.Bytes(), Instructions: flow.Instructions(nil).Goto(apps.TableForward),
+			Match:  m.Bytes(), Instructions: flow.Instructions(nil).Goto(pipeline.Number("forward")),
 		})
 	}
 	p.partLen = 500

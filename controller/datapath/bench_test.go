@@ -7,6 +7,7 @@ import (
 
 	"github.com/eosin-sdn/eosin/apps"
 	"github.com/eosin-sdn/eosin/apps/discovery"
+	"github.com/eosin-sdn/eosin/apps/pipeline"
 	"github.com/eosin-sdn/eosin/apps/probe"
 	"github.com/eosin-sdn/eosin/intent"
 	"github.com/eosin-sdn/eosin/openflow"
@@ -76,7 +77,7 @@ func newHotWith(t testing.TB, ports openflow.PortNo) *hot {
 		make([]byte, 46)...)
 	h.msg = openflow.AppendPacketIn(nil, 0, &openflow.PacketIn{
 		BufferID: openflow.BufferNone, TotalLen: uint16(len(frame)), Reason: openflow.PacketInAction,
-		TableID: apps.TableLearn,
+		TableID: pipeline.Number("learn"),
 		Cookie:  flow.Cookie(apps.OwnerL2, 1), InPort: 1, Data: frame,
 	})
 	return h

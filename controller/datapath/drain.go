@@ -39,7 +39,7 @@ func (m *Machine) refresh(now time.Time) (done bool) {
 		return false
 	}
 	m.refreshDue = false
-	for _, a := range m.order {
+	for _, a := range m.apps.Order {
 		a.Refresh(now, &m.Out)
 	}
 	return true

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/apps/pipeline"
 	"github.com/eosin-sdn/eosin/event"
 	"github.com/eosin-sdn/eosin/intent"
 	"github.com/eosin-sdn/eosin/openflow"
@@ -143,5 +144,5 @@ func rejectedFlowOf(e *openflow.Error) rejectedFlow {
 	cookie := binary.BigEndian.Uint64(b[8:])
 	owner, _ := flow.OwnerOf(cookie)
 	return rejectedFlow{owner, fmt.Sprintf(" (rule in table %s, priority %d, cookie %#x)",
-		apps.TableName(b[24]), binary.BigEndian.Uint16(b[30:]), cookie)}
+		pipeline.Layout.Name(b[24]), binary.BigEndian.Uint16(b[30:]), cookie)}
 }

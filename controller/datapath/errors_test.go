@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/apps/pipeline"
 	"github.com/eosin-sdn/eosin/apps/probe"
 	"github.com/eosin-sdn/eosin/intent"
 	"github.com/eosin-sdn/eosin/openflow"
@@ -32,7 +32,7 @@ func refuseAdds(table uint8, typ, code uint16) func([]byte) (uint16, uint16) {
 // and later.
 func TestBundleRefused(t *testing.T) {
 	p := newPeer(t)
-	p.refuse = refuseAdds(apps.TableLearn, openflow.ErrorTypeBadMatch, 6)
+	p.refuse = refuseAdds(pipeline.Number("learn"), openflow.ErrorTypeBadMatch, 6)
 	p.attach()
 	got := p.sent()
 	if !strings.HasSuffix(got, "barrier_request\nbundle discard") || strings.Contains(got, "commit") {
@@ -198,7 +198,7 @@ func TestTableFullOfHosts(t *testing.T) {
 			msg = add.Message
 		}
 		var m openflow.FlowMod
-		if m.Decode(msg) == nil && m.TableID == apps.TableLearn && m.Priority == 10 {
+		if m.Decode(msg) == nil && m.TableID == pipeline.Number("learn") && m.Priority == 10 {
 			return openflow.ErrorTypeFlowModFailed, openflow.FlowModFailedTableFull
 		}
 		return 0, 0
@@ -298,7 +298,7 @@ func TestConntrackRefused(t *testing.T) {
 		in := inNetwork()
 		in.Trap = c.trap
 		p.m.Configure(in)
-		p.refuse = refuseAdds(apps.TableTrapped, openflow.ErrorTypeBadMatch, 6)
+		p.refuse = refuseAdds(pipeline.Number("trapped"), openflow.ErrorTypeBadMatch, 6)
 		p.attach()
 		p.refuse = nil
 		if p.m.sw.NoConntrack != c.want {
@@ -323,7 +323,7 @@ func TestConntrackRefused(t *testing.T) {
 // Only what a switch without connection tracking says is taken for the lack of it.
 func TestRefusedForAnotherReason(t *testing.T) {
 	p := newPeer(t)
-	p.refuse = refuseAdds(apps.TableTrapped, openflow.ErrorTypeFlowModFailed, openflow.FlowModFailedTableFull)
+	p.refuse = refuseAdds(pipeline.Number("trapped"), openflow.ErrorTypeFlowModFailed, openflow.FlowModFailedTableFull)
 	p.attach()
 	if p.m.sw.NoConntrack {
 		t.Errorf("a full table is taken for a lack of connection tracking: %q", p.notices)

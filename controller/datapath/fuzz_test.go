@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/apps/pipeline"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
 )
@@ -31,9 +33,9 @@ func FuzzMachine(f *testing.F) {
 	f.Add(false, answers)
 	m := flow.Match{}.InPort(1).VLAN(10).EthSrc(macA)
 	stats := openflow.AppendFlowStats(nil, &openflow.FlowStats{
-		TableID: 5, Priority: 10, IdleTimeout: 300, Flags: openflow.FlagSendFlowRem,
-		Cookie: flow.Cookie(5, 1), Match: m.Bytes(),
-		Instructions: flow.Instructions(nil).Goto(6),
+		TableID: pipeline.Number("learn"), Priority: 10, IdleTimeout: 300, Flags: openflow.FlagSendFlowRem,
+		Cookie: flow.Cookie(apps.OwnerHosts, 1), Match: m.Bytes(),
+		Instructions: flow.Instructions(nil).Goto(pipeline.Number("forward")),
 	})
 	one := port(1)
 	list := openflow.AppendMultipartReply(nil, 5, openflow.MultipartPortDesc, false, openflow.AppendPortDesc(nil, &one))
@@ -42,7 +44,7 @@ func FuzzMachine(f *testing.F) {
 		packetIn(learnCookie, 1, macA), packetIn(learnCookie, 2, macA),
 		portStatus(openflow.PortDelete, port(1)), portStatus(openflow.PortAdd, port(3)),
 		openflow.AppendFlowRemoved(nil, 0, &openflow.FlowRemoved{
-			Cookie: flow.Cookie(5, 1), TableID: 5, Priority: 10, Match: m.Bytes(),
+			Cookie: flow.Cookie(apps.OwnerHosts, 1), TableID: pipeline.Number("learn"), Priority: 10, Match: m.Bytes(),
 		}),
 		openflow.AppendError(nil, 9, openflow.ErrorTypeFlowModFailed, openflow.FlowModFailedTableFull,
 			openflow.AppendFlowMod(nil, 9, openflow.FlowAdd, &openflow.FlowMod{Cookie: learnCookie})[:48]),

@@ -10,10 +10,9 @@ import (
 
 	"github.com/eosin-sdn/eosin/apps"
 	"github.com/eosin-sdn/eosin/apps/discovery"
-	"github.com/eosin-sdn/eosin/apps/flood"
 	"github.com/eosin-sdn/eosin/apps/l2"
+	"github.com/eosin-sdn/eosin/apps/pipeline"
 	"github.com/eosin-sdn/eosin/apps/probe"
-	"github.com/eosin-sdn/eosin/apps/vlan"
 	"github.com/eosin-sdn/eosin/intent"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
@@ -45,10 +44,7 @@ type Machine struct {
 	discovery *discovery.App
 	l2        *l2.App
 	probe     *probe.App
-	byOwner   [flow.MaxOwners]apps.App
-	// order is in which apps state their flows: from the last table to the first, so that no rule leads to one that is
-	// not there yet.
-	order []apps.App
+	apps      *pipeline.Set
 
 	session
 	adoption   adoption
@@ -80,27 +76,19 @@ type Counters struct {
 }
 
 // Keys are shared by all machines of a controller, so that each recognizes what another has sent.
-type Keys struct {
-	Hellos *discovery.Signer
-	Probes *probe.Key
-}
+type Keys = pipeline.Keys
 
 // New returns the machine of a switch that has not connected yet.
 func New(id openflow.DatapathID, keys Keys, in Intent, graph *topology.Snapshot) *Machine {
-	m := &Machine{sw: &apps.Switch{ID: id, Ports: map[openflow.PortNo]*apps.Port{}, Graph: graph}}
-	m.Out.Store = flow.NewStore()
+	m := &Machine{sw: &apps.Switch{
+		ID: id, Ports: map[openflow.PortNo]*apps.Port{}, Graph: graph, Layout: pipeline.Layout,
+	}}
+	m.Out.Store, m.Out.Layout = flow.NewStore(), pipeline.Layout
 	m.eventLimit = newEventLimiter()
-	m.discovery = discovery.New(m.sw, keys.Hellos)
-	m.l2 = l2.New(m.sw)
-	m.probe = probe.New(m.sw, keys.Probes)
-	classify, flooding := vlan.New(m.sw), flood.New(m.sw)
-	m.byOwner[apps.OwnerDiscovery] = m.discovery
-	m.byOwner[apps.OwnerVLAN] = classify
-	m.byOwner[apps.OwnerProbe] = m.probe
-	m.byOwner[apps.OwnerL2] = m.l2
-	m.byOwner[apps.OwnerHosts] = m.l2
-	m.byOwner[apps.OwnerFlood] = flooding
-	m.order = []apps.App{flooding, m.l2, m.probe, classify, m.discovery}
+	m.apps = pipeline.New(m.sw, keys)
+	m.discovery = pipeline.Get[*discovery.App](m.apps)
+	m.l2 = pipeline.Get[*l2.App](m.apps)
+	m.probe = pipeline.Get[*probe.App](m.apps)
 	m.Configure(in)
 	return m
 }

@@ -66,7 +66,7 @@ func (m *Machine) packetIn(now time.Time, msg []byte) error {
 	if !ours {
 		owner = apps.OwnerL2
 	}
-	app := m.byOwner[owner]
+	app := m.apps.ByOwner[owner]
 	if app == nil {
 		m.UnknownOwner++
 		return nil

@@ -11,6 +11,7 @@ import (
 
 	"github.com/eosin-sdn/eosin/apps"
 	"github.com/eosin-sdn/eosin/apps/discovery"
+	"github.com/eosin-sdn/eosin/apps/pipeline"
 	"github.com/eosin-sdn/eosin/apps/probe"
 	"github.com/eosin-sdn/eosin/intent"
 	"github.com/eosin-sdn/eosin/openflow"
@@ -390,7 +391,7 @@ func packetIn(cookie uint64, in openflow.PortNo, src packet.MAC) []byte {
 	frame := append(packet.AppendEthernetVLAN(nil, macB, src, 10, 0x88b5), make([]byte, 46)...)
 	return openflow.AppendPacketIn(nil, 0, &openflow.PacketIn{
 		BufferID: openflow.BufferNone, TotalLen: uint16(len(frame)), Reason: openflow.PacketInAction,
-		TableID: apps.TableLearn,
+		TableID: pipeline.Number("learn"),
 		Cookie:  cookie, InPort: in, Data: frame,
 	})
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/apps/pipeline"
 	"github.com/eosin-sdn/eosin/openflow"
 )
 
@@ -144,7 +145,7 @@ func refuseHosts(msg []byte) (typ, code uint16) {
 		msg = add.Message
 	}
 	var m openflow.FlowMod
-	if m.Decode(msg) == nil && m.TableID == apps.TableLearn && m.Priority == 10 {
+	if m.Decode(msg) == nil && m.TableID == pipeline.Number("learn") && m.Priority == 10 {
 		return openflow.ErrorTypeFlowModFailed, openflow.FlowModFailedTableFull
 	}
 	return 0, 0

@@ -105,7 +105,7 @@ func (m *Machine) flowRemoved(now time.Time, msg []byte) error {
 	}
 	owner, ours := flow.OwnerOf(f.Cookie)
 	match, err := flow.Canonical(f.Match)
-	if !ours || err != nil || m.byOwner[owner] == nil || m.phase < Adopting {
+	if !ours || err != nil || m.apps.ByOwner[owner] == nil || m.phase < Adopting {
 		m.Unsolicited++
 		return nil
 	}
@@ -115,6 +115,6 @@ func (m *Machine) flowRemoved(now time.Time, msg []byte) error {
 	case !desired && f.Reason != openflow.FlowRemovedDelete:
 		m.Unsolicited++
 	}
-	m.byOwner[owner].FlowRemoved(now, &f, &match, &m.Out)
+	m.apps.ByOwner[owner].FlowRemoved(now, &f, &match, &m.Out)
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/apps/pipeline"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
 )
@@ -74,12 +75,12 @@ func (m *Machine) restoreFlow(now time.Time, f *openflow.FlowStats) {
 	}
 	m.adoption.flows++
 	limit := m.sw.Settings.HostsPerSwitch
-	if limit > 0 && owner == apps.OwnerHosts && f.TableID == apps.TableLearn && m.l2.Len() >= limit {
+	if limit > 0 && owner == apps.OwnerHosts && f.TableID == pipeline.Number("learn") && m.l2.Len() >= limit {
 		return // the audit removes it
 	}
 	match, err := flow.Canonical(f.Match)
-	if err == nil && m.byOwner[owner] != nil {
-		m.byOwner[owner].MultipartReply(now, f, &match, &m.Out)
+	if err == nil && m.apps.ByOwner[owner] != nil {
+		m.apps.ByOwner[owner].MultipartReply(now, f, &match, &m.Out)
 	}
 }
 

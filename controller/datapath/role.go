@@ -144,7 +144,7 @@ func (m *Machine) stopWriting(now time.Time) {
 	m.audit.cancel()
 	m.Out.Store.Discard()
 	m.barriers.releaseWaiters()
-	for _, a := range m.order {
+	for _, a := range m.apps.Order {
 		a.SwitchDisconnected(now)
 	}
 }

@@ -81,7 +81,7 @@ func (m *Machine) startApps(now time.Time) {
 	m.sw.NeedsMegaflowWorkaround = needsMegaflowWorkaround(&m.desc, m.ports.localHasSpeed)
 	m.sendMeters()
 	m.refreshDue = true
-	for _, a := range m.order {
+	for _, a := range m.apps.Order {
 		a.SwitchConnected(now, &m.Out)
 	}
 }
@@ -91,7 +91,7 @@ func (m *Machine) endSession(now time.Time) {
 	m.requests, m.ports.list = multipart{}, nil
 	m.Out.Wire = m.Out.Wire[:0]
 	m.Out.Store.Discard()
-	for _, a := range m.order {
+	for _, a := range m.apps.Order {
 		a.SwitchDisconnected(now)
 	}
 }
@@ -100,7 +100,7 @@ func (m *Machine) endSession(now time.Time) {
 func (m *Machine) Tick(now time.Time) error {
 	m.Out.TakeWake()
 	facts := len(m.Out.Facts)
-	for _, a := range m.order {
+	for _, a := range m.apps.Order {
 		a.Tick(now, &m.Out)
 	}
 	m.releaseRetained(now)

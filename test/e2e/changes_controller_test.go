@@ -261,7 +261,7 @@ func TestDrift(t *testing.T) {
 	s.vm(br, "vm3")
 	for _, flow := range []string{
 		"cookie=0xabc,table=0,priority=200,udp,tp_dst=4242,actions=drop",
-		"cookie=0xe04fffffffffffff,table=6,priority=300,ip,nw_dst=192.0.2.9,actions=drop",
+		"cookie=0xe04fffffffffffff," + ofTable("forward") + "priority=300,ip,nw_dst=192.0.2.9,actions=drop",
 		"cookie=0x5,table=200,actions=drop",
 	} {
 		br.AddFlow(flow)
@@ -285,12 +285,12 @@ func TestDrift(t *testing.T) {
 		{
 			"a flow altered, another deleted, one of our cookie added, a group deleted, a meter deleted", patience,
 			func() {
-				br.Host.Ofctl("mod-flows", "br0", "table=6,dl_vlan=10,dl_dst="+vm1.MAC+",actions=drop")
+				br.Host.Ofctl("mod-flows", "br0", ofTable("forward")+"dl_vlan=10,dl_dst="+vm1.MAC+",actions=drop")
 				br.Host.Ofctl("--strict", "del-flows", "br0",
-					fmt.Sprintf("table=1,priority=20,in_port=%d,vlan_tci=0x1000/0x1fff", vm2.PortNumber()))
+					fmt.Sprintf(ofTable("classify")+"priority=20,in_port=%d,vlan_tci=0x1000/0x1fff", vm2.PortNumber()))
 				br.Host.Ofctl("del-meter", "br0", fmt.Sprintf("meter=%d", learnMeter))
 				br.Host.Ofctl("del-groups", "br0", "group_id="+groupOfVLAN(t, br, 11))
-				br.AddFlow(fmt.Sprintf("cookie=%#x,table=6,priority=900,dl_vlan=10,actions=drop",
+				br.AddFlow(fmt.Sprintf("cookie=%#x,"+ofTable("forward")+"priority=900,dl_vlan=10,actions=drop",
 					uint64(ourCookie|5<<48|1)))
 			},
 		},

@@ -17,9 +17,9 @@ func foreign(br *lab.Bridge) func() []string {
 	for _, flow := range []string{
 		"cookie=0xabc,table=0,priority=200,udp,tp_dst=4242,actions=drop",
 		"cookie=0,table=0,priority=201,udp,tp_dst=4243,actions=drop",
-		"cookie=0xe04fffffffffffff,table=6,priority=300,ip,nw_dst=192.0.2.9,actions=drop",
-		"cookie=0xe060000000000000,table=5,priority=300,ip,nw_dst=192.0.2.9,actions=drop",
-		"cookie=0x5,table=7,priority=77,ip,nw_dst=192.0.2.9,actions=group:5",
+		"cookie=0xe04fffffffffffff," + ofTable("forward") + "priority=300,ip,nw_dst=192.0.2.9,actions=drop",
+		"cookie=0xe060000000000000," + ofTable("learn") + "priority=300,ip,nw_dst=192.0.2.9,actions=drop",
+		"cookie=0x5," + ofTable("flood") + "priority=77,ip,nw_dst=192.0.2.9,actions=group:5",
 		"cookie=0x5,table=200,actions=drop",
 	} {
 		br.AddFlow(flow)

@@ -40,7 +40,7 @@ func TestNoStaleMegaflow(t *testing.T) {
 		pings := vm1.StartPing(vm2.IP(), lab.Count(2000), lab.Interval(20*time.Millisecond))
 		probed := make(chan lab.CommandResult, 1)
 		go func() { probed <- s.ctl.Eosin("probe", vm2.IP(), vm1.IP(), "-c", "10", "-i", "100ms", "-W", "500ms") }()
-		trapped := func() bool { return len(grep(br[0].DumpFlows(), "table=2,", "dl_dst="+vm2.MAC)) > 0 }
+		trapped := func() bool { return len(grep(br[0].DumpFlows(), ofTable("trap"), "dl_dst="+vm2.MAC)) > 0 }
 		s.eventually(patience, "a trap for the probe", trapped)
 		vm2.Move(br[1], vm2.Port)
 		s.arrive(vm2)

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/apps/pipeline"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
 	"github.com/eosin-sdn/eosin/openflow/packet"
@@ -92,7 +93,7 @@ func deafSwitch(t *testing.T, s *suite) {
 func errorFlood(t *testing.T, s *suite) {
 	_, mark := s.log.since(0)
 	refused := openflow.AppendFlowMod(nil, 7, openflow.FlowAdd,
-		&openflow.FlowMod{Cookie: learnCookie, TableID: apps.TableLearn})
+		&openflow.FlowMod{Cookie: learnCookie, TableID: pipeline.Number("learn")})
 	var b []byte
 	for i := range 1000 {
 		b = openflow.AppendError(b, uint32(i), openflow.ErrorTypeFlowModFailed, openflow.FlowModFailedTableFull,
@@ -136,7 +137,7 @@ func flowRemovedFlood(t *testing.T, s *suite) {
 	var b []byte
 	for i := range 1000 {
 		f := openflow.FlowRemoved{
-			Cookie: learnCookie, TableID: apps.TableLearn,
+			Cookie: learnCookie, TableID: pipeline.Number("learn"),
 			Reason: openflow.FlowRemovedReason(i % 4), Match: miss.Bytes(),
 		}
 		if i%2 == 0 {

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 
 	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/apps/pipeline"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
 	"github.com/eosin-sdn/eosin/openflow/packet"
@@ -71,9 +72,9 @@ func multipartBody(typ uint16, full bool) []byte {
 func hostFlow(b []byte, mac uint64) []byte {
 	m := flow.Match{}.InPort(1).VLAN(1).EthSrc(packet.MACFromUint64(mac))
 	return openflow.AppendFlowStats(b, &openflow.FlowStats{
-		TableID: apps.TableLearn, Priority: 10, IdleTimeout: 300, Flags: openflow.FlagSendFlowRem,
+		TableID: pipeline.Number("learn"), Priority: 10, IdleTimeout: 300, Flags: openflow.FlagSendFlowRem,
 		Cookie: flow.Cookie(apps.OwnerHosts, mac),
-		Match:  m.Bytes(), Instructions: flow.Instructions(nil).Goto(apps.TableForward),
+		Match:  m.Bytes(), Instructions: flow.Instructions(nil).Goto(pipeline.Number("forward")),
 	})
 }
 
@@ -81,7 +82,7 @@ func hostFlow(b []byte, mac uint64) []byte {
 func packetIn(cookie uint64, in uint32, frame []byte) []byte {
 	return openflow.AppendPacketIn(nil, 0, &openflow.PacketIn{
 		BufferID: openflow.BufferNone, TotalLen: uint16(len(frame)), Reason: openflow.PacketInAction,
-		TableID: apps.TableLearn,
+		TableID: pipeline.Number("learn"),
 		Cookie:  cookie, InPort: openflow.PortNo(in), Data: frame,
 	})
 }
@@ -115,7 +116,7 @@ func everyMessage() map[string][]byte {
 		"get_config_reply": openflow.AppendGetConfigReply(nil, 9, openflow.SwitchConfig{MissSendLen: 128}),
 		"packet_in":        packetIn(learnCookie, 1, arpFrame(0x525400000002, netip.MustParseAddr("10.0.0.2"))),
 		"flow_removed": openflow.AppendFlowRemoved(nil, 0, &openflow.FlowRemoved{
-			Cookie: flow.Cookie(apps.OwnerHosts, 0x525400000001), TableID: apps.TableLearn, Priority: 10,
+			Cookie: flow.Cookie(apps.OwnerHosts, 0x525400000001), TableID: pipeline.Number("learn"), Priority: 10,
 			Match: match.Bytes(),
 		}),
 		"port_status": openflow.AppendPortStatus(nil, 0, &openflow.PortStatus{

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"net"
 
+	"github.com/eosin-sdn/eosin/apps/pipeline"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
 	"github.com/eosin-sdn/eosin/openflow/ofconn"
@@ -66,12 +67,12 @@ func stubAnswer() (answer []byte, at [2]int) {
 	mark := packet.MAC{1, 2, 3, 4, 5, 6}
 	for i, r := range []flow.Rule{
 		{
-			Table: 6, Match: flow.Match{}.VLAN(1).EthDst(mark),
+			Table: pipeline.Number("forward"), Match: flow.Match{}.VLAN(1).EthDst(mark),
 			Instructions: flow.Instructions(nil).Apply(flow.Actions(nil).PopVLAN().Output(hostPort)),
 		},
 		{
-			Table: 5, Match: flow.Match{}.InPort(hostPort).VLAN(1).EthSrc(mark), IdleTimeout: 300,
-			Flags: openflow.FlagSendFlowRem, Instructions: flow.Instructions(nil).Goto(6),
+			Table: pipeline.Number("learn"), Match: flow.Match{}.InPort(hostPort).VLAN(1).EthSrc(mark), IdleTimeout: 300,
+			Flags: openflow.FlagSendFlowRem, Instructions: flow.Instructions(nil).Goto(pipeline.Number("forward")),
 		},
 	} {
 		n := len(answer)

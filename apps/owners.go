@@ -9,7 +9,7 @@ import (
 	"github.com/eosin-sdn/eosin/openflow/packet"
 )
 
-// Owners of flows, as they stand in cookies.
+// Owners of flows, as they stand in cookies: their numbers never change. Each is registered in apps/pipeline.
 const (
 	OwnerDiscovery flow.Owner = 1 + iota
 	OwnerVLAN
@@ -17,46 +17,15 @@ const (
 	OwnerL2    // the fixed rules of switching
 	OwnerHosts // the rules of single hosts, which come and go
 	OwnerFlood
+	numOwners
 )
 
-// The pipeline, in the order in which a frame passes it.
-const (
-	TableAdmit    uint8 = iota // drop what no bridge forwards, take discovery frames
-	TableClassify              // (port, tag) -> network: from here on every frame carries its VLAN
-	TableTrap                  // hand possible probe replies to the connection tracker
-	TableTrapped               // swallow those that are colored
-	TableSnoop                 // copy ARP, for the hosts' addresses
-	TableLearn                 // copy frames of unknown sources
-	TableForward               // known destination -> port
-	TableFlood                 // the rest -> everybody in the network
-	NumTables
-)
-
-// TableSpec describes one table of the pipeline.
-type TableSpec struct {
-	Name   string
-	App    string
-	Owners []flow.Owner
-}
-
-// Pipeline lists the tables by number.
-var Pipeline = [NumTables]TableSpec{
-	TableAdmit:    {"admit", "discovery", []flow.Owner{OwnerDiscovery}},
-	TableClassify: {"classify", "vlan", []flow.Owner{OwnerVLAN}},
-	TableTrap:     {"trap", "probe", []flow.Owner{OwnerProbe}},
-	TableTrapped:  {"trapped", "probe", []flow.Owner{OwnerProbe}},
-	TableSnoop:    {"snoop", "l2", []flow.Owner{OwnerL2}},
-	TableLearn:    {"learn", "l2", []flow.Owner{OwnerL2, OwnerHosts}},
-	TableForward:  {"forward", "l2", []flow.Owner{OwnerL2, OwnerHosts}},
-	TableFlood:    {"flood", "flood", []flow.Owner{OwnerFlood}},
-}
-
-// TableName returns the name of a table of the pipeline, or "".
-func TableName(t uint8) string {
-	if t >= NumTables {
-		return ""
+// Owners returns all owners.
+func Owners() (list []flow.Owner) {
+	for o := OwnerDiscovery; o < numOwners; o++ {
+		list = append(list, o)
 	}
-	return Pipeline[t].Name
+	return list
 }
 
 // Meters bound what the switch copies to the controller, each class for itself: a flood of one kind does not silence another.
