@@ -9,18 +9,17 @@ import (
 	"github.com/eosin-sdn/eosin/openflow/packet"
 )
 
-// arpQuery is an ARP request that is to find something out.
+// arpQuery is an ARP request that resolves an address or diagnoses a loss.
 type arpQuery struct {
-	// at is where the request enters the network or, with deliver, the host to which it is given at its own port, past
-	// the network.
+	// at is where the request enters the network or, with deliver, the host that gets it straight out of its port.
 	at      *Endpoint
 	deliver bool
 	to      packet.MAC
 	addr    netip.Addr
-	about   *Endpoint // the host that should answer, if known
+	about   *Endpoint // the host that should reply, if known
 }
 
-// arpResult is what became of an arpQuery. err says why it could not be asked.
+// arpResult is the outcome of an arpQuery. err says why it could not be sent.
 type arpResult struct {
 	ok  bool
 	mac packet.MAC
@@ -36,7 +35,7 @@ func (q *arpQuery) route() *route {
 	}
 }
 
-// want returns what the answer must be like.
+// want returns what the reply must be like.
 func (q *arpQuery) want(color uint16) probe.Expectation {
 	x := q.route().want(color)
 	if q.deliver {
@@ -45,8 +44,8 @@ func (q *arpQuery) want(color uint16) probe.Expectation {
 	return x
 }
 
-// queryARP sends the queries and waits for the answers. It ends when the time is over, when ctx or stop says so and,
-// with early, when all are there.
+// queryARP sends the queries and waits for the replies until wait is over or ctx or stop is done and, with early, no
+// longer than until all have come.
 func (e *Engine) queryARP(ctx context.Context, wait time.Duration, stop <-chan struct{}, early bool,
 	qs ...arpQuery,
 ) []arpResult {
@@ -118,7 +117,7 @@ func (e *Engine) queryARP(ctx context.Context, wait time.Duration, stop <-chan s
 	}
 }
 
-// findMAC asks a network for the MAC address of addr, up to times times.
+// findMAC resolves addr in the network of at, with up to times requests.
 func (e *Engine) findMAC(ctx context.Context, at *Endpoint, addr netip.Addr, wait time.Duration,
 	times int,
 ) (a arpResult, asked int) {
@@ -135,20 +134,20 @@ func (e *Engine) findMAC(ctx context.Context, at *Endpoint, addr netip.Addr, wai
 	return a, asked
 }
 
-// arpWait returns how long ARP is waited for with a probe of this timeout.
+// arpWait returns the timeout of ARP queries for a probe with this timeout.
 func arpWait(timeout time.Duration) time.Duration {
 	return min(max(timeout, 200*time.Millisecond), time.Second)
 }
 
-// finding is what an inquiry into a loss found.
+// finding is what the ARP queries about a loss found.
 type finding struct {
 	path, port arpResult // to ARP the way the probe went, and to ARP straight at the destination's port
 	pathAsked  bool
 	portAsked  bool
 }
 
-// diagnose asks the destination of a lost probe by ARP. It takes the whole time even if the answers are there, since a
-// late answer to the probe itself, which stop tells of, says more.
+// diagnose queries the destination of a lost probe by ARP. It takes the whole time even when the replies are there: a
+// late reply to the probe itself, which stop signals, says more.
 func (e *Engine) diagnose(ctx context.Context, c *lossCase, stop <-chan struct{}) finding {
 	var f finding
 	var qs []arpQuery

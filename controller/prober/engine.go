@@ -1,9 +1,9 @@
-// Package prober runs probes: single ones that somebody waits for, and the continuous ones of the config. It decides
-// what to send when, matches replies with requests, and finds out why requests were lost.
+// Package prober runs single probes on request and the continuous probes of the config. It schedules requests, matches
+// replies with them, and diagnoses losses.
 //
-// One goroutine keeps time for all continuous probes, with one heap of what is due. Each switch has a sender, whose
-// goroutine sends: a switch that does not take its messages delays no other. A few workers look into losses. A single
-// probe is run by its caller's goroutine.
+// One scheduler goroutine serves all continuous probes from one timer heap. Each switch has a sender with a goroutine
+// of its own, so that a blocked switch delays no other. A pool of workers diagnoses losses. A single probe runs in its
+// caller's goroutine.
 package prober
 
 import (
@@ -23,23 +23,19 @@ import (
 	"github.com/eosin-sdn/eosin/openflow"
 )
 
-// DefaultRate is how many requests a second leave at one switch unless told otherwise.
-const DefaultRate = 1000
-
 const (
-	// workers is how many losses are looked into at a time, and diagnosisQueue how many more may wait: what is above
-	// stays unexplained, since when so much is lost at once the reason is no single guest.
+	// workers diagnose losses, and diagnosisQueue more may wait. Losses beyond that are not diagnosed: when so many
+	// pairs fail at once, the cause is not a single guest.
 	workers        = 16
 	diagnosisQueue = 128
-	// refreshInterval is how often the known hosts are looked at even if nobody says that they have changed.
+	// refreshInterval is how often pairs are recomputed from the known hosts without a call of HostsChanged.
 	refreshInterval = time.Second
-	// linger is for how long the replies of an ended probe are still taken out of the stream.
+	// linger is how long the traps of a finished probe stay, so that late replies do not reach the guest.
 	linger = 2 * time.Second
 	// confirmTime bounds the wait for a switch to confirm a trap.
 	confirmTime = 5 * time.Second
-	// settleTime is what the caches of a switch's datapath are given to follow a new trap. Open vSwitch answers a
-	// barrier when its tables have changed; until its revalidators have been through the cached flows, replies still
-	// take the old way: to the host. Seen were up to 9 ms.
+	// settleTime lets the datapath cache follow a new trap. Open vSwitch answers a barrier when its tables have
+	// changed; replies match cached megaflows until the revalidators have updated them (up to 9 ms measured).
 	settleTime = 50 * time.Millisecond
 )
 
@@ -47,8 +43,7 @@ const (
 type Options struct {
 	// Rate is how many requests a second may leave at one switch; 0 is unlimited.
 	Rate int
-	// Emit, if not nil, is told what an operator wants to read. It is called by
-	// the goroutine of Run, with no lock held.
+	// Emit, if not nil, takes events. It is called by the goroutine of Run, with no lock held.
 	Emit func(event.Event)
 }
 
@@ -60,7 +55,7 @@ type Engine struct {
 	jobs   chan func(context.Context)
 	rtt    rttHistograms
 
-	changed atomic.Bool // the hosts or the specs may have changed since the last look
+	changed atomic.Bool // hosts or specs may have changed since the last refresh
 
 	mu       sync.Mutex // not held while the fabric is called; taken within Exec
 	rate     int
@@ -72,7 +67,7 @@ type Engine struct {
 	senders  map[openflow.DatapathID]*sender
 	start    func(*sender) // starts a sender's goroutine; nil while Run does not run
 	timers   timerQueue
-	nextWake time.Time // when the scheduler will look next; zero: when it is woken
+	nextWake time.Time // when the scheduler runs next; zero: when it is woken
 	groups   []*group
 	events   []event.Event
 	rejected map[probe.Reason]uint64
@@ -98,15 +93,15 @@ func (e *Engine) SetRate(perSecond int) {
 	clear(e.limiters)
 }
 
-// HostsChanged says that hosts have come, gone, moved or changed, or ports or switches their state. It is cheap and may
-// be called with any lock held.
+// HostsChanged requests a refresh after a change of hosts, ports or switches. It is cheap and may be called with any
+// lock held.
 func (e *Engine) HostsChanged() {
 	if !e.changed.Swap(true) {
 		e.wakeUp()
 	}
 }
 
-// Run runs the continuous probes and cleans up after single ones until ctx ends. It is called once.
+// Run runs the continuous probes, and removes the traps of single ones, until ctx ends. It is called once.
 func (e *Engine) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
@@ -173,7 +168,7 @@ func (e *Engine) notify(ev event.Event) {
 	e.wakeUp()
 }
 
-// work looks into losses.
+// work runs diagnoses until ctx ends.
 func (e *Engine) work(ctx context.Context) {
 	for {
 		select {
@@ -185,7 +180,7 @@ func (e *Engine) work(ctx context.Context) {
 	}
 }
 
-// submit gives a job to the workers; false if too many wait.
+// submit queues a job for the workers, or reports false if the queue is full.
 func (e *Engine) submit(job func(context.Context)) bool {
 	select {
 	case e.jobs <- job:
@@ -195,7 +190,7 @@ func (e *Engine) submit(job func(context.Context)) bool {
 	}
 }
 
-// allocColor takes a color for holder.
+// allocColor reserves a color for holder.
 func (e *Engine) allocColor(requested uint16, holder string) (uint16, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -214,14 +209,14 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// installedTrap is a trap at the app that was told to set it: another app of the same switch knows nothing of it.
+// installedTrap is a trap and the app that has it: after a switch was replaced, its new app does not.
 type installedTrap struct {
 	app  *probe.App
 	trap probe.Trap
 }
 
-// installTraps sets traps and waits until the switch has them and its caches have followed. What it returns must be
-// removed, even with an error.
+// installTraps adds traps and waits until they are effective. The traps that it returns must be removed, also when it
+// fails.
 func (e *Engine) installTraps(ctx context.Context, sw openflow.DatapathID, traps ...probe.Trap) (set []installedTrap,
 	err error,
 ) {
@@ -242,7 +237,7 @@ func (e *Engine) installTraps(ctx context.Context, sw openflow.DatapathID, traps
 	return set, err
 }
 
-// confirm waits until the switch has done what was sent.
+// confirm waits for a barrier reply.
 func (e *Engine) confirm(ctx context.Context, sw openflow.DatapathID) error {
 	bounded, cancel := context.WithTimeout(ctx, confirmTime)
 	defer cancel()
@@ -253,7 +248,7 @@ func (e *Engine) confirm(ctx context.Context, sw openflow.DatapathID) error {
 	return err
 }
 
-// removeTrapsAfter takes traps back after a while.
+// removeTrapsAfter removes traps after a delay.
 func (e *Engine) removeTrapsAfter(after time.Duration, sw openflow.DatapathID, set []installedTrap) {
 	if len(set) == 0 {
 		return
@@ -268,12 +263,12 @@ type request struct {
 	r       *route
 	s       *stream
 	size    int
-	deliver bool // straight out of the source's port, as if it came to the host there
-	// sent is called when it is about to leave, with the engine's lock held.
+	deliver bool // straight out of the port to the host there, past the pipeline
+	// sent is called just before it is sent, with the engine's lock held.
 	sent func(seq uint32, at time.Time)
 }
 
-// send sends requests of one switch. need, if not nil, is the app that must still be there; otherwise nothing is sent
+// send sends requests through one switch. If need is not nil and the switch has another app by now, nothing is sent
 // and ok is false.
 func (e *Engine) send(sw openflow.DatapathID, need *probe.App, requests []request) (ok bool, err error) {
 	err = e.fabric.Exec(sw, func(_ time.Time, app *probe.App, out *apps.Output) {

@@ -15,11 +15,11 @@ import (
 type group struct {
 	spec   probespec.Spec
 	pairs  map[probespec.Pair]*pair
-	colors map[string]*colorShare // by source; of the link layer, whose replies show nothing but the color, by pair
-	seen   [2][]Endpoint          // the hosts from which the pairs were made
-	fresh  bool                   // the spec is new: look even if the hosts are the same
+	colors map[string]*colorShare // by source, or by pair for types of the link layer
+	seen   [2][]Endpoint          // the hosts that the pairs were computed from
+	fresh  bool                   // the spec is new: recompute the pairs even if the hosts are the same
 
-	late, duplicates uint64 // answers after the timeout, and further answers to what was answered
+	late, duplicates uint64 // replies after the timeout, and repeated replies
 }
 
 // colorShare is a color and how many pairs use it.
@@ -29,7 +29,7 @@ type colorShare struct {
 }
 
 // Configure sets the continuous probes, which the config has checked and whose names differ. What stays the same keeps
-// its state, colors and phase; what is new begins, what is not in specs ends.
+// its state, colors and phase.
 func (e *Engine) Configure(specs []probespec.Spec) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -39,7 +39,7 @@ func (e *Engine) Configure(specs []probespec.Spec) {
 	}
 	e.groups = e.groups[:0:0]
 	for _, s := range specs {
-		s.Pairs = slices.Clone(s.Pairs) // the caller's later writes do not matter
+		s.Pairs = slices.Clone(s.Pairs) // the caller may change its own
 		g := old[s.Name]
 		if g != nil && sameButPairs(&g.spec, &s) {
 			g.spec, g.fresh = s, true
@@ -73,7 +73,7 @@ type wantedPair struct {
 	srcErr, dstErr error
 }
 
-// refresh makes the pairs of every group what the known hosts say.
+// refresh recomputes the pairs of every group from the known hosts.
 func (e *Engine) refresh() {
 	e.mu.Lock()
 	groups := slices.Clone(e.groups)
@@ -90,7 +90,7 @@ func (e *Engine) refresh() {
 			slices.SortFunc(eps, func(a, b Endpoint) int {
 				return cmp.Or(cmp.Compare(a.Name, b.Name), slices.Compare(a.MAC[:], b.MAC[:]))
 			})
-			// A name is what tells series and table rows apart: of several hosts with one name the first counts.
+			// Names identify metric series and table rows: of several hosts with one name, the first counts.
 			eps = slices.CompactFunc(eps, func(a, b Endpoint) bool { return a.Name == b.Name })
 			networks[name] = eps
 		}
@@ -100,20 +100,20 @@ func (e *Engine) refresh() {
 		s := &specs[i]
 		switch {
 		case s.Mesh != "":
-			e.cross(g, hosts(s.Mesh), hosts(s.Mesh))
+			e.crossPairs(g, hosts(s.Mesh), hosts(s.Mesh))
 		case s.From != "":
-			e.cross(g, hosts(s.From), hosts(s.To))
+			e.crossPairs(g, hosts(s.From), hosts(s.To))
 		default:
 			want := make([]wantedPair, 0, len(s.Pairs))
 			for _, p := range s.Pairs {
 				want = append(want, e.resolve(p))
 			}
-			e.adjust(g, want)
+			e.setPairs(g, want)
 		}
 	}
 }
 
-// resolve finds the ends of a pair that is named.
+// resolve finds the ends of a configured pair.
 func (e *Engine) resolve(p probespec.Pair) wantedPair {
 	w := wantedPair{key: p}
 	if w.src, w.srcErr = resolveSource(e.fabric, p.Source); w.srcErr != nil {
@@ -123,8 +123,8 @@ func (e *Engine) resolve(p probespec.Pair) wantedPair {
 	return w
 }
 
-// cross makes the group's pairs all those from a host of one list to another of the other.
-func (e *Engine) cross(g *group, from, to []Endpoint) {
+// crossPairs sets the group's pairs to the product of two lists of hosts.
+func (e *Engine) crossPairs(g *group, from, to []Endpoint) {
 	e.mu.Lock()
 	same := !g.fresh && equalEndpoints(g.seen[0], from) && equalEndpoints(g.seen[1], to)
 	g.seen = [2][]Endpoint{from, to}
@@ -144,14 +144,14 @@ func (e *Engine) cross(g *group, from, to []Endpoint) {
 			})
 		}
 	}
-	e.adjust(g, want)
+	e.setPairs(g, want)
 }
 
 func equalEndpoints(a, b []Endpoint) bool {
 	return slices.EqualFunc(a, b, func(x, y Endpoint) bool { return sameEnd(&x, &y) })
 }
 
-// sameEnd reports whether two endpoints, which may be nil, are alike in everything.
+// sameEnd reports whether two endpoints, which may be nil, are equal.
 func sameEnd(x, y *Endpoint) bool {
 	if x == nil || y == nil {
 		return x == y
@@ -163,8 +163,8 @@ func sameEnd(x, y *Endpoint) bool {
 		slices.Equal(x.IPs, y.IPs) && x.Gateway == y.Gateway && x.Subnet == y.Subnet
 }
 
-// adjust makes the group's pairs those wanted.
-func (e *Engine) adjust(g *group, want []wantedPair) {
+// setPairs replaces the group's pairs; those that stay keep their state.
+func (e *Engine) setPairs(g *group, want []wantedPair) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if !slices.Contains(e.groups, g) {
@@ -182,10 +182,10 @@ func (e *Engine) adjust(g *group, want []wantedPair) {
 			p.plan(now)
 		}
 		if w.dst.ep == nil && w.dst.addr == p.dst.addr && w.dst.via == p.dst.via && w.dst.mac.IsZero() {
-			w.dst.mac = p.dst.mac // found out by ARP
+			w.dst.mac = p.dst.mac // learned by ARP
 		}
 		if !sameEnd(p.src.ep, w.src.ep) || !sameEnd(p.dst.ep, w.dst.ep) {
-			p.known = nil // what was found out was about something else
+			p.known = nil // the diagnosis was of another endpoint
 		}
 		p.src, p.dst, p.srcErr, p.dstErr = w.src, w.dst, w.srcErr, w.dstErr
 	}
@@ -197,7 +197,7 @@ func (e *Engine) adjust(g *group, want []wantedPair) {
 	}
 }
 
-// phase spreads the pairs over the interval, the same way after every start.
+// phase spreads the pairs over the interval, deterministically.
 func phase(s *probespec.Spec, p probespec.Pair) time.Duration {
 	h := fnv.New64a()
 	for _, part := range [...]string{s.Name, "\x00", p.Source, "\x00", p.Destination} {
@@ -211,7 +211,7 @@ func phase(s *probespec.Spec, p probespec.Pair) time.Duration {
 	return time.Duration(x % uint64(s.Interval))
 }
 
-// colorFor takes or shares the color of a pair. The engine's lock is held.
+// colorFor allocates or shares the color of a pair. The engine's lock is held.
 func (e *Engine) colorFor(p *pair) (uint16, error) {
 	name := p.colorName()
 	hold := p.g.colors[name]
@@ -238,7 +238,7 @@ func (p *pair) colorName() string {
 	return p.key.Source
 }
 
-// drop ends a pair: it leaves nothing behind. The engine's lock is held.
+// drop ends a pair and releases its trap, color and metrics. The engine's lock is held.
 func (e *Engine) drop(p *pair) {
 	p.gone = true
 	e.rtt.forget(p)
@@ -258,7 +258,7 @@ func (e *Engine) drop(p *pair) {
 	}
 }
 
-// asCannotRun returns err as why a pair is not tested.
+// asCannotRun converts an error to the reason why a pair is not probed.
 func asCannotRun(err error, stage probespec.Stage) *probespec.CannotRunError {
 	var why *probespec.CannotRunError
 	if errors.As(err, &why) {

@@ -15,14 +15,14 @@ import (
 
 // pair is one ordered pair of a continuous probe. The engine's lock guards it.
 //
-// It has one request in flight at most: due -> in a sender's queue -> sent -> answered or given up -> due again.
+// It has one request in flight at most: due -> in a sender's queue -> sent -> answered or timed out -> due again.
 type pair struct {
 	e              *Engine
 	g              *group
 	key            probespec.Pair
 	src            source
 	dst            target
-	srcErr, dstErr error // why an end is not known
+	srcErr, dstErr error // why an end could not be resolved
 	gone           bool
 
 	slot  time.Time     // of the round that is planned or runs
@@ -34,7 +34,7 @@ type pair struct {
 
 	round struct{ sent, received int }
 
-	// What the world sees.
+	// What API and metrics show.
 	verdict        probespec.Verdict
 	ok, decided    bool
 	broken         bool // the last verdict was not as expected
@@ -44,33 +44,32 @@ type pair struct {
 	sent, received uint64
 	violations     uint64
 	lost           map[probespec.Stage]uint64
-	recent         uint64 // one bit for each of the newest requests: answered
+	recent         uint64 // one bit per request, the newest first: answered
 	recentLen      int
 	histogram      prometheus.Observer
 
-	// Looking into losses.
-	open      int           // lost requests whose stage is being looked for
-	lateRTT   time.Duration // of the newest answer that came late
-	lateCount int           // late answers since the last one in time
-	lateHeard chan struct{} // tells the inquiry of one
-	known     *finding      // what the last inquiry found
+	// Diagnosis of losses.
+	open      int           // lost requests whose stage is not known yet
+	lateRTT   time.Duration // of the newest late reply
+	lateCount int           // late replies since the last one in time
+	lateReply chan struct{} // tells the diagnosis of a late reply
+	known     *finding      // what the last diagnosis found
 	knownAt   time.Time
 }
 
 const (
-	// remembered is how many requests the loss ratio covers.
-	remembered = 64
-	// findingLasts is for how long one inquiry explains the losses that follow it.
-	findingLasts = 10 * time.Second
-	// maxJitter bounds by how much a round begins later than planned, so that rounds of equal phase do not stay
-	// together.
+	// lossWindow is how many requests the loss ratio covers.
+	lossWindow = 64
+	// findingTTL is how long one diagnosis explains the losses that follow it.
+	findingTTL = 10 * time.Second
+	// maxJitter bounds the random delay of a round, which separates rounds of equal phase.
 	maxJitter = 50 * time.Millisecond
-	// pairKeeps is how many requests of a pair are remembered, for late and double answers.
-	pairKeeps = 4
+	// keptRequests of a pair are lossWindow, to recognize late and repeated replies.
+	keptRequests = 4
 )
 
 func (e *Engine) newPair(g *group, key probespec.Pair) *pair {
-	p := &pair{e: e, g: g, key: key, verdict: probespec.Unknown, lateHeard: make(chan struct{}, 1)}
+	p := &pair{e: e, g: g, key: key, verdict: probespec.Unknown, lateReply: make(chan struct{}, 1)}
 	p.histogram = e.rtt.of(p)
 	return p
 }
@@ -78,7 +77,7 @@ func (e *Engine) newPair(g *group, key probespec.Pair) *pair {
 // unreachable reports whether success is that nothing comes through.
 func (p *pair) unreachable() bool { return p.g.spec.Expect == probespec.Unreachable }
 
-// plan plans the next round.
+// plan schedules the next round.
 func (p *pair) plan(now time.Time) {
 	interval := p.g.spec.Interval
 	from := now
@@ -106,7 +105,7 @@ func (p *pair) due() {
 	p.enqueue()
 }
 
-// enqueue hands the pair to the sender of its switch for its next request, or says why nothing can be sent.
+// enqueue hands the pair to its switch's sender for the next request, or skips the round if nothing can be sent.
 func (p *pair) enqueue() {
 	switch {
 	case p.srcErr != nil:
@@ -133,8 +132,7 @@ func (p *pair) enqueue() {
 	p.e.sender(r.src.Switch).add(p)
 }
 
-// checkPreconditions says why silence would prove nothing where silence is what is expected: a destination that is not
-// there is silent to everybody.
+// checkPreconditions says why silence would prove no isolation: a destination that is not there answers nobody.
 func (p *pair) checkPreconditions() *probespec.CannotRunError {
 	ep := p.dst.ep
 	if !p.unreachable() || ep == nil {
@@ -154,7 +152,7 @@ func (p *pair) checkPreconditions() *probespec.CannotRunError {
 	return nil
 }
 
-// skip ends a round in which nothing could be sent: nothing is known, and so nothing is as expected.
+// skip ends a round in which nothing could be sent: the verdict is unknown, which is never as expected.
 func (p *pair) skip(why *probespec.CannotRunError) {
 	now := time.Now()
 	p.verdict, p.ok, p.decided, p.last, p.busy = probespec.Unknown, false, true, now, false
@@ -168,7 +166,7 @@ func (p *pair) skip(why *probespec.CannotRunError) {
 	p.plan(now)
 }
 
-// findMAC asks for the MAC address of a destination that is no known host, and then goes on.
+// findMAC resolves the MAC address of a destination that is not a known host by ARP, then enqueues the pair.
 func (p *pair) findMAC(r *route) {
 	timeout := p.g.spec.Timeout
 	ok := p.e.submit(func(ctx context.Context) {
@@ -195,7 +193,7 @@ func (p *pair) findMAC(r *route) {
 	}
 }
 
-// count enters a decided request into the figures.
+// count records the outcome of a request.
 func (p *pair) count(received bool) {
 	p.sent++
 	p.recent <<= 1
@@ -203,7 +201,7 @@ func (p *pair) count(received bool) {
 		p.received++
 		p.recent |= 1
 	}
-	p.recentLen = min(p.recentLen+1, remembered)
+	p.recentLen = min(p.recentLen+1, lossWindow)
 }
 
 func (p *pair) lose(stage probespec.Stage, n int) {
@@ -220,7 +218,7 @@ func (p *pair) lossRatio() float64 {
 	if p.recentLen == 0 {
 		return 0
 	}
-	answered := bits.OnesCount64(p.recent << (remembered - p.recentLen))
+	answered := bits.OnesCount64(p.recent << (lossWindow - p.recentLen))
 	return 1 - float64(answered)/float64(p.recentLen)
 }
 
@@ -236,7 +234,7 @@ func (p *pair) onReply(h replyEvent) {
 		p.lateRTT = h.rtt
 		p.known = nil
 		select {
-		case p.lateHeard <- struct{}{}:
+		case p.lateReply <- struct{}{}:
 		default:
 		}
 		return
@@ -249,7 +247,7 @@ func (p *pair) onReply(h replyEvent) {
 	p.next(time.Now())
 }
 
-// expire gives a request up if it has not been answered.
+// expire times a request out if it has not been answered.
 func (p *pair) expire(seq uint32, now time.Time) {
 	if p.s == nil || !p.s.expire(seq) {
 		return
@@ -259,7 +257,7 @@ func (p *pair) expire(seq uint32, now time.Time) {
 	p.next(now)
 }
 
-// next goes on after a request was decided.
+// next continues the round after a request was decided.
 func (p *pair) next(now time.Time) {
 	if p.round.sent < p.g.spec.Count {
 		p.enqueue()
@@ -272,12 +270,12 @@ func (p *pair) next(now time.Time) {
 		return
 	}
 	c := p.lossCase()
-	c.sent, c.received, c.late = p.round.sent, p.round.received, 0 // what comes late has not come yet
+	c.sent, c.received, c.late = p.round.sent, p.round.received, 0 // late replies cannot have arrived yet
 	loss, ask := c.preliminary()
 	switch {
 	case !ask:
 		p.lose(loss.Stage, lost)
-	case p.known != nil && now.Sub(p.knownAt) < findingLasts:
+	case p.known != nil && now.Sub(p.knownAt) < findingTTL:
 		loss = c.conclude(*p.known)
 		p.lose(loss.Stage, lost)
 	default:
@@ -295,21 +293,21 @@ func (p *pair) lossCase() *lossCase {
 	}
 }
 
-// diagnose looks for the stage at which requests were lost. Until it is found they are counted nowhere as lost; the
-// verdict does not wait.
+// diagnose finds the stage at which requests were lost, and counts them under it when it is known. The verdict does not
+// wait for it.
 func (p *pair) diagnose(lost int) {
 	p.open += lost
 	if p.open > lost {
-		return // an inquiry is under way
+		return // a diagnosis is running
 	}
 	p.lateCount = 0
 	select {
-	case <-p.lateHeard:
+	case <-p.lateReply:
 	default:
 	}
 	c := p.lossCase()
 	ok := p.e.submit(func(ctx context.Context) {
-		f := p.e.diagnose(ctx, c, p.lateHeard)
+		f := p.e.diagnose(ctx, c, p.lateReply)
 		p.e.mu.Lock()
 		defer p.e.mu.Unlock()
 		if p.gone {

@@ -12,12 +12,12 @@ import (
 )
 
 const (
-	// batchSize is how many requests leave in one step of a switch at most: each one's time runs from when it is made,
-	// and they are written together.
+	// batchSize bounds the requests of one step of a switch: they are written together, and each one's RTT is measured
+	// from when it was built.
 	batchSize = 16
-	// trapBatch is how many traps are set in one step.
+	// trapBatch bounds the traps that are added in one step.
 	trapBatch = 256
-	// removalRetry is when traps are taken back that could not be, since the switch was away.
+	// removalRetry is the pause before traps are removed again whose switch was disconnected.
 	removalRetry = time.Second
 )
 
@@ -28,7 +28,7 @@ type sender struct {
 	wake            chan struct{}
 	queue           []*pair
 	removals        []installedTrap
-	pendingRemovals []installedTrap // those for which the switch was away
+	pendingRemovals []installedTrap // those whose switch was disconnected
 }
 
 // sender returns the sender of a switch. The engine's lock is held.
@@ -85,7 +85,7 @@ func (l *sender) run(ctx context.Context) {
 	}
 }
 
-// removeTraps removals traps. While the switch is away its app cannot be told: then it is tried again.
+// removeTraps removes traps now, or later if the switch is disconnected.
 func (l *sender) removeTraps(set []installedTrap) {
 	if len(set) == 0 {
 		return
@@ -114,11 +114,11 @@ func (l *sender) removeTraps(set []installedTrap) {
 
 // probe sends one request for each pair:
 //
-//  1. Traps that are missing or no longer right are set, all in one go, confirmed by one barrier, and given time to
-//     reach the datapath's caches.
-//  2. Requests leave in batches as the switch's rate allows.
+//  1. Missing and outdated traps are replaced in one step, confirmed by one barrier, and given time to reach the
+//     datapath cache.
+//  2. Requests are sent in batches as the switch's rate allows.
 //
-// If the switch turns out to be another incarnation, whose app does not have the traps, it begins again.
+// If the switch was replaced meanwhile, and its new app does not have the traps, it starts over.
 func (l *sender) probe(ctx context.Context, pairs []*pair) {
 	for len(pairs) > 0 && ctx.Err() == nil {
 		err := l.installTraps(ctx, pairs)
@@ -134,10 +134,10 @@ func (l *sender) probe(ctx context.Context, pairs []*pair) {
 	}
 }
 
-// errOtherApp says that the switch has an app which does not have the traps.
+// errOtherApp means that the switch has a new app, without the traps.
 var errOtherApp = errors.New("the switch has been replaced")
 
-// installTraps sets the traps that pairs need.
+// installTraps adds the traps that pairs need.
 func (l *sender) installTraps(ctx context.Context, pairs []*pair) error {
 	confirm := false
 	for len(pairs) > 0 {
@@ -165,14 +165,14 @@ func (l *sender) installTraps(ctx context.Context, pairs []*pair) error {
 	return sleep(ctx, settleTime)
 }
 
-// trapPair makes the pair's stream and trap what its route needs, and reports whether the switch has to be told.
+// trapPair updates the pair's stream and trap for its route, and reports whether a trap was added.
 func (l *sender) trapPair(p *pair, app *probe.App, out *apps.Output) bool {
 	if p.s == nil {
 		color, err := l.e.colorFor(p)
 		if err != nil {
 			return false // see sendBatch
 		}
-		p.s = &stream{want: p.r.want(color), timeout: p.g.spec.Timeout, keep: pairKeeps, onReply: p.onReply}
+		p.s = &stream{want: p.r.want(color), timeout: p.g.spec.Timeout, keep: keptRequests, onReply: p.onReply}
 		l.e.register(p.s)
 	}
 	color := p.s.want.Color
@@ -193,8 +193,7 @@ func (l *sender) trapPair(p *pair, app *probe.App, out *apps.Output) bool {
 	return true
 }
 
-// sendBatch sends the requests of the first pairs, as many as may leave now, and returns of how many pairs it took
-// care.
+// sendBatch sends requests of the first pairs, as many as the rate allows, and returns how many pairs are done.
 func (l *sender) sendBatch(ctx context.Context, pairs []*pair) (n int, err error) {
 	l.e.mu.Lock()
 	granted, wait := l.e.reserve(l.sw, min(len(pairs), batchSize))
@@ -231,12 +230,12 @@ func (l *sender) sendBatch(ctx context.Context, pairs []*pair) (n int, err error
 	return granted, nil
 }
 
-// onSent notes that a request has left.
+// onSent starts the timeout of a request.
 func (p *pair) onSent(seq uint32, at time.Time) {
 	p.e.schedule(task{at: at.Add(p.g.spec.Timeout), p: p, seq: seq})
 }
 
-// fail ends the rounds of pairs whose switch does not take their requests.
+// fail skips the rounds of pairs whose requests the switch did not take.
 func (l *sender) fail(ctx context.Context, pairs []*pair, err error) {
 	if ctx.Err() != nil {
 		return
@@ -245,8 +244,7 @@ func (l *sender) fail(ctx context.Context, pairs []*pair, err error) {
 	defer l.e.mu.Unlock()
 	for _, p := range pairs {
 		if !p.gone {
-			p.skip(cannotRun(probespec.SourceDown, "switch %s cannot send for %s: %v", p.r.src.SwitchName, p.r.src.Name,
-				err))
+			p.skip(cannotSend(p.r.src, err))
 		}
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/eosin-sdn/eosin/apps/probe/probespec"
 )
 
-// single is a probe that somebody waits for. Its fields belong to the caller's goroutine, but for inbox.
+// single is a probe on request. Its fields belong to the caller's goroutine, but for inbox.
 type single struct {
 	e       *Engine
 	req     probespec.Request
@@ -23,18 +23,18 @@ type single struct {
 
 	inbox []replyEvent  // guarded by the engine's lock
 	wake  chan struct{} // something is in the inbox
-	late  chan struct{} // something late is
+	late  chan struct{} // a late reply is
 
 	sent, decided int
-	expired       uint32 // requests up to this one have had their time
+	expired       uint32 // requests up to this one are decided
 	lateRTT       time.Duration
 }
 
-// arpTries is how often the MAC address of a destination is asked for.
+// arpTries is how many ARP requests resolve a destination at most.
 const arpTries = 3
 
-// Probe runs one probe to its end. report, if not nil, is told what happens, by the caller's goroutine; it must not
-// block.
+// Probe runs one probe to its end. It calls report, if not nil, for each update, in the caller's goroutine; report must
+// not block.
 //
 // The request has its defaults and is valid by its own Check. Errors come before anything is sent: the error types of
 // probespec, and *probe.ColorError. Lost probes are no error. When ctx ends early the result holds what was until then,
@@ -91,14 +91,14 @@ func (p *single) prepare() (err error) {
 	return nil
 }
 
-// find asks for the MAC address that the probe needs. If nobody answers, the probe has ended.
+// find resolves the MAC address that the probe needs by ARP. If nobody answers, the probe has ended.
 func (p *single) find(ctx context.Context) (bool, error) {
 	a, asked := p.e.findMAC(ctx, p.src.ep, p.r.ask, arpWait(p.timeout), min(arpTries, p.req.Count))
 	if err := ctx.Err(); err != nil {
 		return false, err
 	}
 	if a.err != nil {
-		return false, p.cannotSend(a.err)
+		return false, cannotSend(p.src.ep, a.err)
 	}
 	if !a.ok {
 		p.res.Sent, p.res.Verdict, p.res.Loss = asked, probespec.Unreachable, silentToARP(&p.tgt, p.src.ep, p.r.ask,
@@ -130,9 +130,8 @@ func silentToARP(t *target, src *Endpoint, ask netip.Addr, asked int) *probespec
 	}
 }
 
-// cannotSend says that the source's switch does not take what is sent.
-func (p *single) cannotSend(err error) error {
-	ep := p.src.ep
+// cannotSend says that the source's switch did not take a request.
+func cannotSend(ep *Endpoint, err error) *probespec.CannotRunError {
 	return &probespec.CannotRunError{
 		Stage:    probespec.SourceDown,
 		Reason:   fmt.Sprintf("switch %s cannot send for %s: %v", ep.SwitchName, ep.Name, err),
@@ -140,7 +139,7 @@ func (p *single) cannotSend(err error) error {
 	}
 }
 
-// run sets the trap, sends, and waits for the replies.
+// run installs the trap, sends, and waits for the replies.
 func (p *single) run(ctx context.Context, color uint16) error {
 	e := p.e
 	p.s = &stream{want: p.r.want(color), timeout: p.timeout, onReply: p.onReply}
@@ -157,28 +156,28 @@ func (p *single) run(ctx context.Context, color uint16) error {
 	defer func() { e.removeTrapsAfter(linger, sw, set) }()
 	if err == nil {
 		before := time.Now()
-		err = e.confirm(ctx, sw) // with nothing to do, so that it takes only the control loop's time
+		err = e.confirm(ctx, sw) // nothing was sent before: this is the round trip to the switch alone
 		p.res.Control = probespec.Seconds(time.Since(before))
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	if err != nil {
-		return p.cannotSend(err)
+		return cannotSend(p.src.ep, err)
 	}
 	p.emit(probespec.Update{
 		Event: probespec.UpdateStarted, Color: p.res.Color, Size: p.res.Size, SourceEnd: p.res.SourceEnd,
 		DestinationEnd: p.res.DestinationEnd,
 	})
 	broken, err := p.loop(ctx)
-	// Requests that are still on their way are not counted.
+	// Requests in flight are not counted.
 	p.res.Sent = p.decided
 	p.res.Summarize()
 	if err != nil {
 		return err
 	}
 	if p.sent == 0 {
-		return p.cannotSend(broken)
+		return cannotSend(p.src.ep, broken)
 	}
 	switch {
 	case broken != nil:
@@ -211,7 +210,7 @@ func (p *single) onReply(h replyEvent) {
 	}
 }
 
-// loop sends on time and decides each request. broken is why it stopped sending before all were sent.
+// loop sends on schedule until each request is decided. broken is why it stopped sending early.
 func (p *single) loop(ctx context.Context) (broken, err error) {
 	next := time.Now()
 	timer := time.NewTimer(0)
@@ -242,7 +241,7 @@ func (p *single) loop(ctx context.Context) (broken, err error) {
 	}
 }
 
-// send sends one request, if the switch's rate allows. It returns when to come again.
+// send sends one request if the rate allows, and returns when to send the next.
 func (p *single) send(now, due time.Time) (next time.Time, err error) {
 	e, sw := p.e, p.src.ep.Switch
 	e.mu.Lock()
@@ -256,12 +255,12 @@ func (p *single) send(now, due time.Time) (next time.Time, err error) {
 	}
 	p.sent++
 	if next = due.Add(time.Duration(p.req.Interval)); next.Before(now) {
-		next = now // it is behind: it does not catch up in a burst
+		next = now // after a delay, no burst to catch up
 	}
 	return next, nil
 }
 
-// read takes the replies in.
+// read processes the inbox.
 func (p *single) read() {
 	p.e.mu.Lock()
 	events := p.inbox
@@ -290,8 +289,7 @@ func (p *single) emit(u probespec.Update) {
 	}
 }
 
-// expire gives up what has had its time and returns how long it is until the next one has; more is false when none is
-// left that is undecided.
+// expire times requests out and returns the wait until the next timeout; more is false when every request is decided.
 func (p *single) expire(now time.Time) (wait time.Duration, more bool) {
 	var lost []uint32
 	p.e.mu.Lock()
@@ -316,7 +314,7 @@ func (p *single) expire(now time.Time) (wait time.Duration, more bool) {
 	return wait, more
 }
 
-// diagnose finds out why requests were lost.
+// diagnose finds why requests were lost.
 func (p *single) diagnose(ctx context.Context) *probespec.Loss {
 	c := &lossCase{
 		src: p.src.ep, dst: p.tgt.ep, ref: p.req.Destination, r: p.r, size: p.req.Size, timeout: p.timeout,
@@ -333,7 +331,7 @@ func (p *single) diagnose(ctx context.Context) *probespec.Loss {
 	if !ask {
 		return loss
 	}
-	select { // what was late until now is counted
+	select { // earlier late replies are counted already
 	case <-p.late:
 	default:
 	}

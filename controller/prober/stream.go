@@ -13,21 +13,21 @@ type stream struct {
 	id       uint32
 	want     probe.Expectation
 	timeout  time.Duration
-	keep     int // how many of the newest requests are remembered; 0: all
+	keep     int // how many of the newest requests are lossWindow; 0: all
 	first    uint32
 	requests []sentRequest // those numbered first, first+1, …
 	onReply  func(replyEvent)
 }
 
-// flight is one request on its way, or what became of it.
+// sentRequest is one request in flight, or its outcome.
 type sentRequest struct {
 	start    time.Time
 	answered bool
-	late     bool // the answer came after the timeout
-	expired  bool // it was given up
+	late     bool // the reply came after the timeout
+	expired  bool // it timed out
 }
 
-// replyEvent is what a verified reply means to its stream.
+// replyEvent is a verified reply, matched with its request.
 type replyEvent struct {
 	kind replyKind
 	seq  uint32
@@ -68,7 +68,7 @@ func (s *stream) at(seq uint32) *sentRequest {
 // answer matches a reply with its request.
 func (s *stream) answer(r *probe.Reply, at time.Time) (replyEvent, probe.Reason) {
 	seq := r.Seq
-	if s.want.Type.LinkLayer { // it carries 8 bits: the newest that ends so
+	if s.want.Type.LinkLayer { // 8 bits are known: the newest request with these
 		last := s.first + uint32(len(s.requests)) - 1
 		seq = last - (last-r.Seq)&0xff
 	}
@@ -87,7 +87,7 @@ func (s *stream) answer(r *probe.Reply, at time.Time) (replyEvent, probe.Reason)
 	return h, probe.Genuine
 }
 
-// expire gives a request up. It reports false for one that was answered in time or is expired already.
+// expire times a request out. It reports false for one that was answered in time or has timed out already.
 func (s *stream) expire(seq uint32) bool {
 	f := s.at(seq)
 	if f == nil || f.expired || f.answered && !f.late {
@@ -97,7 +97,7 @@ func (s *stream) expire(seq uint32) bool {
 	return true
 }
 
-// register makes replies find the stream. The engine's lock is held.
+// register lets replies find the stream. The engine's lock is held.
 func (e *Engine) register(s *stream) {
 	if s.want.Type.LinkLayer {
 		e.arps[s.want.Color] = s
@@ -120,8 +120,8 @@ func (e *Engine) unregister(s *stream) {
 	}
 }
 
-// Received takes what a trap of the switch brought, with the port it came in by and the time at which it was read. It
-// is quick and does not call the fabric: sessions call it with a switch's lock held.
+// Received takes a trapped frame, with its in port and the time at which it was read. It does not block or call the
+// fabric: it is called with a switch's lock held.
 func (e *Engine) Received(sw openflow.DatapathID, port openflow.PortNo, at time.Time, vlan uint16, r *probe.Trapped) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -28,7 +28,7 @@ func (a *timerQueue) Pop() any {
 	return x
 }
 
-// schedule adds a task and wakes the scheduler if that is earlier than all others. The engine's lock is held.
+// schedule adds a task, and wakes the scheduler if it is the earliest. The engine's lock is held.
 func (e *Engine) schedule(ev task) {
 	heap.Push(&e.timers, ev)
 	if e.nextWake.IsZero() || ev.at.Before(e.nextWake) {
@@ -36,7 +36,7 @@ func (e *Engine) schedule(ev task) {
 	}
 }
 
-// wakeUp makes the scheduler look again.
+// wakeUp makes the scheduler run now.
 func (e *Engine) wakeUp() {
 	select {
 	case e.wakeCh <- struct{}{}:
@@ -44,7 +44,7 @@ func (e *Engine) wakeUp() {
 	}
 }
 
-// step does what is due and returns when to come again, or the zero time.
+// step runs the tasks that are due and returns the time of the next, or zero.
 func (e *Engine) step(now time.Time) time.Time {
 	e.mu.Lock()
 	defer e.mu.Unlock()
