@@ -176,8 +176,8 @@ func (c *Config) resolveFacts(f Facts) intent.Port {
 		}
 		return c.factsTrunk(f.Trunks, f.Tag, kind == "native-tagged")
 	}
-	return refuse("OVSDB says vlan_mode=%s, which is not supported; use access, trunk, native-tagged or native-untagged",
-		kind)
+	return refuse(
+		"OVSDB says vlan_mode=%s, which is not supported; use access, trunk, native-tagged or native-untagged", kind)
 }
 
 func (c *Config) factsTrunk(trunks []uint16, native uint16, tagged bool) intent.Port {

@@ -138,8 +138,8 @@ func (r *reader) syntaxError(err error, data []byte) {
 	indent := text[:len(text)-len(bytes.TrimLeft(text, " \t"))]
 	if name, ok := strings.CutPrefix(message, "unknown anchor '"); ok {
 		name, _, _ = strings.Cut(name, "'")
-		message = fmt.Sprintf("alias *%[1]s stands for nothing; write &%[1]s before the value that is meant, further up",
-			shorten(name))
+		message = fmt.Sprintf(
+			"alias *%[1]s stands for nothing; write &%[1]s before the value that is meant, further up", shorten(name))
 	} else if strings.HasPrefix(message, "exceeded max depth") {
 		message = tooDeep
 	} else if bytes.ContainsRune(indent, '\t') {

@@ -58,8 +58,8 @@ func (a *app) clientTLS(scheme string, files map[string]source) (*tls.Config, er
 	if scheme == "http" {
 		for _, key := range []string{"ca", "cert", "key"} {
 			if f := files[key]; f.path != "" && strings.HasPrefix(f.name, "--") {
-				return nil, usageErrorf("%s is for servers that speak HTTPS; write https:// in --server or EOSIN_SERVER",
-					f.name)
+				return nil, usageErrorf(
+					"%s is for servers that speak HTTPS; write https:// in --server or EOSIN_SERVER", f.name)
 			}
 		}
 		return nil, nil
@@ -132,8 +132,8 @@ func (c *client) explainTLS(err error, now time.Time) error {
 	return nil
 }
 
-// isDisconnect reports a connection that broke. In TLS 1.3 the client finishes its handshake before the server rejects its
-// certificate, so the alert may be lost.
+// isDisconnect reports a connection that broke. In TLS 1.3 the client finishes its handshake before the server rejects
+// its certificate, so the alert may be lost.
 func isDisconnect(err error) bool {
 	return slices.ContainsFunc([]error{io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.EPIPE},
 		func(target error) bool { return errors.Is(err, target) })

@@ -146,8 +146,10 @@ func (c *fileCheck) web(cert *x509.Certificate) {
 			"with a subjectAltName, as DNS:eosin.example or IP:192.0.2.1 (those of ovs-pki have none)",
 			c.cfg.HTTP.TLS.Cert, pki.Name(cert))
 	}
-	uses := cert.ExtKeyUsage
-	if len(uses) > 0 && !slices.Contains(uses, x509.ExtKeyUsageServerAuth) && !slices.Contains(uses, x509.ExtKeyUsageAny) {
+	forServers := func(use x509.ExtKeyUsage) bool {
+		return use == x509.ExtKeyUsageServerAuth || use == x509.ExtKeyUsageAny
+	}
+	if len(cert.ExtKeyUsage) > 0 && !slices.ContainsFunc(cert.ExtKeyUsage, forServers) {
 		c.add(warning, "http.tls.cert", "%s: %s is not meant for servers; make one without extendedKeyUsage, or with "+
 			"serverAuth", c.cfg.HTTP.TLS.Cert, pki.Name(cert))
 	}
@@ -179,8 +181,8 @@ func readToken(path string) (string, error) {
 	case len(token) > maxToken:
 		return "", fmt.Errorf("%s has %d bytes; a token has at most %d", path, len(token), maxToken)
 	case strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r >= 0x7f }):
-		return "", fmt.Errorf("%s holds more than one word, or letters that HTTP does not carry; write one word of ASCII",
-			path)
+		return "", fmt.Errorf(
+			"%s holds more than one word, or letters that HTTP does not carry; write one word of ASCII", path)
 	}
 	return token, nil
 }

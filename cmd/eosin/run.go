@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -102,8 +103,8 @@ func flagError(cmd *cobra.Command, err error) error {
 	var names []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
 	meant := spelling.Suggest(name, names)
-	if nearest := spelling.Nearest(name, names, 1); meant == "" && len(nearest) > 0 && strings.HasPrefix(nearest[0], name) {
-		meant = nearest[0]
+	if i := slices.IndexFunc(names, func(n string) bool { return strings.HasPrefix(n, name) }); meant == "" && i >= 0 {
+		meant = names[i]
 	}
 	if meant != "" {
 		return fmt.Errorf("%w; did you mean --%s?", err, meant)

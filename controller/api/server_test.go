@@ -205,7 +205,8 @@ func TestDescription(t *testing.T) {
 			continue
 		}
 		get := item.(map[string]any)["get"].(map[string]any)
-		media, ok := get["responses"].(map[string]any)["200"].(map[string]any)["content"].(map[string]any)["application/json"].(map[string]any)
+		content := get["responses"].(map[string]any)["200"].(map[string]any)["content"].(map[string]any)
+		media, ok := content["application/json"].(map[string]any)
 		if !ok {
 			continue
 		}

@@ -55,8 +55,8 @@ func Lab() *Backend {
 				Networks: []string{"blue"}, MAC: "fe:54:00:00:00:02",
 			},
 			{
-				Switch: "host2", Name: "vx0", Number: 3, Mode: "tunnel", Source: "config", Transit: true, Observable: true,
-				MAC: "fe:54:00:00:00:04",
+				Switch: "host2", Name: "vx0", Number: 3, Mode: "tunnel", Source: "config", Transit: true,
+				Observable: true, MAC: "fe:54:00:00:00:04",
 			},
 		},
 		HostList: []api.Host{
@@ -99,11 +99,13 @@ func Lab() *Backend {
 		},
 		FlowList: []api.Flow{
 			{
-				Switch: "host1", Table: 4, TableName: "forward", Priority: 100, Cookie: "0xe051000200000001", Owner: "l2",
+				Switch: "host1", Table: 4, TableName: "forward", Priority: 100, Cookie: "0xe051000200000001",
+				Owner: "l2",
 				Match: "dl_vlan=10,dl_dst=52:54:00:00:00:01", Actions: "pop_vlan,output:1",
 			},
 			{
-				Switch: "host1", Table: 5, TableName: "flood", Priority: 100, Cookie: "0xe051000300000001", Owner: "flood",
+				Switch: "host1", Table: 5, TableName: "flood", Priority: 100, Cookie: "0xe051000300000001",
+				Owner: "flood",
 				Match: "dl_vlan=10", Actions: "group:10",
 			},
 		},
