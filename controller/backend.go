@@ -16,6 +16,12 @@ import (
 	"github.com/eosin-sdn/eosin/config"
 	"github.com/eosin-sdn/eosin/controller/api"
 	"github.com/eosin-sdn/eosin/controller/datapath"
+	"github.com/eosin-sdn/eosin/controller/fabric"
+	"github.com/eosin-sdn/eosin/controller/location"
+	"github.com/eosin-sdn/eosin/controller/ovsdb"
+	"github.com/eosin-sdn/eosin/controller/prober"
+	"github.com/eosin-sdn/eosin/controller/southbound"
+	"github.com/eosin-sdn/eosin/controller/switches"
 	"github.com/eosin-sdn/eosin/intent"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
@@ -23,30 +29,32 @@ import (
 	"github.com/eosin-sdn/eosin/topology"
 )
 
-// Backend returns what the API serves.
-func (c *Controller) Backend() api.Backend {
-	return &backend{EventLog: c.events, c: c, reach: &reach{c}}
-}
-
+// backend answers what the API asks.
 type backend struct {
 	*api.EventLog
-	c     *Controller
-	reach *reach
+	status   *status
+	registry *switches.Registry
+	finder   *location.Finder
+	fabric   *fabric.Fabric
+	prober   *prober.Engine
+	modes    func() map[openflow.DatapathID]ovsdb.SwitchMode
 }
 
-// Ready reports that the controller serves: it does as soon as it runs.
-func (b *backend) Ready(context.Context) (bool, string) { return true, "" }
+var _ api.Backend = (*backend)(nil)
+
+// Ready reports whether the controller serves by the config that it was given last, and if not, why.
+func (b *backend) Ready(context.Context) (bool, string) { return b.status.ready() }
 
 // Switches returns the switches that are or were connected, and those that the config names.
 func (b *backend) Switches(context.Context) ([]api.Switch, error) {
 	out := []api.Switch{}
-	modes := b.c.ovsdb.modes()
+	modes := b.modes()
 	seen := map[openflow.DatapathID]bool{}
-	for _, s := range b.c.list() {
-		seen[s.id] = true
-		out = append(out, s.describe())
+	for _, s := range b.registry.List() {
+		seen[s.ID()] = true
+		out = append(out, describe(s))
 	}
-	for _, sw := range b.c.Config().Switches {
+	for _, sw := range b.status.config.Load().Switches {
 		if !seen[sw.DatapathID] {
 			out = append(out, api.Switch{Name: sw.Name, DatapathID: sw.DatapathID.String()})
 		}
@@ -61,26 +69,27 @@ func (b *backend) Switches(context.Context) ([]api.Switch, error) {
 	return out, nil
 }
 
-func (s *datapathSwitch) describe() api.Switch {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	st := s.machine.Status()
-	sw := api.Switch{
-		Name: st.Name, DatapathID: s.id.String(), Connected: s.conn != nil, Ports: st.Ports, Flows: st.Flows,
-		Description: strings.TrimSpace(st.Desc.Manufacturer + " " + st.Desc.Hardware), Software: st.Desc.Software, Serial: st.Desc.Serial,
-	}
-	if s.conn != nil {
-		sw.Address, sw.ConnectedSince = s.peer, &st.Since
-		sw.Role = openflow.RoleName(st.Role)
-		if cert, state := peerCertificate(s.conn.NetConn()); cert != nil {
-			sw.TLS = &api.SwitchTLS{
-				Version: tls.VersionName(state.Version), Certificate: cert.Subject.CommonName, Serial: fmt.Sprintf("%X", cert.SerialNumber), Expires: cert.NotAfter,
+func describe(s *switches.Switch) (sw api.Switch) {
+	s.Read(func(m *datapath.Machine, state switches.State) {
+		st := m.Status()
+		sw = api.Switch{
+			Name: st.Name, DatapathID: s.ID().String(), Connected: state.Connected, Ports: st.Ports, Flows: st.Flows,
+			Description: strings.TrimSpace(st.Desc.Manufacturer + " " + st.Desc.Hardware), Software: st.Desc.Software, Serial: st.Desc.Serial,
+		}
+		if state.Connected {
+			sw.Address, sw.ConnectedSince = state.Peer, &st.Since
+			sw.Role = openflow.RoleName(st.Role)
+			if cert, tlsState := southbound.PeerCertificate(state.NetConn); cert != nil {
+				sw.TLS = &api.SwitchTLS{
+					Version: tls.VersionName(tlsState.Version), Certificate: cert.Subject.CommonName,
+					Serial: fmt.Sprintf("%X", cert.SerialNumber), Expires: cert.NotAfter,
+				}
 			}
 		}
-	}
-	if st.Err != nil {
-		sw.Error = st.Err.Error()
-	}
+		if st.Err != nil {
+			sw.Error = st.Err.Error()
+		}
+	})
 	return sw
 }
 
@@ -89,11 +98,11 @@ const statsFresh = time.Second
 
 // Ports returns every port, with counters that were asked for just now.
 func (b *backend) Ports(ctx context.Context) ([]api.Port, error) {
-	cfg := b.c.Config()
-	b.c.freshenPorts(ctx)
+	cfg := b.status.config.Load()
+	b.refreshPortStats(ctx)
 	out := []api.Port{}
-	for _, s := range b.c.list() {
-		s.eachPort(func(name string, p *apps.Port, stats *openflow.PortStats) {
+	for _, s := range b.registry.List() {
+		eachPort(s, func(name string, p *apps.Port, stats *openflow.PortStats) {
 			out = append(out, api.Port{
 				Switch: name, Name: p.Name, Number: uint32(p.No), Up: p.Up, Observable: p.Observable, Mode: p.Mode.String(), Source: string(p.Source),
 				Networks: networkNames(cfg, p.VLANs), Native: nativeName(cfg, p), Transit: p.Transit, MAC: p.MAC.String(), Counters: portCounters(stats),
@@ -104,14 +113,14 @@ func (b *backend) Ports(ctx context.Context) ([]api.Port, error) {
 	return out, nil
 }
 
-// freshenPorts asks all switches for their ports' counters and waits a little for the answers.
-func (c *Controller) freshenPorts(ctx context.Context) {
+// refreshPortStats asks all switches for their ports' counters and waits a little for the answers.
+func (b *backend) refreshPortStats(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, statsFresh)
 	defer cancel()
 	var answers []chan struct{}
-	for _, s := range c.list() {
-		_ = s.step(func(now time.Time, m *datapath.Machine) error {
-			if s.usable() {
+	for _, s := range b.registry.List() {
+		_ = s.Step(func(now time.Time, m *datapath.Machine, st switches.State) error {
+			if st.Usable {
 				done := make(chan struct{})
 				m.RequestPortStats(now)
 				m.Barrier(done)
@@ -129,14 +138,13 @@ func (c *Controller) freshenPorts(ctx context.Context) {
 	}
 }
 
-func (s *datapathSwitch) eachPort(f func(name string, p *apps.Port, stats *openflow.PortStats)) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	name, connected := s.machine.Name(), s.conn != nil
-	s.machine.Ports(func(p *apps.Port, st *openflow.PortStats) {
-		c := *p
-		c.Up = p.Up && connected // nobody knows, and frames of a dead switch go nowhere
-		f(name, &c, st)
+func eachPort(s *switches.Switch, f func(name string, p *apps.Port, stats *openflow.PortStats)) {
+	s.Read(func(m *datapath.Machine, state switches.State) {
+		m.Ports(func(p *apps.Port, st *openflow.PortStats) {
+			c := *p
+			c.Up = p.Up && state.Connected // nobody knows, and frames of a dead switch go nowhere
+			f(m.Name(), &c, st)
+		})
 	})
 }
 
@@ -180,12 +188,12 @@ func nativeName(cfg *config.Config, p *apps.Port) string {
 
 // Hosts returns the hosts that were seen and those that the config names.
 func (b *backend) Hosts(context.Context) ([]api.Host, error) {
-	cfg := b.c.Config()
+	cfg := b.status.config.Load()
 	out, named := []api.Host{}, map[string]bool{}
-	for _, p := range b.c.hosts() {
+	for _, p := range b.finder.Hosts() {
 		e := endpoint(cfg, p)
 		named[e.Name] = true
-		last := p.host.Last
+		last := p.Last
 		out = append(out, api.Host{
 			Name: e.Name, MAC: e.MAC.String(), IPs: texts(e.IPs), Network: e.Network, VLAN: e.VLAN, Switch: e.SwitchName, Port: e.PortName,
 			Configured: e.Name != e.MAC.String(), LastSeen: &last,
@@ -226,8 +234,8 @@ func text(ip netip.Addr) string {
 // Links returns the discovered links.
 func (b *backend) Links(context.Context) ([]api.Link, error) {
 	out := []api.Link{}
-	for _, l := range b.c.fabric.current().Links() {
-		x, y := b.c.place(l.A), b.c.place(l.B)
+	for _, l := range b.fabric.Snapshot().Links() {
+		x, y := b.place(l.A), b.place(l.B)
 		link := api.Link{
 			Name: api.LinkName(x, y), A: x, B: y, Up: l.State == topology.Up, State: l.State.String(), Forwarding: l.Forwarding, Kind: l.Kind.String(),
 		}
@@ -241,17 +249,17 @@ func (b *backend) Links(context.Context) ([]api.Link, error) {
 	return out, nil
 }
 
-func (c *Controller) place(ref topology.PortRef) api.Place {
-	sw, port, _ := strings.Cut(c.portName(ref), ":")
+func (b *backend) place(ref topology.PortRef) api.Place {
+	sw, port := b.registry.PortName(ref)
 	return api.Place{Switch: sw, Port: port}
 }
 
 // Networks returns the networks of the config, or the implicit one.
 func (b *backend) Networks(context.Context) ([]api.Network, error) {
-	cfg := b.c.Config()
-	hosts, ports := b.c.hostCounts(), map[uint16]int{}
-	for _, s := range b.c.list() {
-		s.eachPort(func(_ string, p *apps.Port, _ *openflow.PortStats) {
+	cfg := b.status.config.Load()
+	hosts, ports := b.finder.CountByVLAN(), map[uint16]int{}
+	for _, s := range b.registry.List() {
+		eachPort(s, func(_ string, p *apps.Port, _ *openflow.PortStats) {
 			if !p.Transit {
 				for _, v := range p.VLANs {
 					ports[v]++
@@ -275,11 +283,11 @@ func (b *backend) Networks(context.Context) ([]api.Network, error) {
 
 // Tunnels returns the ports that are tunnels: by config, or because discovery frames came through one.
 func (b *backend) Tunnels(ctx context.Context) ([]api.Tunnel, error) {
-	cfg := b.c.Config()
-	b.c.freshenPorts(ctx)
+	cfg := b.status.config.Load()
+	b.refreshPortStats(ctx)
 	peers := map[topology.PortRef]topology.PortRef{}
 	tunnels := map[topology.PortRef]bool{} // whether any of the links that are known through it is not down
-	for _, l := range b.c.fabric.current().Links() {
+	for _, l := range b.fabric.Snapshot().Links() {
 		if l.Kind != topology.Tunnel {
 			continue
 		}
@@ -291,11 +299,11 @@ func (b *backend) Tunnels(ctx context.Context) ([]api.Tunnel, error) {
 		}
 	}
 	out := []api.Tunnel{}
-	for _, s := range b.c.list() {
+	for _, s := range b.registry.List() {
 		var ts []api.Tunnel
 		var refs []topology.PortRef
-		s.eachPort(func(name string, p *apps.Port, stats *openflow.PortStats) {
-			ref := topology.PortRef{Switch: s.id, Port: p.No}
+		eachPort(s, func(name string, p *apps.Port, stats *openflow.PortStats) {
+			ref := topology.PortRef{Switch: s.ID(), Port: p.No}
 			alive, linked := tunnels[ref]
 			if p.Mode != intent.Tunnel && !linked {
 				return
@@ -311,7 +319,7 @@ func (b *backend) Tunnels(ctx context.Context) ([]api.Tunnel, error) {
 		})
 		for i := range ts {
 			if peer, ok := peers[refs[i]]; ok {
-				at := b.c.place(peer)
+				at := b.place(peer)
 				ts[i].Peer = &at
 			}
 		}
@@ -325,8 +333,8 @@ func (b *backend) Tunnels(ctx context.Context) ([]api.Tunnel, error) {
 // readable without it.
 func (b *backend) Flows(_ context.Context, filter api.FlowFilter) ([]api.Flow, error) {
 	out := []api.Flow{}
-	for _, s := range b.c.list() {
-		name, mods := s.flows(filter)
+	for _, s := range b.registry.List() {
+		name, mods := flowsOf(s, filter)
 		out = slices.Grow(out, len(mods))
 		for i := range mods {
 			m := &mods[i]
@@ -343,20 +351,20 @@ func (b *backend) Flows(_ context.Context, filter api.FlowFilter) ([]api.Flow, e
 	return out, nil
 }
 
-// flows copies the switch's flows that a filter lets through.
-func (s *datapathSwitch) flows(filter api.FlowFilter) (name string, mods []openflow.FlowMod) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	name = s.machine.Name()
-	if filter.Switch != "" && filter.Switch != name {
-		return name, nil
-	}
-	s.machine.Flows(func(m *openflow.FlowMod) {
-		if filter.Table < 0 || int(m.TableID) == filter.Table {
-			c := *m
-			c.Match, c.Instructions = bytes.Clone(m.Match), bytes.Clone(m.Instructions)
-			mods = append(mods, c)
+// flowsOf copies the switch's flows that a filter lets through.
+func flowsOf(s *switches.Switch, filter api.FlowFilter) (name string, mods []openflow.FlowMod) {
+	s.Read(func(m *datapath.Machine, _ switches.State) {
+		name = m.Name()
+		if filter.Switch != "" && filter.Switch != name {
+			return
 		}
+		m.Flows(func(mod *openflow.FlowMod) {
+			if filter.Table < 0 || int(mod.TableID) == filter.Table {
+				c := *mod
+				c.Match, c.Instructions = bytes.Clone(mod.Match), bytes.Clone(mod.Instructions)
+				mods = append(mods, c)
+			}
+		})
 	})
 	return name, mods
 }

@@ -8,13 +8,13 @@ import (
 
 // Probes returns the continuous probes.
 func (b *backend) Probes(context.Context) ([]probespec.Status, error) {
-	return b.c.prober.Probes(), nil
+	return b.prober.Probes(), nil
 }
 
 // Mesh returns the newest verdict of every pair that is probed continuously.
-func (b *backend) Mesh(context.Context) ([]probespec.MeshEntry, error) { return b.c.prober.Mesh(), nil }
+func (b *backend) Mesh(context.Context) ([]probespec.MeshEntry, error) { return b.prober.Mesh(), nil }
 
 // Probe runs one probe.
 func (b *backend) Probe(ctx context.Context, req probespec.Request, report func(probespec.Update)) (probespec.Result, error) {
-	return b.c.prober.Probe(ctx, req, report)
+	return b.prober.Probe(ctx, req, report)
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/eosin-sdn/eosin/config"
 	"github.com/eosin-sdn/eosin/controller/api"
 	"github.com/eosin-sdn/eosin/controller/datapath"
+	"github.com/eosin-sdn/eosin/controller/switches"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
 	"github.com/eosin-sdn/eosin/openflow/oftest"
@@ -77,8 +78,8 @@ func newStar(tb testing.TB, n int, links bool) *star {
 	done := make(chan struct{}, 2*n)
 	for _, sw := range st.switches {
 		a, b := net.Pipe()
-		go func() { st.c.serve(ctx, a, "pipe"); done <- struct{}{} }() // ends with ctx
-		go func() { _ = sw.Serve(b); done <- struct{}{} }()            // ends with its connection
+		go func() { st.c.server.Serve(ctx, a, "pipe"); done <- struct{}{} }() // ends with ctx
+		go func() { _ = sw.Serve(b); done <- struct{}{} }()                   // ends with its connection
 	}
 	st.stop = sync.OnceFunc(func() {
 		cancel()
@@ -91,24 +92,19 @@ func newStar(tb testing.TB, n int, links bool) *star {
 		if err := <-ended; err != nil {
 			tb.Error(err)
 		}
-		for _, s := range st.c.list() { // a timer would keep its switch in memory until it fires
-			s.mu.Lock()
-			if s.timer != nil {
-				s.timer.Stop()
-			}
-			s.mu.Unlock()
-		}
+		// A timer would keep its switch in memory until it fires.
+		st.c.registry.Prune(time.Now().Add(24*time.Hour), func(openflow.DatapathID) bool { return false })
 	})
 	tb.Cleanup(st.stop)
 	st.until(tb, "switches are ready", func() bool {
 		return !slices.ContainsFunc(st.switches, func(sw *oftest.Switch) bool {
-			s := st.c.lookup(sw.DatapathID())
-			return s == nil || s.phase() != datapath.Ready
+			s := st.c.registry.Get(sw.DatapathID())
+			return s == nil || phase(s) != datapath.Ready
 		})
 	})
 	if links {
 		st.until(tb, "links are known", func() bool {
-			return len(st.c.fabric.current().Members(1)) == n && !slices.ContainsFunc(st.c.fabric.current().Links(), func(l topology.LinkState) bool { return l.State != topology.Up })
+			return len(st.c.fabric.Snapshot().Members(1)) == n && !slices.ContainsFunc(st.c.fabric.Snapshot().Links(), func(l topology.LinkState) bool { return l.State != topology.Up })
 		})
 	}
 	return st
@@ -135,10 +131,9 @@ func (st *star) until(tb testing.TB, what string, ok func() bool) {
 }
 
 // phase returns how far the switch's session has come.
-func (s *datapathSwitch) phase() datapath.Phase {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.machine.Phase()
+func phase(s *switches.Switch) (p datapath.Phase) {
+	s.Read(func(m *datapath.Machine, _ switches.State) { p = m.Phase() })
+	return p
 }
 
 // hostFrame is a frame as it stands in a packet-in from the learn table: with the tag of its network.

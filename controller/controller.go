@@ -1,15 +1,12 @@
-// Package controller is the shell around the machines of the switches: it listens, dials, reads and writes, owns the graph of
-// the network, and answers what the API asks. Decisions are made elsewhere.
+// Package controller puts the parts of the controller together and starts them. Decisions are made elsewhere.
 package controller
 
 import (
 	"context"
 	"fmt"
-	"slices"
-	"sync"
-	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sirupsen/logrus"
 	"golang.org/x/sync/errgroup"
 
@@ -20,8 +17,14 @@ import (
 	"github.com/eosin-sdn/eosin/controller/api"
 	"github.com/eosin-sdn/eosin/controller/datapath"
 	"github.com/eosin-sdn/eosin/controller/events"
+	"github.com/eosin-sdn/eosin/controller/fabric"
+	"github.com/eosin-sdn/eosin/controller/location"
+	"github.com/eosin-sdn/eosin/controller/lockorder"
+	"github.com/eosin-sdn/eosin/controller/ovsdbwatch"
 	"github.com/eosin-sdn/eosin/controller/pki"
 	"github.com/eosin-sdn/eosin/controller/prober"
+	"github.com/eosin-sdn/eosin/controller/southbound"
+	"github.com/eosin-sdn/eosin/controller/switches"
 	"github.com/eosin-sdn/eosin/event"
 	"github.com/eosin-sdn/eosin/openflow"
 )
@@ -32,158 +35,139 @@ type Options struct {
 	Events *api.EventLog
 }
 
-// Controller controls the switches that connect to it.
+// Controller controls the switches that connect to it. It only wires the parts, and hands each the few things that it needs: none
+// knows it.
 type Controller struct {
-	log    *logrus.Logger
-	events *api.EventLog
-	sink   *events.Sink
-	keys   datapath.Keys
-	fabric *fabric
-	prober *prober.Engine
-	ovsdb  *databases
-	book   *addressBook
-	tls    atomic.Pointer[pki.Files] // nil without openflow.tls
-
-	config atomic.Pointer[config.Config]
-	reload sync.Mutex // one Configure at a time
-
-	mu       sync.RWMutex // guards switches
-	switches map[openflow.DatapathID]*datapathSwitch
-
-	room     *waitingRoom
-	sessions sync.WaitGroup
-	latency  packetInLatency
-	counters counters
-}
-
-// counters are what no single switch accounts for.
-type counters struct {
-	accepted, refused, broken atomic.Uint64
-	reloadOK                  atomic.Bool
-	reloadAt                  atomic.Int64 // Unix seconds of the last successful one
+	log      *logrus.Logger
+	status   *status
+	events   *events.Sink
+	registry *switches.Registry
+	finder   *location.Finder
+	fabric   *fabric.Fabric
+	prober   *prober.Engine
+	ovsdb    *ovsdbwatch.Watcher
+	server   *southbound.Server
+	backend  *backend
+	metrics  *collector
+	reload   lockorder.Mutex[lockorder.Reload] // one Configure at a time
 }
 
 // New returns a controller for a config. It starts nothing.
 func New(cfg *config.Config, o Options) *Controller {
-	c := &Controller{
-		log: o.Log, events: o.Events, sink: events.NewSink(o.Log, o.Events), switches: map[openflow.DatapathID]*datapathSwitch{},
-		book: newAddressBook(), room: newWaitingRoom(),
-	}
-	c.fabric = newFabric(c)
-	c.ovsdb = newDatabases(c)
-	c.prober = prober.New(&reach{c}, prober.Options{Emit: c.sink.Emit})
+	c := &Controller{log: o.Log, status: &status{}, events: events.NewSink(o.Log, o.Events), registry: switches.NewRegistry()}
+	running, emit := c.status.config.Load, c.events.Emit
+	c.status.config.Store(cfg)
+	c.finder = location.NewFinder(c.registry)
+	c.prober = prober.New(&proberFabric{config: running, registry: c.registry, finder: c.finder}, prober.Options{Emit: emit})
+	c.fabric = fabric.New(fabric.Options{
+		Switches: c.registry, Emit: emit, GraphChanged: c.prober.HostsChanged,
+		NetworkName: func(vlan uint16) string { return networkName(running(), vlan) },
+	})
+	c.ovsdb = ovsdbwatch.New(ovsdbwatch.Options{
+		Config: running, Emit: emit, TLS: c.status.tls.Load, Switches: switchNames(running, c.registry),
+	})
 	probeKey := probe.NewKey()
-	c.keys = datapath.Keys{Hellos: discovery.NewSigner(time.Now()), Probes: &probeKey}
+	sessions := switches.NewSessions(c.registry, switches.Deps{
+		Keys:   datapath.Keys{Hellos: discovery.NewSigner(time.Now()), Probes: &probeKey},
+		Intent: func(id openflow.DatapathID) datapath.Intent { return intentFor(running(), id) },
+		Fabric: c.fabric, Prober: c.prober, AddAddress: c.finder.AddAddress, Emit: emit,
+	})
+	c.server = southbound.NewServer(southbound.Options{Log: o.Log, Config: running, Session: sessions.Serve, Emit: emit})
+	c.backend = &backend{
+		EventLog: o.Events, status: c.status, registry: c.registry, finder: c.finder, fabric: c.fabric, prober: c.prober, modes: c.ovsdb.Modes,
+	}
+	c.metrics = &collector{
+		status: c.status, registry: c.registry, finder: c.finder, fabric: c.fabric, sessions: sessions, server: c.server,
+		parts: []prometheus.Collector{c.events, c.ovsdb},
+	}
 	c.Configure(cfg)
 	return c
 }
 
-// Run serves until ctx ends: listeners, connections to bridges that listen, the fabric and the probes.
+// Run serves until ctx ends. It binds the listeners first; the log is written until all else has ended.
 func (c *Controller) Run(ctx context.Context) error {
 	if err := pipeline.Check(); err != nil {
 		return err
 	}
-	cfg := c.Config()
-	if t := cfg.OpenFlow.TLS; !t.IsZero() {
-		files, err := pki.Open(pki.Paths{Section: "openflow.tls", Cert: t.Cert, Key: t.Key, CA: t.CA}, c.log)
-		if err != nil {
-			return err
-		}
-		c.tls.Store(files)
-	}
-	listeners, err := listen(cfg)
+	files, err := openTLS(c.Config(), c.log)
 	if err != nil {
 		return err
 	}
-	// The log is written until all else has ended.
-	logged := make(chan struct{})
-	logCtx, stopLog := context.WithCancel(context.WithoutCancel(ctx))
-	go func() {
-		defer close(logged)
-		c.sink.Run(logCtx)
-	}()
-	defer func() { stopLog(); <-logged }()
-	g, ctx := errgroup.WithContext(ctx)
-	if files := c.tls.Load(); files != nil {
-		g.Go(func() error { return files.Watch(ctx) }) // ends with ctx
+	if err := c.server.Listen(files); err != nil {
+		return err
 	}
-	for _, l := range listeners {
-		c.log.Infof("OpenFlow: listening on %s", l.endpoint)
-		g.Go(func() error { return c.accept(ctx, l) }) // ends with ctx
+	c.status.start(files)
+	defer c.status.stop()
+	defer c.events.Start(ctx)()
+
+	g, ctx := errgroup.WithContext(ctx) // all of these end with ctx
+	if files != nil {
+		g.Go(func() error { return files.Watch(ctx) })
 	}
-	for _, e := range cfg.OpenFlow.Connect {
-		g.Go(func() error { return c.dial(ctx, e) }) // ends with ctx
+	g.Go(func() error { return c.server.Run(ctx) })
+	g.Go(func() error { return c.fabric.Run(ctx) })
+	g.Go(func() error { return c.prober.Run(ctx) })
+	g.Go(func() error { return c.ovsdb.Run(ctx) })
+	g.Go(func() error { return c.registry.RunPruning(ctx, c.named, c.finder.Sweep) })
+	return g.Wait()
+}
+
+// openTLS reads the files of openflow.tls; nil without.
+func openTLS(cfg *config.Config, log *logrus.Logger) (*pki.Files, error) {
+	t := cfg.OpenFlow.TLS
+	if t.IsZero() {
+		return nil, nil
 	}
-	g.Go(func() error { return c.fabric.run(ctx) }) // ends with ctx
-	g.Go(func() error { return c.prober.Run(ctx) }) // ends with ctx
-	g.Go(func() error { return c.ovsdb.run(ctx) })  // ends with ctx
-	err = g.Wait()
-	c.closeAll()
-	c.sessions.Wait()
-	return err
+	return pki.Open(pki.Paths{Section: "openflow.tls", Cert: t.Cert, Key: t.Key, CA: t.CA}, log)
+}
+
+// named reports whether the config names a switch.
+func (c *Controller) named(id openflow.DatapathID) bool {
+	_, ok := c.Config().Switches.ByDatapathID(id)
+	return ok
 }
 
 // Config returns the running config.
-func (c *Controller) Config() *config.Config { return c.config.Load() }
+func (c *Controller) Config() *config.Config { return c.status.config.Load() }
 
 // Configure makes a config the running one. Each switch gets its difference and no more; listeners stay as they are.
 func (c *Controller) Configure(cfg *config.Config) {
 	c.reload.Lock()
 	defer c.reload.Unlock()
-	c.config.Store(cfg)
-	c.counters.reloadOK.Store(true)
-	c.counters.reloadAt.Store(time.Now().Unix())
-	c.fabric.setMoves(cfg.Limits.Moves)
-	for _, s := range c.list() {
-		s.configure(intentFor(cfg, s.id))
+	c.status.reloaded(cfg)
+	c.fabric.SetMoves(cfg.Limits.Moves)
+	for _, s := range c.registry.List() {
+		s.Configure(intentFor(cfg, s.ID()))
 	}
 	c.prober.SetRate(cfg.Limits.ProbesPerSecond)
 	c.prober.Configure(cfg.Probes)
-	c.ovsdb.poke()
+	c.ovsdb.Wake()
 }
 
 // ReloadFailed notes that a new config was refused: the running one stays.
 func (c *Controller) ReloadFailed(err error) {
-	c.counters.reloadOK.Store(false)
-	c.sink.Emit(event.Event{Type: event.ConfigRefused, Message: fmt.Sprintf("the new config is refused and the running one stays: %v", err)})
+	c.status.reloadFailed(err)
+	c.events.Emit(event.Event{Type: event.ConfigRefused, Message: fmt.Sprintf("the new config is refused and the running one stays: %v", err)})
 }
 
-// list returns the switches, ascending by datapath id.
-func (c *Controller) list() []*datapathSwitch {
-	c.mu.RLock()
-	l := make([]*datapathSwitch, 0, len(c.switches))
-	for _, s := range c.switches {
-		l = append(l, s)
-	}
-	c.mu.RUnlock()
-	slices.SortFunc(l, func(a, b *datapathSwitch) int {
-		if a.id < b.id {
-			return -1
+// Backend returns what the API serves.
+func (c *Controller) Backend() api.Backend { return c.backend }
+
+// Collectors return the controller's metrics, to be registered once.
+func (c *Controller) Collectors() []prometheus.Collector {
+	return []prometheus.Collector{c.metrics, c.prober.Collector()}
+}
+
+// switchNames returns a func that returns the names of the switches that are or were connected, and of those that the config names.
+func switchNames(running func() *config.Config, r *switches.Registry) func() map[openflow.DatapathID]string {
+	return func() map[openflow.DatapathID]string {
+		names := map[openflow.DatapathID]string{}
+		for _, sw := range running().Switches {
+			names[sw.DatapathID] = sw.Name
 		}
-		return 1
-	})
-	return l
-}
-
-// lookup returns a switch that is connected or was.
-func (c *Controller) lookup(id openflow.DatapathID) *datapathSwitch {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	return c.switches[id]
-}
-
-// byName returns the switch with a name, or with a datapath id in text form.
-func (c *Controller) byName(name string) *datapathSwitch {
-	for _, s := range c.list() {
-		if s.name() == name || s.id.String() == name {
-			return s
+		for _, s := range r.List() {
+			names[s.ID()] = s.Name()
 		}
-	}
-	return nil
-}
-
-func (c *Controller) closeAll() {
-	for _, s := range c.list() {
-		s.disconnect(errStopping)
+		return names
 	}
 }

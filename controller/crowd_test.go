@@ -221,7 +221,7 @@ func newTapes(b testing.TB, n int) *tapes {
 	for i := range n {
 		t := newTape(openflow.DatapathID(i + 1))
 		ts.tapes = append(ts.tapes, t)
-		go func() { st.c.serve(b.Context(), t, "memory"); ended <- struct{}{} }() // ends with the tape
+		go func() { st.c.server.Serve(b.Context(), t, "memory"); ended <- struct{}{} }() // ends with the tape
 	}
 	ts.stop = func() {
 		for _, t := range ts.tapes {
@@ -234,8 +234,8 @@ func newTapes(b testing.TB, n int) *tapes {
 	}
 	for _, t := range ts.tapes {
 		st.until(b, "switches are ready", func() bool {
-			s := st.c.lookup(t.id)
-			return s != nil && s.phase() == datapath.Ready
+			s := st.c.registry.Get(t.id)
+			return s != nil && phase(s) == datapath.Ready
 		})
 	}
 	return ts

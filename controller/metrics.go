@@ -4,6 +4,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/eosin-sdn/eosin/apps/pipeline"
+	"github.com/eosin-sdn/eosin/controller/datapath"
+	"github.com/eosin-sdn/eosin/controller/fabric"
+	"github.com/eosin-sdn/eosin/controller/location"
+	"github.com/eosin-sdn/eosin/controller/southbound"
+	"github.com/eosin-sdn/eosin/controller/switches"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
 	"github.com/eosin-sdn/eosin/topology"
@@ -31,8 +36,6 @@ var (
 	descDrifts    = desc("flow_drifts_total", "Audits that found flows changed behind the controller's back.", "switch")
 	descRefused   = desc("openflow_connections_refused_total", "Connections that never became a session.")
 	descBroken    = desc("openflow_sessions_broken_total", "Sessions that ended because of what the switch sent or failed to do.")
-	descFailMode  = desc("switch_fail_mode_secure", "Whether the switch's bridge is in fail mode secure (1) or turns into a plain switch when the controller is away (0). Absent where no OVSDB tells.", "switch", "datapath_id")
-	descOVSDB     = desc("ovsdb_connected", "Whether the OVSDB server is being read (1) or not (0).", "server")
 	descTLSExpiry = desc("openflow_tls_expiry_timestamp_seconds", "When the first of the certificates in use for OpenFlow ends, in seconds since 1970.")
 	descTLSReadOK = desc("openflow_tls_last_reload_successful", "Whether the TLS files of OpenFlow can be used as they are (1), or what was read before stays in use (0).")
 	descPeerTLS   = desc("switch_tls_expiry_timestamp_seconds", "When the certificate of the switch ends, in seconds since 1970.", "switch")
@@ -40,52 +43,67 @@ var (
 	descReloadAt  = desc("config_last_reload_success_timestamp_seconds", "When the config was last loaded, in seconds since 1970.")
 )
 
-// Collector exports what the controller knows. Values are read when they are scraped.
-type Collector struct{ c *Controller }
-
-// Collector returns the controller's metrics, to be registered once.
-func (c *Controller) Collector() prometheus.Collector { return &Collector{c} }
+// collector exports what the controller knows. Values are read when they are scraped.
+type collector struct {
+	status   *status
+	registry *switches.Registry
+	finder   *location.Finder
+	fabric   *fabric.Fabric
+	sessions *switches.Sessions
+	server   *southbound.Server
+	parts    []prometheus.Collector // which export their own
+}
 
 // Describe sends nothing: which series exist depends on the switches.
-func (*Collector) Describe(chan<- *prometheus.Desc) {}
+func (*collector) Describe(chan<- *prometheus.Desc) {}
+
+// series collects metrics: they are sent to who scrapes when no lock is held.
+type series []prometheus.Metric
+
+func (s *series) gauge(d *prometheus.Desc, v float64, labels ...string) {
+	*s = append(*s, prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...))
+}
+
+func (s *series) counter(d *prometheus.Desc, v uint64, labels ...string) {
+	*s = append(*s, prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...))
+}
 
 // Collect sends the current values.
-func (m *Collector) Collect(ch chan<- prometheus.Metric) {
-	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
-	}
-	counter := func(d *prometheus.Desc, v uint64, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
-	}
+func (c *collector) Collect(ch chan<- prometheus.Metric) {
+	var out series
 	moves := map[uint16]uint64{}
-	for _, s := range m.c.list() {
-		s.collect(gauge, counter, moves)
+	for _, s := range c.registry.List() {
+		s.Read(func(m *datapath.Machine, st switches.State) { out.addSwitch(s, m, st, moves) })
 	}
-	m.c.ovsdb.collect(gauge)
-	cfg := m.c.Config()
-	hosts := m.c.hostCounts()
-	for _, n := range cfg.Networks {
-		gauge(descHosts, float64(hosts[n.VLAN]), n.Name)
-		counter(descMoves, moves[n.VLAN]+m.c.fabric.movesOf(n.VLAN), n.Name)
+	hosts := c.finder.CountByVLAN()
+	for _, n := range c.status.config.Load().Networks {
+		out.gauge(descHosts, float64(hosts[n.VLAN]), n.Name)
+		out.counter(descMoves, moves[n.VLAN]+c.fabric.Moves(n.VLAN), n.Name)
 	}
 	links := map[topology.Kind]int{}
-	for _, l := range m.c.fabric.current().Links() {
+	for _, l := range c.fabric.Snapshot().Links() {
 		if l.State == topology.Up {
 			links[l.Kind]++
 		}
 	}
-	gauge(descLinks, float64(links[topology.Wire]), topology.Wire.String())
-	gauge(descLinks, float64(links[topology.Tunnel]), topology.Tunnel.String())
-	count, sum, buckets := m.c.latency.read()
-	ch <- prometheus.MustNewConstHistogram(descLatency, count, sum, buckets)
-	counter(descRefused, m.c.counters.refused.Load())
-	counter(descBroken, m.c.counters.broken.Load())
-	if files := m.c.tls.Load(); files != nil {
-		gauge(descTLSExpiry, float64(files.Current().Expires().Unix()))
-		gauge(descTLSReadOK, truth(files.Healthy()))
+	out.gauge(descLinks, float64(links[topology.Wire]), topology.Wire.String())
+	out.gauge(descLinks, float64(links[topology.Tunnel]), topology.Tunnel.String())
+	count, sum, buckets := c.sessions.Latency.Read()
+	out = append(out, prometheus.MustNewConstHistogram(descLatency, count, sum, buckets))
+	out.counter(descRefused, c.server.Refused())
+	out.counter(descBroken, c.sessions.Broken())
+	if files := c.status.tls.Load(); files != nil {
+		out.gauge(descTLSExpiry, float64(files.Current().Expires().Unix()))
+		out.gauge(descTLSReadOK, truth(files.Healthy()))
 	}
-	gauge(descReloadOK, truth(m.c.counters.reloadOK.Load()))
-	gauge(descReloadAt, float64(m.c.counters.reloadAt.Load()))
+	out.gauge(descReloadOK, truth(c.status.refused.Load() == nil))
+	out.gauge(descReloadAt, float64(c.status.reloadAt.Load()))
+	for _, m := range out {
+		ch <- m
+	}
+	for _, p := range c.parts {
+		p.Collect(ch)
+	}
 }
 
 func truth(b bool) float64 {
@@ -95,28 +113,25 @@ func truth(b bool) float64 {
 	return 0
 }
 
-// collect sends the series of one switch.
-func (s *datapathSwitch) collect(gauge func(*prometheus.Desc, float64, ...string), counter func(*prometheus.Desc, uint64, ...string), moves map[uint16]uint64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	m := s.machine
-	name, id := m.Name(), s.id.String()
-	gauge(descConnected, truth(s.conn != nil), name, id)
-	if s.conn != nil {
+// addSwitch adds the series of one switch.
+func (s *series) addSwitch(sw *switches.Switch, m *datapath.Machine, st switches.State, moves map[uint16]uint64) {
+	name, id := m.Name(), sw.ID().String()
+	s.gauge(descConnected, truth(st.Connected), name, id)
+	if st.Connected {
 		if role := m.Status().Role; role != openflow.RoleNoChange {
-			gauge(descRole, 1, name, id, openflow.RoleName(role))
+			s.gauge(descRole, 1, name, id, openflow.RoleName(role))
 		}
-		if cert, _ := peerCertificate(s.conn.NetConn()); cert != nil {
-			gauge(descPeerTLS, float64(cert.NotAfter.Unix()), name)
+		if cert, _ := southbound.PeerCertificate(st.NetConn); cert != nil {
+			s.gauge(descPeerTLS, float64(cert.NotAfter.Unix()), name)
 		}
 	}
-	counter(descSessions, m.Sessions, name, id)
+	s.counter(descSessions, m.Sessions, name, id)
 	for t := range m.In {
 		if n := m.In[t]; n > 0 {
-			counter(descMessages, n, name, "in", openflow.Type(t).String())
+			s.counter(descMessages, n, name, "in", openflow.Type(t).String())
 		}
 		if n := m.Sent[t]; n > 0 {
-			counter(descMessages, n, name, "out", openflow.Type(t).String())
+			s.counter(descMessages, n, name, "out", openflow.Type(t).String())
 		}
 	}
 	byApp := map[string]uint64{}
@@ -126,25 +141,19 @@ func (s *datapathSwitch) collect(gauge func(*prometheus.Desc, float64, ...string
 		}
 	}
 	for app, n := range byApp {
-		counter(descPacketIns, n, name, app)
+		s.counter(descPacketIns, n, name, app)
 	}
 	byReason := map[string]uint64{} // several apps may have the same one
 	m.Drops(func(reason string, n uint64) { byReason[reason] += n })
 	for reason, n := range byReason {
-		counter(descDropped, n, name, reason)
+		s.counter(descDropped, n, name, reason)
 	}
 	for _, t := range pipeline.Layout.Tables {
-		gauge(descFlows, float64(m.TableLen(t.Number)), name, t.Name)
+		s.gauge(descFlows, float64(m.TableLen(t.Number)), name, t.Name)
 	}
-	counter(descErrors, m.Errors, name)
-	counter(descDrifts, m.Drifts, name)
-	counter(descAudits, m.Audits, name)
-	gauge(descAuditTook, m.AuditTook.Seconds(), name)
+	s.counter(descErrors, m.Errors, name)
+	s.counter(descDrifts, m.Drifts, name)
+	s.counter(descAudits, m.Audits, name)
+	s.gauge(descAuditTook, m.AuditTook.Seconds(), name)
 	m.Moves(func(vlan uint16, n uint64) { moves[vlan] += n })
 }
-
-// ProbeCollector returns the metrics of the continuous probes, to be registered once.
-func (c *Controller) ProbeCollector() prometheus.Collector { return c.prober.Collector() }
-
-// EventCollector returns the metrics of events, to be registered once.
-func (c *Controller) EventCollector() prometheus.Collector { return c.sink }

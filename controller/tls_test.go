@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -17,10 +16,6 @@ import (
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/ofconn"
 )
-
-func address(n uint32) netip.Addr {
-	return netip.AddrFrom4([4]byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)})
-}
 
 // ssl is a config that listens with files.
 func ssl(files *pkitest.Files) string {
@@ -48,7 +43,7 @@ func (s *shell) dialTLS(certs ...tls.Certificate) *tls.Conn {
 func (s *shell) gauge(name string) float64 {
 	s.t.Helper()
 	r := prometheus.NewRegistry()
-	r.MustRegister(s.c.Collector())
+	r.MustRegister(s.c.metrics)
 	families, err := r.Gather()
 	if err != nil {
 		s.t.Fatal(err)
@@ -236,11 +231,11 @@ func TestSpokenElsewhere(t *testing.T) {
 	})
 
 	// Whoever only looks whether the port is open is not told of.
-	before := secure.c.counters.refused.Load()
+	before := secure.c.server.Refused()
 	_ = secure.dial().Close()
 	secure.serve(testSwitch(2), secure.dialTLS(ca.Issue("br2", pkitest.Tomorrow())))
 	secure.awaitReady(2)
-	if n := secure.c.counters.refused.Load(); n != before {
+	if n := secure.c.server.Refused(); n != before {
 		t.Errorf("%d refusals of a connection that said nothing", n-before)
 	}
 }
@@ -279,7 +274,7 @@ func TestSlowHandshakesTLS(t *testing.T) {
 	if ofconn.Protocol(hello.Bytes()) != ofconn.TLS {
 		t.Fatalf("% x", hello.Bytes())
 	}
-	for i := range 2 * maxUnidentified {
+	for i := range 2 * 256 {
 		nc := s.dial()
 		if _, err := nc.Write(hello.Bytes()[:[]int{0, 3, hello.Len() / 2, hello.Len()}[i%4]]); err != nil {
 			continue // it had to make place

@@ -279,6 +279,7 @@ func metricsHandler(c *controller.Controller, certs *pki.Files) http.Handler {
 			}),
 		)
 	}
-	r.MustRegister(info, c.Collector(), c.EventCollector(), c.ProbeCollector(), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	r.MustRegister(info, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	r.MustRegister(c.Collectors()...)
 	return promhttp.HandlerFor(r, promhttp.HandlerOpts{EnableOpenMetrics: true})
 }

@@ -3,12 +3,12 @@ package events
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"github.com/sirupsen/logrus"
 
 	"github.com/eosin-sdn/eosin/controller/api"
+	"github.com/eosin-sdn/eosin/controller/lockorder"
 	"github.com/eosin-sdn/eosin/event"
 )
 
@@ -21,7 +21,7 @@ type Sink struct {
 	stream *api.EventLog
 	wake   chan struct{} // capacity 1: something is queued
 
-	mu      sync.Mutex // a leaf: nothing is called under it
+	mu      lockorder.Mutex[lockorder.Leaf]
 	types   map[*event.Type]*account
 	queue   []line
 	dropped int // lines left out since the last that was queued
@@ -73,6 +73,20 @@ func (s *Sink) enqueue(now time.Time, e event.Event) {
 	}
 	s.queue = append(s.queue, line{Event: e, at: now, dropped: s.dropped})
 	s.dropped = 0
+}
+
+// Start runs the sink. The func that it returns ends it when all is written.
+func (s *Sink) Start(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan struct{})
+	go func() { // ends with stop
+		defer close(done)
+		s.Run(ctx)
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
 }
 
 // Run writes the log until ctx ends, and then what is still queued.

@@ -19,6 +19,7 @@ import (
 
 	"github.com/eosin-sdn/eosin/apps"
 	"github.com/eosin-sdn/eosin/apps/probe"
+	"github.com/eosin-sdn/eosin/controller/lockorder"
 	"github.com/eosin-sdn/eosin/event"
 	"github.com/eosin-sdn/eosin/openflow"
 )
@@ -57,7 +58,7 @@ type Engine struct {
 
 	changed atomic.Bool // hosts or specs may have changed since the last refresh
 
-	mu       sync.Mutex // not held while the fabric is called; taken within Exec
+	mu       lockorder.Mutex[lockorder.Prober] // not held while the fabric is called; taken within Exec
 	rate     int
 	colors   *probe.Colors
 	lastID   uint32

@@ -1,4 +1,5 @@
-package controller
+// Package ovsdbwatch reads the OVSDB servers of the config and reports what is wrong with bridges of ours.
+package ovsdbwatch
 
 import (
 	"cmp"
@@ -22,26 +23,37 @@ import (
 
 	"github.com/eosin-sdn/eosin/config"
 	"github.com/eosin-sdn/eosin/controller/ovsdb"
+	"github.com/eosin-sdn/eosin/controller/pki"
 	"github.com/eosin-sdn/eosin/event"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/ofconn"
 )
 
-// databases reads the OVSDB servers of the config and tells what is wrong with bridges of ours. One goroutine decides and tells; one
-// for each server reads it and posts what it knows.
-type databases struct {
-	c       *Controller
-	connect func(context.Context, config.Endpoint) (net.Conn, error)
-	wake    chan struct{}
-	report  atomic.Pointer[map[openflow.DatapathID]ovsdb.SwitchMode]
+// Options are what a watcher needs of the rest of the controller.
+type Options struct {
+	Config func() *config.Config // the running one
+	// Switches returns the names of the switches that are or were connected, and of those that the config names.
+	Switches func() map[openflow.DatapathID]string
+	Emit     func(event.Event)
+	// TLS returns the files for ssl: servers, nil without openflow.tls at the start.
+	TLS func() *pki.Files
+	// Dial connects to a server; nil dials it as the config says.
+	Dial func(context.Context, config.Endpoint) (net.Conn, error)
+}
+
+// Watcher reads OVSDB servers: one goroutine checks and reports, and one for each server reads it.
+type Watcher struct {
+	o      Options
+	wakeCh chan struct{} // capacity 1
+	modes  atomic.Pointer[map[openflow.DatapathID]ovsdb.SwitchMode]
 
 	mu      sync.Mutex // guards servers
-	servers []*database
+	servers []*server
 }
 
 const (
-	judgeEvery = time.Second            // switches come and go without a word to this goroutine
-	judgeAfter = 100 * time.Millisecond // changes that come together are judged together
+	checkEvery = time.Second            // switches come and go without a word to this goroutine
+	checkAfter = 100 * time.Millisecond // changes that come together are checked together
 	// keepLost is how long what a server told is taken to be still so when it cannot be read.
 	keepLost = time.Minute
 )
@@ -52,15 +64,19 @@ const (
 	findingsAtOnce    = 50
 )
 
-func newDatabases(c *Controller) *databases {
-	d := &databases{c: c, connect: c.dialDatabase, wake: make(chan struct{}, 1)}
-	d.report.Store(&map[openflow.DatapathID]ovsdb.SwitchMode{})
-	return d
+// New returns a watcher. It starts nothing.
+func New(o Options) *Watcher {
+	w := &Watcher{o: o, wakeCh: make(chan struct{}, 1)}
+	if w.o.Dial == nil {
+		w.o.Dial = w.dial
+	}
+	w.modes.Store(&map[openflow.DatapathID]ovsdb.SwitchMode{})
+	return w
 }
 
-// dialDatabase connects to a server, and does the handshake of TLS with one of ssl:, all within a deadline.
-func (c *Controller) dialDatabase(ctx context.Context, e config.Endpoint) (net.Conn, error) {
-	files := c.tls.Load()
+// dial connects to a server, and does the handshake of TLS with one of ssl:, all within a deadline.
+func (w *Watcher) dial(ctx context.Context, e config.Endpoint) (net.Conn, error) {
+	files := w.o.TLS()
 	if e.Kind == config.SSL && files == nil {
 		return nil, errors.New("openflow.tls is read at the start only: eosin must be started again")
 	}
@@ -73,13 +89,13 @@ func (c *Controller) dialDatabase(ctx context.Context, e config.Endpoint) (net.C
 	}
 	t := files.Connect(nc)
 	if err := t.HandshakeContext(ctx); err != nil { // it has closed the connection
-		return nil, databaseTLSReason(err)
+		return nil, tlsReason(err)
 	}
 	return t, nil
 }
 
-// databaseTLSReason turns what ended a handshake with a server into what an operator can act on.
-func databaseTLSReason(err error) error {
+// tlsReason turns what ended a handshake with a server into what an operator can act on.
+func tlsReason(err error) error {
 	var record tls.RecordHeaderError
 	switch {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
@@ -96,44 +112,44 @@ func databaseTLSReason(err error) error {
 	return err
 }
 
-// poke has run look at the config and the servers.
-func (d *databases) poke() {
+// Wake has Run look at the config and the servers.
+func (w *Watcher) Wake() {
 	select {
-	case d.wake <- struct{}{}:
+	case w.wakeCh <- struct{}{}:
 	default: // it will
 	}
 }
 
-// modes returns what is known of switches. It must not be changed.
-func (d *databases) modes() map[openflow.DatapathID]ovsdb.SwitchMode { return *d.report.Load() }
+// Modes returns what is known of switches. It must not be changed.
+func (w *Watcher) Modes() map[openflow.DatapathID]ovsdb.SwitchMode { return *w.modes.Load() }
 
-// run reads and tells until ctx ends. A changed list of servers is taken up when it is poked.
-func (d *databases) run(ctx context.Context) error {
-	defer d.close()
-	tick := time.NewTicker(judgeEvery)
+// Run reads and reports until ctx ends. A changed list of servers is taken up when it is woken.
+func (w *Watcher) Run(ctx context.Context) error {
+	defer w.close()
+	tick := time.NewTicker(checkEvery)
 	defer tick.Stop()
 	limit := rate.NewLimiter(findingsPerSecond, findingsAtOnce)
 	var tracker ovsdb.FindingTracker
 	for {
-		d.follow(ctx)
+		w.updateServers(ctx)
 		now := time.Now()
-		for _, s := range d.list() {
-			d.tellServer(now, s)
+		for _, s := range w.list() {
+			w.emitServer(now, s)
 		}
-		r := d.judge(now)
-		d.report.Store(&r.Modes)
+		r := w.check(now)
+		w.modes.Store(&r.Modes)
 		for _, n := range tracker.Next(r, limit.Allow) {
-			d.c.sink.Emit(n)
+			w.o.Emit(n)
 		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(judgeAfter):
+		case <-time.After(checkAfter):
 		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-d.wake:
+		case <-w.wakeCh:
 		case <-tick.C:
 		}
 	}
@@ -147,13 +163,13 @@ func wanted(cfg *config.Config) (list []config.Endpoint, implicit bool) {
 	return []config.Endpoint{{Kind: config.Unix, Address: config.DefaultOVSDBSocket}}, true
 }
 
-// follow begins to read servers that are new in the config and ends the reading of those that it no longer names.
-func (d *databases) follow(ctx context.Context) {
-	want, implicit := wanted(d.c.Config())
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	kept := make([]*database, 0, len(want))
-	for _, s := range d.servers {
+// updateServers begins to read servers that are new in the config and ends the reading of those that it no longer names.
+func (w *Watcher) updateServers(ctx context.Context) {
+	want, implicit := wanted(w.o.Config())
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	kept := make([]*server, 0, len(want))
+	for _, s := range w.servers {
 		if s.implicit == implicit && slices.Contains(want, s.endpoint) {
 			kept = append(kept, s)
 		} else {
@@ -161,10 +177,10 @@ func (d *databases) follow(ctx context.Context) {
 		}
 	}
 	for _, e := range want {
-		if slices.ContainsFunc(kept, func(s *database) bool { return s.endpoint == e }) {
+		if slices.ContainsFunc(kept, func(s *server) bool { return s.endpoint == e }) {
 			continue
 		}
-		s := newDatabase(d, e, implicit)
+		s := w.newServer(e, implicit)
 		var own context.Context
 		own, s.cancel = context.WithCancel(ctx)
 		// The reader of a server ends with ctx or with stop, which waits for it.
@@ -174,29 +190,29 @@ func (d *databases) follow(ctx context.Context) {
 		}()
 		kept = append(kept, s)
 	}
-	slices.SortFunc(kept, func(a, b *database) int {
+	slices.SortFunc(kept, func(a, b *server) int {
 		return cmp.Compare(slices.Index(want, a.endpoint), slices.Index(want, b.endpoint))
 	})
-	d.servers = kept
+	w.servers = kept
 }
 
-func (d *databases) list() []*database {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return slices.Clone(d.servers)
+func (w *Watcher) list() []*server {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.servers)
 }
 
-func (d *databases) close() {
-	for _, s := range d.list() {
+func (w *Watcher) close() {
+	for _, s := range w.list() {
 		s.stop()
 	}
 }
 
-// judge looks at all that is known.
-func (d *databases) judge(now time.Time) ovsdb.Report {
-	cfg := d.c.Config()
+// check looks at all that is known.
+func (w *Watcher) check(now time.Time) ovsdb.Report {
+	cfg := w.o.Config()
 	var servers []ovsdb.Server
-	for _, s := range d.list() {
+	for _, s := range w.list() {
 		if bridges := s.known(now); len(bridges) > 0 {
 			servers = append(servers, ovsdb.Server{Address: s.endpoint.String(), Vsctl: vsctl(cfg, s.endpoint), Bridges: bridges})
 		}
@@ -204,19 +220,7 @@ func (d *databases) judge(now time.Time) ovsdb.Report {
 	if len(servers) == 0 {
 		return ovsdb.Check(nil, ovsdb.Local{})
 	}
-	return ovsdb.Check(servers, ovsdb.Local{Switches: d.c.switchNames(), Target: targets(cfg)})
-}
-
-// switchNames returns the switches that are or were connected, and those that the config names.
-func (c *Controller) switchNames() map[openflow.DatapathID]string {
-	names := map[openflow.DatapathID]string{}
-	for _, sw := range c.Config().Switches {
-		names[sw.DatapathID] = sw.Name
-	}
-	for _, s := range c.list() {
-		names[s.id] = s.name()
-	}
-	return names
+	return ovsdb.Check(servers, ovsdb.Local{Switches: w.o.Switches(), Target: targets(cfg)})
 }
 
 // targets returns a test for targets that lead here.
@@ -257,19 +261,19 @@ func absolute(name string) string {
 	return name
 }
 
-// tellServer tells when a server cannot be read, and when it can again.
-func (d *databases) tellServer(now time.Time, s *database) {
+// emitServer reports when a server cannot be read, and when it can again.
+func (w *Watcher) emitServer(now time.Time, s *server) {
 	up, err := s.state()
 	switch {
-	case up && s.told != toldUp:
+	case up && s.reported != reportedUp:
 		if s.limit.AllowN(now, 1) {
-			s.told = toldUp
-			d.c.sink.Emit(event.Event{Type: event.OVSDBConnected, Message: "OVSDB " + s.endpoint.String() + ": what it says of bridges is being read"})
+			s.reported = reportedUp
+			w.o.Emit(event.Event{Type: event.OVSDBConnected, Message: "OVSDB " + s.endpoint.String() + ": what it says of bridges is being read"})
 		}
-	case !up && err != nil && s.told != toldLost:
+	case !up && err != nil && s.reported != reportedLost:
 		if s.limit.AllowN(now, 1) {
-			s.told = toldLost
-			d.c.sink.Emit(event.Event{
+			s.reported = reportedLost
+			w.o.Emit(event.Event{
 				Type:    event.OVSDBLost,
 				Message: fmt.Sprintf("OVSDB %s cannot be read: %v; trying again every %s or so", s.endpoint, err, redialMost),
 			})
@@ -277,18 +281,34 @@ func (d *databases) tellServer(now time.Time, s *database) {
 	}
 }
 
-// collect sends the series that OVSDB gives.
-func (d *databases) collect(gauge func(*prometheus.Desc, float64, ...string)) {
-	names := d.c.switchNames()
-	for id, m := range d.modes() {
+var (
+	descFailMode = prometheus.NewDesc("eosin_switch_fail_mode_secure",
+		"Whether the switch's bridge is in fail mode secure (1) or turns into a plain switch when the controller is away (0). "+
+			"Absent where no OVSDB tells.", []string{"switch", "datapath_id"}, nil)
+	descConnected = prometheus.NewDesc("eosin_ovsdb_connected", "Whether the OVSDB server is being read (1) or not (0).", []string{"server"}, nil)
+)
+
+// Describe sends nothing: which series exist depends on the servers.
+func (*Watcher) Describe(chan<- *prometheus.Desc) {}
+
+// Collect sends the series that OVSDB gives.
+func (w *Watcher) Collect(ch chan<- prometheus.Metric) {
+	truth := func(b bool) float64 {
+		if b {
+			return 1
+		}
+		return 0
+	}
+	names := w.o.Switches()
+	for id, m := range w.Modes() {
 		if name, known := names[id]; known {
-			gauge(descFailMode, truth(m.Secure), name, id.String())
+			ch <- prometheus.MustNewConstMetric(descFailMode, prometheus.GaugeValue, truth(m.Secure), name, id.String())
 		}
 	}
-	for _, s := range d.list() {
+	for _, s := range w.list() {
 		up, err := s.state()
 		if up || err != nil {
-			gauge(descOVSDB, truth(up), s.endpoint.String())
+			ch <- prometheus.MustNewConstMetric(descConnected, prometheus.GaugeValue, truth(up), s.endpoint.String())
 		}
 	}
 }

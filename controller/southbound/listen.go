@@ -1,4 +1,4 @@
-package controller
+package southbound
 
 import (
 	"context"
@@ -8,6 +8,8 @@ import (
 	"net"
 	"os"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/eosin-sdn/eosin/config"
 	"github.com/eosin-sdn/eosin/openflow/ofconn"
@@ -19,7 +21,28 @@ type listener struct {
 	endpoint config.Endpoint
 }
 
-// listen binds all endpoints, or none.
+// Listen binds all endpoints of the config, or none. It is called once, before Run. files is nil without TLS.
+func (s *Server) Listen(files TLS) (err error) {
+	s.tls = files
+	s.listeners, err = listen(s.o.Config())
+	return err
+}
+
+// Run accepts connections, and keeps those to bridges that listen, until ctx ends and all of them have ended.
+func (s *Server) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for _, l := range s.listeners {
+		s.o.Log.Infof("OpenFlow: listening on %s", l.endpoint)
+		g.Go(func() error { return s.accept(ctx, l) }) // ends with ctx
+	}
+	for _, e := range s.o.Config().OpenFlow.Connect {
+		g.Go(func() error { return s.dial(ctx, e) }) // ends with ctx
+	}
+	err := g.Wait()
+	s.conns.Wait()
+	return err
+}
+
 func listen(cfg *config.Config) (ls []listener, err error) {
 	defer func() {
 		if err != nil {
@@ -66,12 +89,12 @@ func removeStale(path string) error {
 }
 
 // accept takes connections until ctx ends. Errors of single connections (out of file descriptors, say) are waited out.
-func (c *Controller) accept(ctx context.Context, l listener) error {
+func (s *Server) accept(ctx context.Context, l listener) error {
 	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
 	defer stop()
 	pause := time.Duration(0)
 	for {
-		c.room.await(ctx)
+		s.pending.await(ctx)
 		nc, err := l.Accept()
 		if err != nil {
 			if ctx.Err() != nil {
@@ -81,7 +104,7 @@ func (c *Controller) accept(ctx context.Context, l listener) error {
 				return fmt.Errorf("openflow.listen %s: %w", l.endpoint, err)
 			}
 			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
-			c.log.Errorf("OpenFlow: accept on %s: %v; trying again in %s", l.endpoint, err, pause)
+			s.o.Log.Errorf("OpenFlow: accept on %s: %v; trying again in %s", l.endpoint, err, pause)
 			select {
 			case <-ctx.Done():
 				return nil
@@ -94,16 +117,13 @@ func (c *Controller) accept(ctx context.Context, l listener) error {
 		if l.endpoint.Kind != config.Unix {
 			peer = string(l.endpoint.Kind) + ":" + nc.RemoteAddr().String()
 		}
-		c.sessions.Add(1)
-		waiting := c.room.enter(nc)
+		p := s.pending.add(nc)
 		if l.endpoint.Kind == config.SSL {
-			nc = c.tls.Load().Accept(nc, waiting.speaks) // the handshake is for the connection's own goroutine
+			// The handshake is for the connection's own goroutine.
+			nc = s.tls.Accept(nc, func() { p.helloSeen.Store(true) })
 		}
 		// A connection's goroutine ends with the connection, which ends with ctx; Run waits for it.
-		go func() {
-			defer c.sessions.Done()
-			_ = c.serveFrom(ctx, waiting, nc, peer) // it has been told
-		}()
+		s.conns.Go(func() { _ = s.serve(ctx, p, nc, peer) }) // an error has been reported
 	}
 }
 
@@ -120,34 +140,31 @@ var otherWay = map[config.EndpointKind]string{
 }
 
 // dial keeps a connection to a bridge that listens.
-func (c *Controller) dial(ctx context.Context, e config.Endpoint) error {
+func (s *Server) dial(ctx context.Context, e config.Endpoint) error {
 	pause, complained := redialFirst, false
 	for ctx.Err() == nil {
 		var d net.Dialer
-		network := "tcp"
-		if e.Kind == config.Unix {
-			network = "unix"
-		}
 		attempt, cancel := context.WithTimeout(ctx, redialMost)
-		nc, err := d.DialContext(attempt, network, e.Address)
+		nc, err := d.DialContext(attempt, e.Network(), e.Address)
 		cancel()
 		if err == nil {
 			if e.Kind == config.SSL {
-				nc = c.tls.Load().Connect(nc)
+				nc = s.tls.Connect(nc)
 			}
 			began := time.Now()
-			err := c.serve(ctx, nc, e.String())
+			err := s.Serve(ctx, nc, e.String())
 			if errors.Is(err, ofconn.ErrPeerClosed) && !complained {
-				// Strangers that come and go are not told of; who was asked for is.
+				// Connections that come and go are not reported; one that the config asks for is.
 				complained = true
-				c.log.Warnf("openflow.connect %s: the bridge hung up before it said who it is%s; trying again every %s", e, otherWay[e.Kind], redialMost)
+				s.o.Log.Warnf("openflow.connect %s: the bridge hung up before it said who it is%s; trying again every %s",
+					e, otherWay[e.Kind], redialMost)
 			}
 			if time.Since(began) > redialMost {
 				pause, complained = redialFirst, false
 			}
 		} else if !complained {
 			complained = true
-			c.log.Warnf("openflow.connect %s: %v; trying again every %s", e, err, redialMost)
+			s.o.Log.Warnf("openflow.connect %s: %v; trying again every %s", e, err, redialMost)
 		}
 		select {
 		case <-ctx.Done():

@@ -1,10 +1,11 @@
-package controller
+package ovsdbwatch
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"slices"
@@ -19,35 +20,37 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/eosin-sdn/eosin/config"
-	"github.com/eosin-sdn/eosin/controller/api"
 	"github.com/eosin-sdn/eosin/controller/pki"
 	"github.com/eosin-sdn/eosin/controller/pki/pkitest"
+	"github.com/eosin-sdn/eosin/event"
+	"github.com/eosin-sdn/eosin/openflow"
 )
 
-// server plays an OVSDB server: each connection is served by talk, in virtual time.
-type server struct {
+// fakeServer plays an OVSDB server: each connection is served by talk, in virtual time.
+type fakeServer struct {
 	mu          sync.Mutex
 	talk        func(nc net.Conn) // nil: connections are refused
+	refusal     error
 	connections atomic.Int64
 	open        sync.WaitGroup
 }
 
 var errRefused = errors.New("connection refused")
 
-func (d *server) connect(context.Context, config.Endpoint) (net.Conn, error) {
+func (d *fakeServer) connect(context.Context, config.Endpoint) (net.Conn, error) {
 	d.connections.Add(1)
 	d.mu.Lock()
 	talk := d.talk
 	d.mu.Unlock()
 	if talk == nil {
-		return nil, errRefused
+		return nil, d.refusal
 	}
 	a, b := net.Pipe()
 	d.open.Go(func() { defer b.Close(); talk(b) }) // ends with the connection
 	return a, nil
 }
 
-func (d *server) become(talk func(nc net.Conn)) {
+func (d *fakeServer) become(talk func(nc net.Conn)) {
 	d.mu.Lock()
 	d.talk = talk
 	d.mu.Unlock()
@@ -101,19 +104,42 @@ func bridgeUpdate(mode string) string {
 
 const removed = `{"id":null,"method":"update","params":["eosin",{"Bridge":{"11d9bdea-dc9a-492e-b10e-a56b42627f2b":{"old":{}}}}]}`
 
-// withServer runs a controller with a switch of datapath id 7 in its config in virtual time, on one server. A goroutine that is left
-// over fails the test.
-func withServer(t *testing.T, talk func(net.Conn), f func(s *shell, d *server)) {
+// rig is a watcher that runs, with the events that it emits.
+type rig struct {
+	t      *testing.T
+	config atomic.Pointer[config.Config]
+	w      *Watcher
+
+	mu      sync.Mutex
+	emitted []event.Event
+}
+
+func (r *rig) emit(e event.Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.emitted = append(r.emitted, e)
+}
+
+// configure makes a config the running one.
+func (r *rig) configure(cfg *config.Config) {
+	r.config.Store(cfg)
+	r.w.Wake()
+}
+
+// watch runs a watcher in virtual time, with a switch of datapath id 7.
+func watch(t *testing.T, cfg *config.Config, talk func(net.Conn), f func(r *rig, d *fakeServer)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		cfg := parse(t, "openflow: {listen: []}\novsdb: {connect: [\"tcp:192.0.2.7:6640\"]}\nswitches: {host1: {datapath_id: \"0000000000000007\"}}\n")
-		s := newShell(t, cfg)
-		d := &server{talk: talk}
-		s.c.ovsdb.connect = d.connect
+		r, d := &rig{t: t}, &fakeServer{talk: talk, refusal: errRefused}
+		r.config.Store(cfg)
+		r.w = New(Options{
+			Config: r.config.Load, Emit: r.emit, Dial: d.connect, TLS: func() *pki.Files { return nil },
+			Switches: func() map[openflow.DatapathID]string { return map[openflow.DatapathID]string{7: "host1"} },
+		})
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
-		go func() { ended <- s.c.Run(ctx) }() // ends with ctx
-		f(s, d)
+		go func() { ended <- r.w.Run(ctx) }() // ends with ctx
+		f(r, d)
 		cancel()
 		if err := <-ended; err != nil {
 			t.Errorf("Run: %v", err)
@@ -122,19 +148,43 @@ func withServer(t *testing.T, talk func(net.Conn), f func(s *shell, d *server)) 
 	})
 }
 
-// events are the types of those that concern OVSDB.
-func (s *shell) events() (list []string) {
-	for _, e := range s.c.events.Events(0) {
-		list = append(list, e.Type+" "+e.Level)
+// withServer runs a watcher on one server. A goroutine that is left over fails the test.
+func withServer(t *testing.T, talk func(net.Conn), f func(r *rig, d *fakeServer)) {
+	t.Helper()
+	cfg, err := config.Parse("test.yaml", []byte("ovsdb: {connect: [\"tcp:192.0.2.7:6640\"]}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	watch(t, cfg, talk, f)
+}
+
+// events are the types and levels of what was emitted.
+func (r *rig) events() (list []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, e := range r.emitted {
+		list = append(list, e.Type.String()+" "+string(e.Type.Level()))
 	}
 	return list
 }
 
+// wantMessage checks that an event's message has a text.
+func (r *rig) wantMessage(of *event.Type, sw string, text string) {
+	r.t.Helper()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !slices.ContainsFunc(r.emitted, func(e event.Event) bool {
+		return e.Type == of && e.Switch == sw && strings.Contains(e.Message, text)
+	}) {
+		r.t.Errorf("no %s of %q with %q among %v", of, sw, text, r.emitted)
+	}
+}
+
 // gauges reads the metric of fail modes and that of servers; -1 is absent.
-func (s *shell) gauges() (secure, connected float64) {
+func (s *rig) gauges() (secure, connected float64) {
 	s.t.Helper()
 	r := prometheus.NewPedanticRegistry()
-	r.MustRegister(s.c.Collector())
+	r.MustRegister(s.w)
 	families, err := r.Gather()
 	if err != nil {
 		s.t.Fatal(err)
@@ -151,32 +201,24 @@ func (s *shell) gauges() (secure, connected float64) {
 	return secure, connected
 }
 
-func (s *shell) apiSwitch() api.Switch {
-	s.t.Helper()
-	list, err := s.c.Backend().Switches(s.t.Context())
-	if err != nil || len(list) != 1 {
-		s.t.Fatalf("%d switches, %v", len(list), err)
-	}
-	return list[0]
-}
-
 // TestFailMode: from the warning to its end, through all that may become of the server meanwhile.
 func TestFailMode(t *testing.T) {
 	t.Parallel()
-	withServer(t, nil, func(s *shell, d *server) {
-		time.Sleep(judgeEvery) // it is away at first
+	withServer(t, nil, func(s *rig, d *fakeServer) {
+		time.Sleep(checkEvery) // it is away at first
 		change := make(chan string)
 		d.become(telling("standalone", change))
 		time.Sleep(redialMost)
 		expect := func(what string, secure, connected float64, mode string, events ...string) {
 			t.Helper()
-			time.Sleep(2 * judgeEvery)
+			time.Sleep(2 * checkEvery)
 			synctest.Wait()
 			if a, b := s.gauges(); a != secure || b != connected {
 				t.Errorf("%s: secure %v, connected %v, want %v and %v", what, a, b, secure, connected)
 			}
-			if sw := s.apiSwitch(); sw.FailMode != mode || (sw.FailModeWarning != "") != (mode == "standalone") || (sw.Bridge == "br0") != (mode != "") {
-				t.Errorf("%s: the API says %+v", what, sw)
+			m, known := s.w.Modes()[7]
+			if known != (mode != "") || known && (m.FailMode() != mode || m.Bridge != "br0" || (m.Warning != "") != (mode == "standalone")) {
+				t.Errorf("%s: mode %+v", what, m)
 			}
 			if got := s.events(); !slices.Equal(got, events) {
 				t.Errorf("%s: events %q, want %q", what, got, events)
@@ -184,7 +226,7 @@ func TestFailMode(t *testing.T) {
 		}
 		told := []string{"ovsdb_lost warning", "ovsdb_connected info", "fail_mode warning"}
 		expect("standalone", 0, 1, "standalone", told...)
-		s.logged("level=warning", "host1", "ovs-vsctl --db=tcp:192.0.2.7:6640 set-fail-mode br0 secure")
+		s.wantMessage(event.FailMode, "host1", "ovs-vsctl --db=tcp:192.0.2.7:6640 set-fail-mode br0 secure")
 
 		tried := d.connections.Load()
 		time.Sleep(10 * time.Minute) // of silence: echoes keep the connection
@@ -226,29 +268,29 @@ func TestFailMode(t *testing.T) {
 // TestOVSDBReload: the list of servers is that of the config that runs.
 func TestOVSDBReload(t *testing.T) {
 	t.Parallel()
-	withServer(t, telling("secure", nil), func(s *shell, d *server) {
-		time.Sleep(2 * judgeEvery)
+	withServer(t, telling("secure", nil), func(s *rig, d *fakeServer) {
+		time.Sleep(2 * checkEvery)
 		if secure, _ := s.gauges(); secure != 1 {
 			t.Fatalf("secure %v", secure)
 		}
-		was := s.c.Config()
-		s.c.Configure(was) // no change
-		time.Sleep(2 * judgeEvery)
+		was := s.config.Load()
+		s.configure(was) // no change
+		time.Sleep(2 * checkEvery)
 		if n := d.connections.Load(); n != 1 {
 			t.Errorf("%d connections after a reload without change", n)
 		}
 		next := *was
 		next.OVSDB.Connect = append(slices.Clone(was.OVSDB.Connect), config.Endpoint{Kind: config.Unix, Address: "/run/other.sock"})
-		s.c.Configure(&next)
-		time.Sleep(2 * judgeEvery)
-		if n := d.connections.Load(); n != 2 || len(s.c.ovsdb.list()) != 2 {
-			t.Errorf("%d connections to %d servers after one was added", n, len(s.c.ovsdb.list()))
+		s.configure(&next)
+		time.Sleep(2 * checkEvery)
+		if n := d.connections.Load(); n != 2 || len(s.w.list()) != 2 {
+			t.Errorf("%d connections to %d servers after one was added", n, len(s.w.list()))
 		}
 		none := *was
 		none.OVSDB.Connect = nil
 		d.become(nil)
-		s.c.Configure(&none)
-		time.Sleep(2 * judgeEvery)
+		s.configure(&none)
+		time.Sleep(2 * checkEvery)
 		d.open.Wait() // the connections are closed
 		if secure, _ := s.gauges(); secure != -1 {
 			t.Errorf("secure %v after the servers were removed", secure)
@@ -305,7 +347,7 @@ func TestHostileServers(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			withServer(t, c.talk, func(s *shell, d *server) {
+			withServer(t, c.talk, func(s *rig, d *fakeServer) {
 				if c.says == "" {
 					time.Sleep(15 * time.Second)
 				} else {
@@ -313,8 +355,8 @@ func TestHostileServers(t *testing.T) {
 				}
 				synctest.Wait()
 				lost := 0
-				for _, e := range s.c.events.Events(0) {
-					if e.Type == "ovsdb_lost" {
+				for _, e := range s.emitted {
+					if e.Type == event.OVSDBLost {
 						lost++
 						if !strings.Contains(e.Message, "OVSDB tcp:192.0.2.7:6640 cannot be read: ") || !strings.Contains(e.Message, c.says) {
 							t.Errorf("told %q, want %q", e.Message, c.says)
@@ -337,11 +379,6 @@ func TestHostileServers(t *testing.T) {
 				if c.says != "" && (n < 3 || n > 40) {
 					t.Errorf("%d attempts in a minute", n)
 				}
-				// The controller does its work all the while.
-				s.c.Configure(s.c.Config())
-				if _, err := s.c.Backend().Switches(t.Context()); err != nil {
-					t.Error(err)
-				}
 			})
 		})
 	}
@@ -350,7 +387,8 @@ func TestHostileServers(t *testing.T) {
 // TestLocalOVSDB: a config that names no server means the local one. Nobody is told that a machine has none.
 func TestLocalOVSDB(t *testing.T) {
 	t.Parallel()
-	inBubble(t, func(t *testing.T, s *shell) {
+	watch(t, config.Default(), nil, func(s *rig, d *fakeServer) {
+		d.refusal = fs.ErrNotExist
 		time.Sleep(time.Minute)
 		if got := s.events(); len(got) != 0 {
 			t.Errorf("events %q", got)
@@ -359,21 +397,25 @@ func TestLocalOVSDB(t *testing.T) {
 			t.Errorf("connected %v", connected)
 		}
 	})
-	withServer(t, nil, func(s *shell, d *server) {
-		time.Sleep(judgeEvery)
-		next := *s.c.Config()
+	withServer(t, nil, func(s *rig, d *fakeServer) {
+		time.Sleep(checkEvery)
+		next := *s.config.Load()
 		next.OVSDB.Connect = nil
 		d.become(telling("", nil))
-		s.c.Configure(&next)
+		s.configure(&next)
 		time.Sleep(2 * redialMost)
-		s.logged("at unix:/var/run/openvswitch/db.sock", "run `ovs-vsctl set-fail-mode br0 secure`")
+		s.wantMessage(event.FailMode, "host1", "at unix:/var/run/openvswitch/db.sock")
+		s.wantMessage(event.FailMode, "host1", "run `ovs-vsctl set-fail-mode br0 secure`")
 	})
 }
 
 // TestVsctl: the command finds the server from wherever it is run.
 func TestVsctl(t *testing.T) {
 	t.Parallel()
-	cfg := parse(t, "openflow: {tls: {cert: /etc/c.pem, key: /etc/k.pem, ca: ca.pem}}\novsdb: {connect: [\"unix:/var/run/openvswitch/db.sock\", \"unix:/run/openvswitch/db.sock\", \"unix:/tmp/db.sock\", \"tcp:192.0.2.7:6640\", \"ssl:[2001:db8::7]:6640\"]}\n")
+	cfg, err := config.Parse("test.yaml", []byte("openflow: {tls: {cert: /etc/c.pem, key: /etc/k.pem, ca: ca.pem}}\novsdb: {connect: [\"unix:/var/run/openvswitch/db.sock\", \"unix:/run/openvswitch/db.sock\", \"unix:/tmp/db.sock\", \"tcp:192.0.2.7:6640\", \"ssl:[2001:db8::7]:6640\"]}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	here, err := os.Getwd()
 	if err != nil {
 		t.Fatal(err)
@@ -388,8 +430,8 @@ func TestVsctl(t *testing.T) {
 	}
 }
 
-// TestDialDatabase connects to servers that should speak TLS, and do not.
-func TestDialDatabase(t *testing.T) {
+// TestDial connects to servers that should speak TLS, and do not.
+func TestDial(t *testing.T) {
 	t.Parallel()
 	ca := pkitest.New(t, "CA")
 	files := pkitest.NewFiles(t)
@@ -400,8 +442,7 @@ func TestDialDatabase(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &Controller{}
-	c.tls.Store(opened)
+	w := New(Options{TLS: func() *pki.Files { return opened }})
 	for name, s := range map[string]struct {
 		serve func(net.Conn)
 		says  string
@@ -430,7 +471,7 @@ func TestDialDatabase(t *testing.T) {
 				_, _ = io.Copy(io.Discard, io.LimitReader(nc, 1)) // what was sent arrives before the end
 				_ = nc.Close()
 			}()
-			nc, err := c.dialDatabase(t.Context(), config.Endpoint{Kind: config.SSL, Address: l.Addr().String()})
+			nc, err := w.dial(t.Context(), config.Endpoint{Kind: config.SSL, Address: l.Addr().String()})
 			if err == nil {
 				nc.Close()
 				t.Fatal("connected")

@@ -1,23 +1,24 @@
-package controller
+package location
 
 import (
 	"net/netip"
 	"slices"
-	"sync"
 
+	"github.com/eosin-sdn/eosin/controller/lockorder"
 	"github.com/eosin-sdn/eosin/openflow"
+	"github.com/eosin-sdn/eosin/topology"
 )
 
 // addressBook knows which hosts use an IP address: the API and the probes name hosts by it.
 type addressBook struct {
-	mu    sync.RWMutex
+	mu    lockorder.RWMutex[lockorder.Leaf]
 	hosts map[netip.Addr][]hostRef
 }
 
 // hostRef names a host in the whole network: the same address may be used in many.
 type hostRef struct {
 	sw  openflow.DatapathID
-	key uint64 // topology.HostKey
+	key topology.HostKey
 }
 
 // maxUsers bounds how many hosts are remembered for one address.
@@ -73,7 +74,7 @@ const sweepAtOnce = 1 << 14
 
 // sweep drops what is true no more: guests come and go, and nobody may ever ask for their addresses. It looks at some addresses, which
 // ones is left to chance: those that stay have been looked at by a later sweep.
-func (b *addressBook) sweep(uses func(netip.Addr, hostRef) bool) {
+func (b *addressBook) sweep(hasAddress func(hostRef, netip.Addr) bool) {
 	type entry struct {
 		addr netip.Addr
 		ref  hostRef
@@ -91,12 +92,16 @@ func (b *addressBook) sweep(uses func(netip.Addr, hostRef) bool) {
 	}
 	b.mu.RUnlock()
 	for _, e := range some {
-		if uses(e.addr, e.ref) {
-			continue
+		if !hasAddress(e.ref, e.addr) {
+			b.dropUnless(e.addr, e.ref, hasAddress)
 		}
-		b.drop(e.addr, e.ref)
-		if uses(e.addr, e.ref) { // said again at this moment, which is told once only
-			b.add(e.addr, e.ref)
-		}
+	}
+}
+
+// dropUnless drops a user that no longer has an address. It may have got it back at this moment, which is reported once only.
+func (b *addressBook) dropUnless(a netip.Addr, r hostRef, hasAddress func(hostRef, netip.Addr) bool) {
+	b.drop(a, r)
+	if hasAddress(r, a) {
+		b.add(a, r)
 	}
 }

@@ -1,4 +1,4 @@
-package controller
+package southbound
 
 import (
 	"context"
@@ -13,12 +13,12 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/controller/pki"
+	"github.com/eosin-sdn/eosin/controller/switches"
 	"github.com/eosin-sdn/eosin/openflow/ofconn"
 )
 
-// shakeHands does the handshake of TLS, if the connection has one, until a deadline. The error is a reason in the words of who
-// set up the switch.
-func shakeHands(ctx context.Context, nc net.Conn, deadline time.Time) error {
+// tlsHandshake does the handshake of TLS, if the connection has one, until a deadline. The error says what to change on the switch.
+func tlsHandshake(ctx context.Context, nc net.Conn, deadline time.Time) error {
 	t, ok := nc.(*tls.Conn)
 	if !ok {
 		return nil
@@ -28,7 +28,7 @@ func shakeHands(ctx context.Context, nc net.Conn, deadline time.Time) error {
 	}
 	if err := t.HandshakeContext(ctx); err != nil {
 		if ctx.Err() != nil {
-			return errStopping
+			return switches.ErrStopping
 		}
 		return tlsReason(err)
 	}
@@ -49,7 +49,8 @@ func tlsReason(err error) error {
 		return fmt.Errorf("%w in the handshake of TLS", ofconn.ErrPeerClosed)
 	case errors.As(err, &record):
 		if v := record.RecordHeader[0]; v >= 1 && v <= 6 { // of OpenFlow
-			return errors.New("it speaks plain OpenFlow where TLS is spoken: the bridge's controller must be ssl:HOST:PORT, or pssl:PORT where the bridge listens")
+			return errors.New("it speaks plain OpenFlow where TLS is spoken: " +
+				"the bridge's controller must be ssl:HOST:PORT, or pssl:PORT where the bridge listens")
 		}
 		what := ofconn.Protocol(record.RecordHeader[:])
 		if what == "" {
@@ -63,16 +64,17 @@ func tlsReason(err error) error {
 	case errors.As(err, &cert) && errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		return fmt.Errorf("%w; give the switch a new one with `ovs-vsctl set-ssl KEY CERTIFICATE CA`", err)
 	case errors.As(err, &remote) && remote.Op == "remote error" && aboutCertificate(remote):
-		return fmt.Errorf("%w: %s", err, unbelieved)
+		return fmt.Errorf("%w: %s", err, notAccepted)
 	case errors.As(err, &remote) && remote.Op == "local error" && strings.Contains(err.Error(), "bad record MAC"):
 		// OpenSSL says in the clear that it does not believe us, where TLS 1.3 has long been encrypting (RFC 8446 section 6.2).
-		return fmt.Errorf("it ended the handshake of TLS (%w): most likely %s", err, unbelieved)
+		return fmt.Errorf("it ended the handshake of TLS (%w): most likely %s", err, notAccepted)
 	}
 	return err
 }
 
-// unbelieved is what to do about a switch that does not accept our certificate.
-const unbelieved = "it does not accept our certificate, openflow.tls.cert, whose authority must be in the CA file of the switch: `ovs-vsctl get-ssl` names that"
+// notAccepted is what to do about a switch that does not accept our certificate.
+const notAccepted = "it does not accept our certificate, openflow.tls.cert, whose authority must be in the CA file of the switch: " +
+	"`ovs-vsctl get-ssl` names that"
 
 // aboutCertificate reports whether an alert is about the certificate that we show (RFC 8446 section 6.2). Its type is private to
 // crypto/tls.
@@ -90,8 +92,8 @@ func plainReason(err error) error {
 	return err
 }
 
-// peerCertificate returns the certificate of the peer of a session, nil without TLS, and the connection's TLS.
-func peerCertificate(nc net.Conn) (*x509.Certificate, *tls.ConnectionState) {
+// PeerCertificate returns the certificate of the peer of a session, nil without TLS, and the connection's TLS.
+func PeerCertificate(nc net.Conn) (*x509.Certificate, *tls.ConnectionState) {
 	t, ok := nc.(*tls.Conn)
 	if !ok {
 		return nil, nil
@@ -105,7 +107,7 @@ func peerCertificate(nc net.Conn) (*x509.Certificate, *tls.ConnectionState) {
 
 // certificateName returns the common name of the peer's certificate, "" without TLS. The handshake must be done.
 func certificateName(nc net.Conn) string {
-	if cert, _ := peerCertificate(nc); cert != nil {
+	if cert, _ := PeerCertificate(nc); cert != nil {
 		return cert.Subject.CommonName
 	}
 	return ""

@@ -1,4 +1,4 @@
-package controller
+package ovsdbwatch
 
 import (
 	"context"
@@ -18,18 +18,18 @@ import (
 	"github.com/eosin-sdn/eosin/controller/ovsdb"
 )
 
-// database is one OVSDB server, for as long as the config names it.
-type database struct {
+// server is one OVSDB server, for as long as the config names it.
+type server struct {
 	endpoint config.Endpoint
 	implicit bool // nobody asked for it: that it does not exist is no fault
-	connect  func(context.Context, config.Endpoint) (net.Conn, error)
+	dial     func(context.Context, config.Endpoint) (net.Conn, error)
 	changed  func()
 	cancel   context.CancelFunc
 	ended    chan struct{}
 
-	// Of the goroutine that tells:
-	told  told
-	limit *rate.Limiter // of what is told of it
+	// Of Run's goroutine:
+	reported reported
+	limit    *rate.Limiter // of what is reported
 
 	mu      sync.Mutex // guards all below
 	up      bool
@@ -38,52 +38,58 @@ type database struct {
 	bridges []ovsdb.Bridge
 }
 
-// told is what was said last of a server.
-type told uint8
+// reported is what was reported last of a server.
+type reported uint8
 
 const (
-	toldNothing told = iota
-	toldUp
-	toldLost
+	reportedNothing reported = iota
+	reportedUp
+	reportedLost
+)
+
+// Pauses between attempts to connect.
+const (
+	redialFirst = 200 * time.Millisecond
+	redialMost  = 5 * time.Second
 )
 
 // Bounds of what a server may ask of the process.
 const (
-	databaseBytesPerSecond    = 1 << 20
-	databaseBytesAtOnce       = 4 << 20
-	databaseMessagesPerSecond = 200
-	databaseMessagesAtOnce    = 1000
-	databaseRead              = 16 << 10
-	databaseWriteWithin       = 5 * time.Second
-	databaseSteady            = 10 * time.Second // a session that lasted so long was a good one
-	databaseTellAtOnce        = 12
-	databaseTellEvery         = 30 * time.Second
+	bytesPerSecond    = 1 << 20
+	bytesBurst        = 4 << 20
+	messagesPerSecond = 200
+	messagesBurst     = 1000
+	readSize          = 16 << 10
+	writeTimeout      = 5 * time.Second
+	steadyAfter       = 10 * time.Second // a session that lasted so long was a good one
+	eventsBurst       = 12
+	eventEvery        = 30 * time.Second
 )
 
-var errDatabaseClosed = errors.New("it closed the connection")
+var errClosed = errors.New("it closed the connection")
 
-func newDatabase(d *databases, e config.Endpoint, implicit bool) *database {
-	return &database{
-		endpoint: e, implicit: implicit, connect: d.connect, changed: d.poke, ended: make(chan struct{}),
-		limit: rate.NewLimiter(rate.Every(databaseTellEvery), databaseTellAtOnce),
+func (w *Watcher) newServer(e config.Endpoint, implicit bool) *server {
+	return &server{
+		endpoint: e, implicit: implicit, dial: w.o.Dial, changed: w.Wake, ended: make(chan struct{}),
+		limit: rate.NewLimiter(rate.Every(eventEvery), eventsBurst),
 	}
 }
 
 // stop ends the reading and waits for its end.
-func (s *database) stop() {
+func (s *server) stop() {
 	s.cancel()
 	<-s.ended
 }
 
 // state reports whether the server is being read, and if not, why; without a reason that is not known yet, or nobody asked.
-func (s *database) state() (up bool, fault error) {
+func (s *server) state() (up bool, fault error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.up, s.fault
 }
 
 // known returns what the server told, unless that is too long ago.
-func (s *database) known(now time.Time) []ovsdb.Bridge {
+func (s *server) known(now time.Time) []ovsdb.Bridge {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.up && now.Sub(s.lost) >= keepLost {
@@ -93,13 +99,13 @@ func (s *database) known(now time.Time) []ovsdb.Bridge {
 }
 
 // run keeps a session with the server until ctx ends.
-func (s *database) run(ctx context.Context) {
+func (s *server) run(ctx context.Context) {
 	pause := redialFirst
 	for ctx.Err() == nil {
 		began := time.Now()
 		err := s.session(ctx)
 		s.down(err)
-		if time.Since(began) > databaseSteady {
+		if time.Since(began) > steadyAfter {
 			pause = redialFirst
 		}
 		select {
@@ -111,7 +117,7 @@ func (s *database) run(ctx context.Context) {
 }
 
 // down notes the end of a session, or of an attempt.
-func (s *database) down(err error) {
+func (s *server) down(err error) {
 	s.mu.Lock()
 	if s.up {
 		s.up, s.lost = false, time.Now()
@@ -124,8 +130,8 @@ func (s *database) down(err error) {
 	s.changed()
 }
 
-// post notes what the server has told.
-func (s *database) post(bridges []ovsdb.Bridge) {
+// update notes what the server has told.
+func (s *server) update(bridges []ovsdb.Bridge) {
 	s.mu.Lock()
 	s.up, s.fault, s.bridges = true, nil, bridges
 	s.mu.Unlock()
@@ -133,8 +139,8 @@ func (s *database) post(bridges []ovsdb.Bridge) {
 }
 
 // session is one conversation. It returns why it ended.
-func (s *database) session(ctx context.Context) error {
-	nc, err := s.connect(ctx, s.endpoint)
+func (s *server) session(ctx context.Context) error {
+	nc, err := s.dial(ctx, s.endpoint)
 	if err != nil {
 		return err
 	}
@@ -144,12 +150,12 @@ func (s *database) session(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	bytes := rate.NewLimiter(databaseBytesPerSecond, databaseBytesAtOnce)
-	messages := rate.NewLimiter(databaseMessagesPerSecond, databaseMessagesAtOnce)
-	buf := make([]byte, databaseRead)
+	bytes := rate.NewLimiter(bytesPerSecond, bytesBurst)
+	messages := rate.NewLimiter(messagesPerSecond, messagesBurst)
+	buf := make([]byte, readSize)
 	for {
 		if out := m.TakeOut(); len(out) > 0 {
-			_ = nc.SetWriteDeadline(time.Now().Add(databaseWriteWithin)) // what is wrong with the connection, the write tells
+			_ = nc.SetWriteDeadline(time.Now().Add(writeTimeout)) // what is wrong with the connection, the write tells
 			if _, err := nc.Write(out); err != nil {
 				return fmt.Errorf("write: %w", err)
 			}
@@ -163,7 +169,7 @@ func (s *database) session(ctx context.Context) error {
 				return err
 			}
 			if changed && m.Ready() {
-				s.post(m.Bridges())
+				s.update(m.Bridges())
 			}
 			if err := wait(ctx, bytes, n, messages, int(m.Messages()-seen)); err != nil {
 				return err
@@ -171,7 +177,7 @@ func (s *database) session(ctx context.Context) error {
 		}
 		switch {
 		case errors.Is(err, io.EOF):
-			return errDatabaseClosed
+			return errClosed
 		case err != nil && !errors.Is(err, os.ErrDeadlineExceeded):
 			return err
 		}
@@ -186,5 +192,5 @@ func wait(ctx context.Context, bytes *rate.Limiter, n int, messages *rate.Limite
 	if err := bytes.WaitN(ctx, n); err != nil {
 		return err
 	}
-	return messages.WaitN(ctx, min(count, databaseMessagesAtOnce))
+	return messages.WaitN(ctx, min(count, messagesBurst))
 }
