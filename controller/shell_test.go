@@ -372,7 +372,7 @@ func TestHandshakeTime(t *testing.T) {
 				if took := time.Since(began); took != 10*time.Second {
 					t.Errorf("ended after %s", took)
 				}
-				synctest.Wait() // for what the sink is writing at this moment
+				synctest.Wait()
 				if log := s.flushed(); !strings.Contains(log, "no OpenFlow handshake within 10s") {
 					t.Errorf("log:\n%s", log)
 				}
