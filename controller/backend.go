@@ -329,8 +329,8 @@ func (b *backend) Tunnels(ctx context.Context) ([]api.Tunnel, error) {
 	return out, nil
 }
 
-// Flows returns the flows that switches should have. There may be very many: they are copied under the switch's lock, and made
-// readable without it.
+// Flows returns the flows that switches should have. There may be very many: they are copied under the switch's lock,
+// and made readable without it.
 func (b *backend) Flows(_ context.Context, filter api.FlowFilter) ([]api.Flow, error) {
 	out := []api.Flow{}
 	for _, s := range b.registry.List() {

@@ -189,7 +189,8 @@ func TestFabric100(t *testing.T) {
 	}
 }
 
-// BenchmarkFabric100 measures from the packet-in of a new host at one of a hundred switches until all hundred have its rule.
+// BenchmarkFabric100 measures from the packet-in of a new host at one of a hundred switches until all hundred have its
+// rule.
 func BenchmarkFabric100(b *testing.B) {
 	const n = 100
 	st := newStar(b, n, true)

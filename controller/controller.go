@@ -35,8 +35,8 @@ type Options struct {
 	Events *api.EventLog
 }
 
-// Controller controls the switches that connect to it. It only wires the parts, and hands each the few things that it needs: none
-// knows it.
+// Controller controls the switches that connect to it. It only wires the parts, and hands each the few things that it
+// needs: none knows it.
 type Controller struct {
 	log      *logrus.Logger
 	status   *status
@@ -158,7 +158,8 @@ func (c *Controller) Collectors() []prometheus.Collector {
 	return []prometheus.Collector{c.metrics, c.prober.Collector()}
 }
 
-// switchNames returns a func that returns the names of the switches that are or were connected, and of those that the config names.
+// switchNames returns a func that returns the names of the switches that are or were connected, and of those that the
+// config names.
 func switchNames(running func() *config.Config, r *switches.Registry) func() map[openflow.DatapathID]string {
 	return func() map[openflow.DatapathID]string {
 		names := map[openflow.DatapathID]string{}

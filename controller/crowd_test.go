@@ -109,7 +109,8 @@ func isHostFlow(msg []byte) bool {
 		binary.BigEndian.Uint64(msg[8:])>>48&0xf == uint64(apps.OwnerHosts)
 }
 
-// start plays packet-ins. Playing has ended when so many rules of hosts were installed, or, if that is 0, when all was read.
+// start plays packet-ins. Playing has ended when so many rules of hosts were installed, or, if that is 0, when all was
+// read.
 func (t *tape) start(packetIns []byte, rules int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -241,7 +242,8 @@ func newTapes(b testing.TB, n int) *tapes {
 	return ts
 }
 
-// TestTapes: the switches of the benchmarks join and get the rules of their hosts, so that the benchmarks cannot rot unseen.
+// TestTapes: the switches of the benchmarks join and get the rules of their hosts, so that the benchmarks cannot rot
+// unseen.
 func TestTapes(t *testing.T) {
 	st := newTapes(t, 2)
 	defer st.stop()
@@ -256,8 +258,8 @@ func TestTapes(t *testing.T) {
 	}
 }
 
-// BenchmarkCrowd is the flash crowd without a network: 16 switches, 8,000 new hosts each. Run it with -cpu 1,2 to see how it
-// scales: the switches have nothing in common but the memory.
+// BenchmarkCrowd is the flash crowd without a network: 16 switches, 8,000 new hosts each. Run it with -cpu 1,2 to see
+// how it scales: the switches have nothing in common but the memory.
 func BenchmarkCrowd(b *testing.B) { crowd(b, false) }
 
 // BenchmarkKnownHosts plays the packet-ins of hosts that are known already.

@@ -31,6 +31,7 @@ var (
 	descMoves     = desc("host_moves_total", "Moves of hosts from one port to another, by network.", "network")
 	descLinks     = desc("links", "Links between switches that are up, by kind.", "kind")
 	descErrors    = desc("switch_errors_total", "OpenFlow errors that the switch sent.", "switch")
+	descUnasked   = desc("openflow_unsolicited_messages_total", "OpenFlow messages that the switch sent without being asked for them.", "switch")
 	descAudits    = desc("flow_audits_total", "Comparisons of the switch's flows with what they should be.", "switch")
 	descAuditTook = desc("flow_audit_seconds", "How long the last comparison took, from asking to its end.", "switch")
 	descDrifts    = desc("flow_drifts_total", "Audits that found flows changed behind the controller's back.", "switch")
@@ -152,6 +153,7 @@ func (s *series) addSwitch(sw *switches.Switch, m *datapath.Machine, st switches
 		s.gauge(descFlows, float64(m.TableLen(t.Number)), name, t.Name)
 	}
 	s.counter(descErrors, m.Errors, name)
+	s.counter(descUnasked, m.Unsolicited, name)
 	s.counter(descDrifts, m.Drifts, name)
 	s.counter(descAudits, m.Audits, name)
 	s.gauge(descAuditTook, m.AuditTook.Seconds(), name)

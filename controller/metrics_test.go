@@ -6,8 +6,12 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"github.com/eosin-sdn/eosin/controller/datapath"
 	"github.com/eosin-sdn/eosin/controller/pki/pkitest"
+	"github.com/eosin-sdn/eosin/controller/switches"
+	"github.com/eosin-sdn/eosin/openflow"
 )
 
 // Metrics may be read while the controller starts.
@@ -19,12 +23,43 @@ func TestCollectDuringStart(t *testing.T) {
 	done := make(chan struct{})
 	go func() { // ends with the loop
 		defer close(done)
-		for range 200 {
+		for range 500 {
 			ch := make(chan prometheus.Metric, 100)
 			s.c.metrics.Collect(ch)
-			time.Sleep(100 * time.Microsecond)
 		}
 	}()
 	s.start(t.Context())
 	<-done
+}
+
+// What a switch sends without being asked is counted.
+func TestUnsolicitedMetric(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *shell) {
+		nc, _ := s.pipe(t.Context())
+		sw := testSwitch(7)
+		s.serve(sw, nc)
+		s.awaitReady(7)
+		err := s.c.registry.Get(7).Step(func(now time.Time, m *datapath.Machine, _ switches.State) error {
+			return m.Receive(now, openflow.AppendBarrierReply(nil, 0xdead))
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v, err := testutil.GatherAndCount(gatherer(s), "eosin_openflow_unsolicited_messages_total"); v != 1 || err != nil {
+			t.Fatalf("%d series, %v", v, err)
+		}
+		want := "# HELP eosin_openflow_unsolicited_messages_total OpenFlow messages that the switch sent without being asked for them.\n" +
+			"# TYPE eosin_openflow_unsolicited_messages_total counter\n" +
+			"eosin_openflow_unsolicited_messages_total{switch=\"0000000000000007\"} 1\n"
+		if err := testutil.GatherAndCompare(gatherer(s), strings.NewReader(want), "eosin_openflow_unsolicited_messages_total"); err != nil {
+			t.Error(err)
+		}
+		sw.Close()
+	})
+}
+
+func gatherer(s *shell) prometheus.Gatherer {
+	r := prometheus.NewPedanticRegistry()
+	r.MustRegister(s.c.metrics)
+	return r
 }

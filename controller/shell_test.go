@@ -240,7 +240,7 @@ func TestDuplicateOfTheDead(t *testing.T) {
 			s.awaitReady(7)
 			dead.SetFaults(oftest.Faults{StallReading: true})
 			// The fault takes effect after the read that is under way.
-			disturb(t, s.c.registry.Get(7))
+			disturb(t, s.c.registry.Get(7), dead)
 			s.connect(next, c.from)
 			eventually(t, "the new connection is served", c.within, func() bool { return next.FlowCount() > 0 })
 			dead.SetFaults(oftest.Faults{}) // now it reads that it is out
@@ -256,15 +256,16 @@ func TestDuplicateOfTheDead(t *testing.T) {
 }
 
 // disturb sends the switch something that wants no answer.
-func disturb(t *testing.T, s *switches.Switch) {
+func disturb(t *testing.T, s *switches.Switch, sw *oftest.Switch) {
 	t.Helper()
+	before := sw.Received(openflow.TypeEchoReply)
 	if err := s.Step(func(_ time.Time, m *datapath.Machine, _ switches.State) error {
 		m.Out.Wire = openflow.AppendEchoReply(m.Out.Wire, 0, nil)
 		return nil
 	}); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(20 * time.Millisecond)
+	eventually(t, "the switch has read it", 2*time.Second, func() bool { return sw.Received(openflow.TypeEchoReply) > before })
 }
 
 // Two that claim the id of a dead one at the same time: one gets it, and the other does not wait for ever.
@@ -274,7 +275,7 @@ func TestDuplicatesAtTheSameTime(t *testing.T) {
 	s.connect(dead, "127.0.0.1")
 	s.awaitReady(7)
 	dead.SetFaults(oftest.Faults{StallReading: true})
-	disturb(t, s.c.registry.Get(7))
+	disturb(t, s.c.registry.Get(7), dead)
 	const n = 8
 	ends := make(chan error, n)
 	for i := range n {
@@ -494,17 +495,17 @@ switches:
 	s := run(t, with("blue", "two"))
 	var mu sync.Mutex
 	var mods []string
-	switches := map[openflow.DatapathID]*oftest.Switch{}
+	fakes := map[openflow.DatapathID]*oftest.Switch{}
 	for id := openflow.DatapathID(1); id <= 2; id++ {
-		switches[id] = oftest.New(oftest.Options{DatapathID: id, FilterFlowMod: func(m *openflow.FlowMod) bool {
+		fakes[id] = oftest.New(oftest.Options{DatapathID: id, FilterFlowMod: func(m *openflow.FlowMod) bool {
 			mu.Lock()
 			defer mu.Unlock()
 			mods = append(mods, fmt.Sprintf("%d: table %s cookie %#x command %d", id, pipeline.Layout.Name(m.TableID), m.Cookie, m.Command))
 			return true
 		}}, oftest.Port{No: 1, Name: "vif1", MAC: [6]byte{2, 1, 0, 0, 0, 1}}, oftest.Port{No: 2, Name: "vif2", MAC: [6]byte{2, 1, 0, 0, 0, 2}})
-		s.connect(switches[id], "127.0.0.1")
+		s.connect(fakes[id], "127.0.0.1")
 		s.awaitReady(id)
-		s.learns(switches[id], int(id))
+		s.learns(fakes[id], int(id))
 	}
 	take := func() []string {
 		mu.Lock()
@@ -521,7 +522,16 @@ switches:
 		}
 		return take()
 	}
-	time.Sleep(600 * time.Millisecond) // the ports settle
+	eventually(t, "the ports have settled", 5*time.Second, func() bool {
+		all := true
+		for _, sw := range s.c.registry.List() {
+			sw.Read(func(m *datapath.Machine, _ switches.State) {
+				m.Ports(func(p *apps.Port, _ *openflow.PortStats) { all = all && p.Settled })
+			})
+		}
+		return all
+	})
+	settled()
 	take()
 	reload := func(yaml string) {
 		s.c.Configure(parse(t, strings.ReplaceAll(yaml, "LISTEN", s.addr)))

@@ -257,8 +257,8 @@ func ends(t *testing.T, nc net.Conn) {
 	}
 }
 
-// Handshakes of TLS that do not come to an end, many more than there is room for, keep no good switch out and disturb none that is
-// in.
+// Handshakes of TLS that do not come to an end, many more than there is room for, keep no good switch out and disturb
+// none that is in.
 func TestSlowHandshakesTLS(t *testing.T) {
 	ca := pkitest.New(t, "CA")
 	files := pkitest.NewFiles(t)

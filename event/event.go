@@ -1,7 +1,8 @@
-// Package event declares what Eosin tells its operator. Each type of event is declared once, below; who emits one fills in an
-// [Event], which the log, the API and the metrics carry whole.
+// Package event declares what Eosin tells its operator. Each type of event is declared once, below; who emits one fills
+// in an [Event], which the log, the API and the metrics carry whole.
 //
-// To add an event: declare it in types.go, emit it, and run go test ./event -update, which lists it in docs/operations.md.
+// To add an event: declare it in types.go, emit it, and run go test ./event -update, which lists it in
+// docs/operations.md.
 package event
 
 // Level says how urgent an event is. The values are those of the API and of logrus.

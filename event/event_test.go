@@ -77,8 +77,8 @@ func TestDocumented(t *testing.T) {
 	}
 }
 
-// TestEmitted looks at every event that the program makes: it names a declared type and all subjects of it and no others. Every
-// declared type is emitted somewhere.
+// TestEmitted looks at every event that the program makes: it names a declared type and all subjects of it and no
+// others. Every declared type is emitted somewhere.
 func TestEmitted(t *testing.T) {
 	declared := declarations(t)
 	named := map[string]bool{} // in other packages
@@ -153,8 +153,8 @@ func isEvent(e ast.Expr) bool {
 	return ok && x.Name == "event"
 }
 
-// checkLiteral returns what is wrong with an event. Where its type is a variable, the declared types of that package are looked
-// at by its own tests.
+// checkLiteral returns what is wrong with an event. Where its type is a variable, the declared types of that package
+// are looked at by its own tests.
 func checkLiteral(l *ast.CompositeLit, declared map[string][]string) string {
 	var subjects []string
 	var of string

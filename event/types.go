@@ -1,6 +1,7 @@
 package event
 
-// The types of events. The level of a fault is Warning where Eosin goes on working around it, Error where something is not done.
+// The types of events. The level of a fault is Warning where Eosin goes on working around it, Error where something is
+// not done.
 var (
 	SwitchConnected    = declare("switch_connected", Info, "A switch has a session.", Switch)
 	SwitchDisconnected = declare("switch_disconnected", Warning, "A session has ended.", Switch)

@@ -86,8 +86,8 @@ func (a *app) followEvents(ctx context.Context, c *client, form output) error {
 	}
 }
 
-// streamEvents writes the events of one connection and keeps the id of the last. It always ends with an error, and tells
-// whether the stream had begun.
+// streamEvents writes the events of one connection and keeps the id of the last. It always ends with an error, and
+// tells whether the stream had begun.
 func (a *app) streamEvents(ctx context.Context, c *client, form output, last *string) (connected bool, err error) {
 	header := http.Header{}
 	path := "/api/v1/events?after=0"

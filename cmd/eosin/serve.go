@@ -187,7 +187,8 @@ func serve(ctx context.Context, cfg *config.Config, reload func() (*config.Confi
 	return nil
 }
 
-// reloadConfig makes a changed config the running one, or keeps what runs. started is the config of the start, by which it listens.
+// reloadConfig makes a changed config the running one, or keeps what runs. started is the config of the start, by which
+// it listens.
 func reloadConfig(c *controller.Controller, server *api.Server, started *config.Config, reload func() (*config.Config, error), log *logrus.Logger) {
 	next, err := reload()
 	var token string
@@ -227,8 +228,8 @@ func restartNotes(started, running, next *config.Config) (list []string) {
 	return list
 }
 
-// checkAuth refuses a config that would leave the API open to everybody, since HTTP goes on listening where it did at the start
-// and as it did: the config may well be right for another place.
+// checkAuth refuses a config that would leave the API open to everybody, since HTTP goes on listening where it did at
+// the start and as it did: the config may well be right for another place.
 func checkAuth(next *config.Config, started config.HTTP) error {
 	running := *next
 	running.HTTP.TLS = started.TLS

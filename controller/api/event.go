@@ -89,8 +89,8 @@ type Subscription struct {
 	events  chan Event
 }
 
-// Subscribe begins to deliver events. The backlog holds the remembered ones with an id above after; with replay false it
-// is empty. Up to buffer events wait for the reader; when one more comes, the subscription ends.
+// Subscribe begins to deliver events. The backlog holds the remembered ones with an id above after; with replay false
+// it is empty. Up to buffer events wait for the reader; when one more comes, the subscription ends.
 func (l *EventLog) Subscribe(after uint64, replay bool, buffer int) *Subscription {
 	l.mu.Lock()
 	defer l.mu.Unlock()

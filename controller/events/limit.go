@@ -9,8 +9,8 @@ import (
 	"github.com/eosin-sdn/eosin/event"
 )
 
-// Each type of event has a budget of its own, since a peer can bring events about at will. It is large enough for a thousand
-// switches that connect at once. Refused connections have less: anybody can make them.
+// Each type of event has a budget of its own, since a peer can bring events about at will. It is large enough for a
+// thousand switches that connect at once. Refused connections have less: anybody can make them.
 const (
 	burst            = 2000
 	perSecond        = 100

@@ -30,8 +30,9 @@ type Options struct {
 	NetworkName  func(vlan uint16) string // by the running config
 }
 
-// Fabric owns the graph of the network and the places of hosts in it. Switches report what they have found out; one goroutine
-// applies that and tells every switch what concerns it. Reporting never blocks, so no switch waits for another.
+// Fabric owns the graph of the network and the places of hosts in it. Switches report what they have found out; one
+// goroutine applies that and tells every switch what concerns it. Reporting never blocks, so no switch waits for
+// another.
 type Fabric struct {
 	o        Options
 	snapshot atomic.Pointer[topology.Snapshot]
@@ -135,7 +136,8 @@ func (f *Fabric) report(r report) {
 	f.wake()
 }
 
-// Ports reports the ports of a switch. Of lists with nothing in between only the newest is kept: ports that flap do not pile up.
+// Ports reports the ports of a switch. Of lists with nothing in between only the newest is kept: ports that flap do not
+// pile up.
 func (f *Fabric) Ports(sw openflow.DatapathID, ports map[openflow.PortNo]topology.PortInfo) {
 	f.mu.Lock()
 	if i, ok := f.latest[sw]; ok {

@@ -20,8 +20,8 @@ func (nobody) PortName(r topology.PortRef) (sw, port string) {
 	return r.Switch.String(), r.Port.String()
 }
 
-// What a switch finds out is applied in the order in which it did: a hello that came in before its port went down makes no link of the
-// port when it comes up again.
+// What a switch finds out is applied in the order in which it did: a hello that came in before its port went down makes
+// no link of the port when it comes up again.
 func TestPortListsDoNotOvertakeFacts(t *testing.T) {
 	f := New(Options{Switches: nobody{}, Emit: func(event.Event) {}, GraphChanged: func() {}})
 	apply := func() { f.apply(time.Now(), nil) }

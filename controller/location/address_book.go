@@ -49,8 +49,8 @@ func (b *addressBook) add(a netip.Addr, r hostRef) {
 	b.hosts[a] = append(l, r)
 }
 
-// users returns the hosts that are said to use an address. They may be gone: the caller looks them up. Stale ones are dropped
-// through drop.
+// users returns the hosts that are said to use an address. They may be gone: the caller looks them up. Stale ones are
+// dropped through drop.
 func (b *addressBook) users(a netip.Addr) []hostRef {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
@@ -72,8 +72,8 @@ func (b *addressBook) drop(a netip.Addr, r hostRef) {
 // sweepAtOnce is how many addresses one sweep looks at.
 const sweepAtOnce = 1 << 14
 
-// sweep drops what is true no more: guests come and go, and nobody may ever ask for their addresses. It looks at some addresses, which
-// ones is left to chance: those that stay have been looked at by a later sweep.
+// sweep drops what is true no more: guests come and go, and nobody may ever ask for their addresses. It looks at some
+// addresses, which ones is left to chance: those that stay have been looked at by a later sweep.
 func (b *addressBook) sweep(hasAddress func(hostRef, netip.Addr) bool) {
 	type entry struct {
 		addr netip.Addr
@@ -98,7 +98,8 @@ func (b *addressBook) sweep(hasAddress func(hostRef, netip.Addr) bool) {
 	}
 }
 
-// dropUnless drops a user that no longer has an address. It may have got it back at this moment, which is reported once only.
+// dropUnless drops a user that no longer has an address. It may have got it back at this moment, which is reported once
+// only.
 func (b *addressBook) dropUnless(a netip.Addr, r hostRef, hasAddress func(hostRef, netip.Addr) bool) {
 	b.drop(a, r)
 	if hasAddress(r, a) {

@@ -37,7 +37,8 @@ type Finder struct {
 // NewFinder returns a finder that knows no addresses yet.
 func NewFinder(r *switches.Registry) *Finder { return &Finder{registry: r, book: newAddressBook()} }
 
-// Find returns where a host is, or else where it was until its port went down. Components that no known link joins may each know it.
+// Find returns where a host is, or else where it was until its port went down. Components that no known link joins may
+// each know it.
 func (f *Finder) Find(k topology.HostKey) []Host {
 	var found, unplugged []Host
 	for _, s := range f.registry.List() {
@@ -172,8 +173,8 @@ type Port struct {
 	Hosts              []Host
 }
 
-// AtPort returns a port, by its name or number, with the hosts at it or else those that were there until it went down. names are
-// those of all ports of the switch.
+// AtPort returns a port, by its name or number, with the hosts at it or else those that were there until it went down.
+// names are those of all ports of the switch.
 func (f *Finder) AtPort(s *switches.Switch, port string) (p Port, names []string, ok bool) {
 	s.Read(func(m *datapath.Machine, st switches.State) {
 		p.Connected, p.Standby = st.Usable, st.Standby

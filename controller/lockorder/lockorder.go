@@ -1,6 +1,6 @@
-// Package lockorder ranks the locks that are held together. A goroutine may take a lock only of a higher rank than all that it
-// holds; a build with the race detector, as in all unit tests, panics when one does otherwise. In other builds the types are plain
-// locks of package sync and cost nothing more.
+// Package lockorder ranks the locks that are held together. A goroutine may take a lock only of a higher rank than all
+// that it holds; a build with the race detector, as in all unit tests, panics when one does otherwise. In other builds
+// the types are plain locks of package sync and cost nothing more.
 package lockorder
 
 // Rank is the place of a lock in the order.

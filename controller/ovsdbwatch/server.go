@@ -81,7 +81,8 @@ func (s *server) stop() {
 	<-s.ended
 }
 
-// state reports whether the server is being read, and if not, why; without a reason that is not known yet, or nobody asked.
+// state reports whether the server is being read, and if not, why; without a reason that is not known yet, or nobody
+// asked.
 func (s *server) state() (up bool, fault error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -163,7 +163,8 @@ func wanted(cfg *config.Config) (list []config.Endpoint, implicit bool) {
 	return []config.Endpoint{{Kind: config.Unix, Address: config.DefaultOVSDBSocket}}, true
 }
 
-// updateServers begins to read servers that are new in the config and ends the reading of those that it no longer names.
+// updateServers begins to read servers that are new in the config and ends the reading of those that it no longer
+// names.
 func (w *Watcher) updateServers(ctx context.Context) {
 	want, implicit := wanted(w.o.Config())
 	w.mu.Lock()

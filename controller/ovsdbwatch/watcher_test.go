@@ -56,7 +56,8 @@ func (d *fakeServer) become(talk func(nc net.Conn)) {
 	d.mu.Unlock()
 }
 
-// telling reads requests and answers the first with a bridge in a fail mode. Whatever comes from change goes out as it is.
+// telling reads requests and answers the first with a bridge in a fail mode. Whatever comes from change goes out as it
+// is.
 func telling(mode string, change <-chan string) func(net.Conn) {
 	return func(nc net.Conn) {
 		buf := make([]byte, 4096)
@@ -298,7 +299,8 @@ func TestOVSDBReload(t *testing.T) {
 	})
 }
 
-// TestHostileServers: whatever a server does, it is told once, is tried again and again in peace, and nothing of it stays.
+// TestHostileServers: whatever a server does, it is told once, is tried again and again in peace, and nothing of it
+// stays.
 func TestHostileServers(t *testing.T) {
 	t.Parallel()
 	const answer = `{"id":1,"result":{},"error":null}`

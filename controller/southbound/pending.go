@@ -19,9 +19,10 @@ const (
 
 var errEvicted = errors.New("silent while others waited to be let in")
 
-// pendingConns holds the connections that have not finished their handshake. While it is full nobody is accepted, so that newcomers
-// wait in the kernel's backlog: many switches that connect at once all come in, one after another. When it is full, the connection
-// that is over its limit is closed, so that a good switch comes in however many others say nothing.
+// pendingConns holds the connections that have not finished their handshake. While it is full nobody is accepted, so
+// that newcomers wait in the kernel's backlog: many switches that connect at once all come in, one after another. When
+// it is full, the connection that is over its limit is closed, so that a good switch comes in however many others say
+// nothing.
 type pendingConns struct {
 	mu      sync.Mutex
 	conns   []*pendingConn // the oldest first

@@ -18,8 +18,8 @@ func (c *evictable) Close() error {
 	return nil
 }
 
-// TestPendingConns fills it: newcomers wait, a silent connection is evicted soon, one that has said hello stays longer, and when one
-// is removed the next comes in at once.
+// TestPendingConns fills it: newcomers wait, a silent connection is evicted soon, one that has said hello stays longer,
+// and when one is removed the next comes in at once.
 func TestPendingConns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPendingConns()

@@ -1,5 +1,5 @@
-// Package southbound gets connections from switches, or makes them, and does their handshakes: TLS, and OpenFlow up to the
-// features. What comes out is handed on as a connection that knows its datapath id.
+// Package southbound gets connections from switches, or makes them, and does their handshakes: TLS, and OpenFlow up to
+// the features. What comes out is handed on as a connection that knows its datapath id.
 package southbound
 
 import (
@@ -27,7 +27,8 @@ import (
 type Options struct {
 	Log    *logrus.Logger
 	Config func() *config.Config // the running one
-	// Session runs the session of a connection; the error is why no session came of it. It is called by the connection's reader.
+	// Session runs the session of a connection; the error is why no session came of it. It is called by the
+	// connection's reader.
 	Session func(context.Context, openflow.FeaturesReply, *ofconn.Conn, string) error
 	Emit    func(event.Event)
 }
@@ -59,8 +60,8 @@ const handshakeTime = 10 * time.Second
 
 var errNoHandshake = fmt.Errorf("no OpenFlow handshake within %s", handshakeTime)
 
-// Serve is the life of one connection, from accept or connect to its end. It is the reader's goroutine. The error is why no session
-// came of it.
+// Serve is the life of one connection, from accept or connect to its end. It is the reader's goroutine. The error is
+// why no session came of it.
 func (s *Server) Serve(ctx context.Context, nc net.Conn, peer string) error {
 	return s.serve(ctx, s.pending.add(nc), nc, peer)
 }

@@ -17,7 +17,8 @@ import (
 	"github.com/eosin-sdn/eosin/openflow/ofconn"
 )
 
-// tlsHandshake does the handshake of TLS, if the connection has one, until a deadline. The error says what to change on the switch.
+// tlsHandshake does the handshake of TLS, if the connection has one, until a deadline. The error says what to change on
+// the switch.
 func tlsHandshake(ctx context.Context, nc net.Conn, deadline time.Time) error {
 	t, ok := nc.(*tls.Conn)
 	if !ok {
@@ -66,7 +67,8 @@ func tlsReason(err error) error {
 	case errors.As(err, &remote) && remote.Op == "remote error" && aboutCertificate(remote):
 		return fmt.Errorf("%w: %s", err, notAccepted)
 	case errors.As(err, &remote) && remote.Op == "local error" && strings.Contains(err.Error(), "bad record MAC"):
-		// OpenSSL says in the clear that it does not believe us, where TLS 1.3 has long been encrypting (RFC 8446 section 6.2).
+		// OpenSSL says in the clear that it does not believe us, where TLS 1.3 has long been encrypting (RFC 8446
+		// section 6.2).
 		return fmt.Errorf("it ended the handshake of TLS (%w): most likely %s", err, notAccepted)
 	}
 	return err
@@ -76,8 +78,8 @@ func tlsReason(err error) error {
 const notAccepted = "it does not accept our certificate, openflow.tls.cert, whose authority must be in the CA file of the switch: " +
 	"`ovs-vsctl get-ssl` names that"
 
-// aboutCertificate reports whether an alert is about the certificate that we show (RFC 8446 section 6.2). Its type is private to
-// crypto/tls.
+// aboutCertificate reports whether an alert is about the certificate that we show (RFC 8446 section 6.2). Its type is
+// private to crypto/tls.
 func aboutCertificate(alert error) bool {
 	text := alert.Error()
 	return strings.Contains(text, "certificate") && !strings.Contains(text, "certificate required")

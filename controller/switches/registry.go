@@ -1,5 +1,5 @@
-// Package switches holds the switches that are or were connected: the registry of them, and the shell around the machine of each,
-// with its lock, its session and its timer.
+// Package switches holds the switches that are or were connected: the registry of them, and the shell around the
+// machine of each, with its lock, its session and its timer.
 package switches
 
 import (

@@ -43,8 +43,8 @@ func NewSessions(r *Registry, d Deps) *Sessions { return &Sessions{registry: r, 
 // Broken returns how many sessions ended because of what the switch sent or failed to do.
 func (s *Sessions) Broken() uint64 { return s.broken.Load() }
 
-// Serve runs the session of a connection, from the end of the handshake to the connection's end. It is the connection's reader.
-// The error is why no session came of it.
+// Serve runs the session of a connection, from the end of the handshake to the connection's end. It is the connection's
+// reader. The error is why no session came of it.
 func (ss *Sessions) Serve(ctx context.Context, f openflow.FeaturesReply, conn *ofconn.Conn, peer string) error {
 	s, err := ss.attach(ctx, f, conn, peer)
 	if err != nil {
@@ -58,10 +58,10 @@ func (ss *Sessions) Serve(ctx context.Context, f openflow.FeaturesReply, conn *o
 	return nil
 }
 
-// attach gives the connection to its switch. Of two connections with one datapath id the living one stays: a newcomer is
-// refused while the incumbent answers, and takes the place of one that does not. A dead one at the newcomer's own address is
-// given less time, since it is most likely the newcomer's own past; yet it may be another bridge of the same host, which got
-// the same datapath id from the NIC that they share.
+// attach gives the connection to its switch. Of two connections with one datapath id the living one stays: a newcomer
+// is refused while the incumbent answers, and takes the place of one that does not. A dead one at the newcomer's own
+// address is given less time, since it is most likely the newcomer's own past; yet it may be another bridge of the same
+// host, which got the same datapath id from the NIC that they share.
 func (ss *Sessions) attach(ctx context.Context, f openflow.FeaturesReply, conn *ofconn.Conn, peer string) (*Switch, error) {
 	s := ss.registry.getOrAdd(f.DatapathID, func() *Switch {
 		s := newSwitch(f.DatapathID, &ss.deps)
@@ -109,8 +109,8 @@ func (ss *Sessions) attach(ctx context.Context, f openflow.FeaturesReply, conn *
 	return s, nil
 }
 
-// claim returns the session that holds the switch, which must prove that it is alive; nil if there is none. One connection at a
-// time may claim it.
+// claim returns the session that holds the switch, which must prove that it is alive; nil if there is none. One
+// connection at a time may claim it.
 func (s *Switch) claim() (*session, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -127,7 +127,8 @@ func (s *Switch) unclaim() {
 	s.mu.Unlock()
 }
 
-// How long an incumbent has to answer when another connection claims its datapath id, from elsewhere or from its own address.
+// How long an incumbent has to answer when another connection claims its datapath id, from elsewhere or from its own
+// address.
 const (
 	aliveWithin         = 2 * time.Second
 	aliveWithinSameHost = 500 * time.Millisecond

@@ -11,8 +11,8 @@ import (
 	"github.com/eosin-sdn/eosin/openflow"
 )
 
-// A switch that is gone is kept for a while, since it usually comes back and goes on forwarding meanwhile. But whoever may connect
-// may also make up datapath ids, and must not fill the memory with them.
+// A switch that is gone is kept for a while, since it usually comes back and goes on forwarding meanwhile. But whoever
+// may connect may also make up datapath ids, and must not fill the memory with them.
 const (
 	keepFor    = time.Hour
 	keepFlows  = 100_000 // of all of them
@@ -54,8 +54,8 @@ func (r *Registry) RunPruning(ctx context.Context, named func(openflow.DatapathI
 	}
 }
 
-// Prune removes switches that are disconnected and that the config does not name: those that never became ready at once, others
-// after an hour, or earlier when there are many.
+// Prune removes switches that are disconnected and that the config does not name: those that never became ready at
+// once, others after an hour, or earlier when there are many.
 func (r *Registry) Prune(now time.Time, named func(openflow.DatapathID) bool) {
 	type candidate struct {
 		sw    *Switch

@@ -25,7 +25,8 @@ type Fabric interface {
 	SwitchRemoved(openflow.DatapathID)
 }
 
-// Prober is told of replies and of what may change where probes go. It is called under a switch's lock and never blocks.
+// Prober is told of replies and of what may change where probes go. It is called under a switch's lock and never
+// blocks.
 type Prober interface {
 	Received(sw openflow.DatapathID, port openflow.PortNo, at time.Time, vlan uint16, r *probe.Trapped)
 	HostsChanged()
@@ -43,8 +44,8 @@ type Deps struct {
 	Emit func(event.Event)
 }
 
-// Switch is the shell of one switch: its machine, the lock that guards it, the session it has at present and the one timer it
-// needs. It outlives its sessions.
+// Switch is the shell of one switch: its machine, the lock that guards it, the session it has at present and the one
+// timer it needs. It outlives its sessions.
 type Switch struct {
 	id    openflow.DatapathID
 	deps  *Deps
@@ -108,8 +109,9 @@ func (s *Switch) Read(f func(*datapath.Machine, State)) {
 	f(s.machine, s.state())
 }
 
-// Step runs f as one step of the machine and sends what it brought about. It is how everything but the session's own reader
-// touches a switch. A switch that was removed takes no step: the fabric, which has removed it too, would hear of it again.
+// Step runs f as one step of the machine and sends what it brought about. It is how everything but the session's own
+// reader touches a switch. A switch that was removed takes no step: the fabric, which has removed it too, would hear of
+// it again.
 func (s *Switch) Step(f func(now time.Time, m *datapath.Machine, st State) error) error {
 	s.mu.Lock()
 	defer s.unlock()
@@ -122,8 +124,8 @@ func (s *Switch) Step(f func(now time.Time, m *datapath.Machine, st State) error
 	return err
 }
 
-// unlock releases the lock, and emits the events of the step without it: a log that blocks must not stall the switch. How many
-// there can be is bounded by what one read brings; the sink bounds what waits for the log.
+// unlock releases the lock, and emits the events of the step without it: a log that blocks must not stall the switch.
+// How many there can be is bounded by what one read brings; the sink bounds what waits for the log.
 func (s *Switch) unlock() {
 	events := s.events
 	s.events = nil
@@ -146,8 +148,8 @@ func (s *Switch) finish(now time.Time) {
 	s.arm(m.Out.TakeWake())
 }
 
-// reportServed tells the fabric whether it can count on the switch. One that obeys another controller is like one that has none:
-// it goes on forwarding by tables that are not ours to change. The lock is held.
+// reportServed tells the fabric whether it can count on the switch. One that obeys another controller is like one that
+// has none: it goes on forwarding by tables that are not ours to change. The lock is held.
 func (s *Switch) reportServed() {
 	serves := s.session != nil && s.machine.Phase() != datapath.Standby
 	if serves == s.served {

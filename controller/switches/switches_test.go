@@ -98,8 +98,8 @@ func TestRegistry(t *testing.T) {
 	}
 }
 
-// Stale switches are removed: at once if they never became ready, else after an hour or when there are too many. Those that the
-// config names stay.
+// Stale switches are removed: at once if they never became ready, else after an hour or when there are too many. Those
+// that the config names stay.
 func TestPrune(t *testing.T) {
 	r, f, now := NewRegistry(), &fakeFabric{}, time.Now()
 	d := deps(f)
