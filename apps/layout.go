@@ -85,10 +85,5 @@ func (l *Layout) Owns(table uint8, o flow.Owner) bool { return l == nil || l.own
 // flows were stated. It is 0 for the first version, which had none.
 func (l *Layout) VersionTag() uint64 { return uint64(l.Version - 1) }
 
-// VersionOf reads the version from the cookie of a rule in the first table; 0 is none that could be.
-func VersionOf(cookie uint64) uint8 {
-	if tag := flow.Tag(cookie); tag < 255 {
-		return uint8(tag + 1)
-	}
-	return 0
-}
+// VersionOf reads the version from the cookie of a rule in the first table.
+func VersionOf(cookie uint64) uint8 { return uint8(min(flow.Tag(cookie), 254) + 1) }

@@ -1,10 +1,15 @@
 package datapath
 
 import (
+	"bytes"
 	"fmt"
 	"time"
 
+	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/apps/pipeline"
 	"github.com/eosin-sdn/eosin/event"
+	"github.com/eosin-sdn/eosin/openflow"
+	"github.com/eosin-sdn/eosin/openflow/flow"
 )
 
 // Times of an adoption.
@@ -27,6 +32,14 @@ type adoption struct {
 	flows       int       // of an earlier run, in this session's first dump
 	until       time.Time // the end of phase Adopting
 	retainUntil time.Time // until when links of before are kept that were not found again, zero for no more
+
+	// The version of the pipeline in which the flows were stated, 0 until a rule of the first table has said it, and the
+	// flows that came before that one: Open vSwitch dumps the first table first.
+	version uint8
+	earlier []openflow.FlowStats
+	// outdated is set while the switch has a pipeline of another version, until a bundle has replaced all of it. Nothing
+	// but that bundle may be sent: rules of both numberings would lead frames astray.
+	outdated bool
 }
 
 // attach begins a session. dump is set if the flows have to be read first, reset if what the apps know must be
@@ -36,7 +49,7 @@ func (a *adoption) attach() (dump, reset bool) {
 	if reset {
 		a.state = adoptionPending
 	}
-	a.flows = 0
+	a.flows, a.version, a.earlier = 0, 0, nil
 	return a.state == adoptionPending, reset
 }
 
@@ -60,10 +73,60 @@ func (m *Machine) restored(now time.Time) {
 	if m.adoption.flows == 0 {
 		return
 	}
+	if m.adoption.version == 0 {
+		m.restoreVersion(now, 1)
+	}
 	m.l2.Restored(&m.Out)
 	m.Out.Store.Discard()
 	m.adoption.retain(now)
 	m.portsDirty = true
+}
+
+// restoreFlow rebuilds the apps' knowledge from a flow of an earlier run, once the version of its pipeline is known.
+func (m *Machine) restoreFlow(now time.Time, f *openflow.FlowStats) {
+	owner, ours := flow.OwnerOf(f.Cookie)
+	if !ours {
+		return // a switch that does not filter by cookie
+	}
+	m.adoption.flows++
+	switch a := &m.adoption; {
+	case a.version == 0 && f.TableID == 0 && owner == apps.OwnerDiscovery:
+		m.restoreVersion(now, apps.VersionOf(f.Cookie))
+		m.restoreTranslated(now, f)
+	case a.version == 0:
+		kept := *f
+		kept.Match, kept.Instructions = bytes.Clone(f.Match), bytes.Clone(f.Instructions)
+		a.earlier = append(a.earlier, kept)
+	default:
+		m.restoreTranslated(now, f)
+	}
+}
+
+// restoreVersion takes up the flows that had to wait for the version.
+func (m *Machine) restoreVersion(now time.Time, version uint8) {
+	a := &m.adoption
+	a.version = version
+	a.outdated = version != m.sw.Layout.Version
+	for i := range a.earlier {
+		m.restoreTranslated(now, &a.earlier[i])
+	}
+	a.earlier = nil
+}
+
+// restoreTranslated hands a flow to its app, under today's number of its table. What the app does not take up the audit
+// replaces.
+func (m *Machine) restoreTranslated(now time.Time, f *openflow.FlowStats) {
+	owner, _ := flow.OwnerOf(f.Cookie)
+	table, known := pipeline.Translate(m.adoption.version, f.TableID)
+	match, err := flow.Canonical(f.Match)
+	limit := m.sw.Settings.HostsPerSwitch
+	switch {
+	case !known || err != nil || m.apps.ByOwner[owner] == nil:
+	case limit > 0 && owner == apps.OwnerHosts && table == pipeline.Number("learn") && m.l2.Len() >= limit:
+	default:
+		f.TableID = table
+		m.apps.ByOwner[owner].MultipartReply(now, f, &match, &m.Out)
+	}
 }
 
 // beginAdoption lets the flows that are there forward by themselves, until the links that explain some of them are

@@ -149,6 +149,7 @@ func (m *Machine) endAudit(now time.Time) {
 // becomeReady ends an audit whose difference the switch has applied. Rules that were left out follow, message by
 // message.
 func (m *Machine) becomeReady(now time.Time) {
+	m.adoption.outdated = false
 	m.audit.ready(now, m.intent.AuditEvery)
 	if m.audit.hostsSeparate {
 		m.Out.Store.Resume()

@@ -4,6 +4,9 @@ import "time"
 
 // drain sends what is queued, as far as the window allows: message by message, or in phase Committing as one bundle.
 func (m *Machine) drain(now time.Time) {
+	if m.adoption.outdated && m.phase != Committing {
+		return
+	}
 	var wrap func(wire, msg []byte) []byte
 	switch m.phase {
 	case Ready:

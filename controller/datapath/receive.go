@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/eosin-sdn/eosin/apps/pipeline"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
 )
@@ -108,6 +109,9 @@ func (m *Machine) flowRemoved(now time.Time, msg []byte) error {
 	if !ours || err != nil || m.apps.ByOwner[owner] == nil || m.phase < Adopting {
 		m.Unsolicited++
 		return nil
+	}
+	if m.adoption.outdated {
+		f.TableID, _ = pipeline.Translate(m.adoption.version, f.TableID)
 	}
 	switch desired := m.Out.Store.Has(f.TableID, f.Priority, &match); {
 	case desired && f.Reason == openflow.FlowRemovedDelete:

@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/apps"
-	"github.com/eosin-sdn/eosin/apps/pipeline"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
 )
@@ -67,23 +66,6 @@ func eachEntry[T any](body []byte, decode func([]byte) (T, []byte, error), f fun
 	return nil
 }
 
-// restoreFlow gives a flow of an earlier run to its app, which rebuilds what it can of its knowledge.
-func (m *Machine) restoreFlow(now time.Time, f *openflow.FlowStats) {
-	owner, ours := flow.OwnerOf(f.Cookie)
-	if !ours {
-		return // a switch that does not filter by cookie
-	}
-	m.adoption.flows++
-	limit := m.sw.Settings.HostsPerSwitch
-	if limit > 0 && owner == apps.OwnerHosts && f.TableID == pipeline.Number("learn") && m.l2.Len() >= limit {
-		return // the audit removes it
-	}
-	match, err := flow.Canonical(f.Match)
-	if err == nil && m.apps.ByOwner[owner] != nil {
-		m.apps.ByOwner[owner].MultipartReply(now, f, &match, &m.Out)
-	}
-}
-
 // auditFlow compares a flow with what is desired.
 func (m *Machine) auditFlow(now time.Time, f *openflow.FlowStats) {
 	owner, ours := flow.OwnerOf(f.Cookie)
@@ -91,7 +73,7 @@ func (m *Machine) auditFlow(now time.Time, f *openflow.FlowStats) {
 		return // a switch that does not filter by cookie
 	}
 	match, err := flow.Canonical(f.Match)
-	if m.audit.drift.Stray < maxStrays || err == nil && m.Out.Store.Has(f.TableID, f.Priority, &match) {
+	if m.audit.drift.Stray < maxStrays || m.adoption.outdated || err == nil && m.Out.Store.Has(f.TableID, f.Priority, &match) {
 		m.Out.Store.Dumped(f, &m.audit.drift)
 	}
 	if err == nil && owner == apps.OwnerHosts {

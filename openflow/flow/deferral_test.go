@@ -44,7 +44,9 @@ func TestDiscardDeferred(t *testing.T) {
 	store.Put(hosted(6, 1))
 	store.Put(hosted(5, 1))
 	store.Delete(5, 10, &hosted(5, 1).Match)
-	store.Defer(5)
+	if n := store.Defer(5); n != 1 || store.Pending() != 1 {
+		t.Fatalf("%d deferred, %d pending: a deletion is never refused", n, store.Pending())
+	}
 	store.Discard()
 	if store.Pending() != 0 || store.Defer(5) != 0 || store.Len() != 1 {
 		t.Fatalf("%d pending, %d rules", store.Pending(), store.Len())
