@@ -401,7 +401,8 @@ func TestInterruptedProbeHasItsSummary(t *testing.T) {
 func TestProbeWhoseServerDies(t *testing.T) {
 	for name, end := range map[string]string{
 		"cut off": "", "not JSON": "oops\n",
-		"problem": `{"event":"problem","problem":{"status":503,"code":"unavailable","detail":"the controller is shutting down"}}` + "\n",
+		"problem": `{"event":"problem","problem":{"status":503,"code":"unavailable",` +
+			`"detail":"the controller is shutting down"}}` + "\n",
 	} {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/x-ndjson")

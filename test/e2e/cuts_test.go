@@ -20,7 +20,7 @@ func (s *site) talking(pairs ...[2]*lab.VM) (done func(what string)) {
 		s.t.Helper()
 		for i, r := range running {
 			if r := r.Stop(); !r.AllReceived() {
-				s.t.Errorf("%s: %s to %s: %v", what, pairs[i][0].Name, pairs[i][1].Name, r)
+				s.t.Errorf("%s: %s to %s: %v; not answered: %v", what, pairs[i][0].Name, pairs[i][1].Name, r, unanswered(r))
 			}
 		}
 	}

@@ -274,7 +274,8 @@ func (s *site) listen(filter string, vms ...*lab.VM) []listener {
 // margin.
 func (s *site) exactlyOnce(from *lab.VM, all []*lab.VM, bridges []*lab.Bridge, sentFor int) {
 	s.t.Helper()
-	const broadcasts, margin, perSecond = 100, 300, 50 // the margin is for what guests and the controller send meanwhile
+	// The margin is for what guests and the controller send meanwhile.
+	const broadcasts, margin, perSecond = 100, 300, 50
 	listeners := s.listen(fmt.Sprintf("ether proto %#x", testType), all...)
 	before, began := s.sent(bridges), time.Now()
 	payloads := make([]string, broadcasts)

@@ -64,10 +64,10 @@ func TestManyProbes(t *testing.T) {
 			}
 		}
 	}
+	const request = `{"source": "vm%d", "destination": "vm%d", "count": %d, "interval": "50ms", "timeout": "5s"}`
 	var all sync.WaitGroup
 	for _, p := range pairs {
 		all.Go(func() {
-			const request = `{"source": "vm%d", "destination": "vm%d", "count": %d, "interval": "50ms", "timeout": "5s"}`
 			body := fmt.Sprintf(request, p.from+1, p.to+1, each)
 			status, _, answer, err := s.post("/api/v1/probes", body)
 			if err == nil && status == http.StatusOK {
