@@ -245,7 +245,7 @@ func churnOfSwitches(t *testing.T, s *suite) {
 				id := first
 				mu.Unlock()
 				p := s.dial(t)
-				if err := p.join(id, joinWithin); err != nil {
+				if err := p.join(id, s.joinWithin); err != nil {
 					t.Errorf("switch %s: %v", id, err)
 					return
 				}

@@ -13,7 +13,6 @@ import (
 
 // The times after which the controller hangs up, with something to spare.
 const (
-	atOnce         = time.Second
 	afterHandshake = 10*time.Second + 2*time.Second
 	afterSilence   = 10*time.Second + 2*time.Second
 	afterReply     = 30*time.Second + 2*time.Second
@@ -34,7 +33,7 @@ func garbage(t *testing.T, s *suite) {
 	// Zeros have a length of 0.
 	p := s.dial(t)
 	_ = p.send(make([]byte, 64))
-	if err := p.hungUp(atOnce); err != nil {
+	if err := p.hungUp(s.atOnce); err != nil {
 		t.Errorf("zeros: %v", err)
 	}
 }
@@ -51,7 +50,7 @@ func otherProtocols(t *testing.T, s *suite) {
 	} {
 		p := s.dial(t)
 		_ = p.send([]byte(text), make([]byte, 64<<10)) // so much that the length is reached, whatever it is
-		if err := p.hungUp(atOnce); err != nil {
+		if err := p.hungUp(s.atOnce); err != nil {
 			t.Errorf("%.12q: %v", text, err)
 		}
 		p.close()
@@ -72,7 +71,7 @@ func badLengths(t *testing.T, s *suite) {
 			} {
 				p := s.dial(t)
 				_ = p.send(append(before, []byte{4, byte(typ), 0, byte(n), 0, 0, 0, 1})...)
-				if err := p.hungUp(atOnce); err != nil {
+				if err := p.hungUp(s.atOnce); err != nil {
 					t.Errorf("length %d of %s %s: %v", n, typ, stage, err)
 				}
 				p.close()
@@ -82,7 +81,7 @@ func badLengths(t *testing.T, s *suite) {
 	for n := range openflow.HeaderLen {
 		p := s.mustJoin(t)
 		_ = p.send([]byte{4, byte(openflow.TypeEchoRequest), 0, byte(n), 0, 0, 0, 1})
-		if err := p.endsWithin(atOnce); err != nil {
+		if err := p.endsWithin(s.atOnce); err != nil {
 			t.Errorf("length %d in a session: %v", n, err)
 		}
 		p.close()
@@ -108,8 +107,8 @@ func badLengths(t *testing.T, s *suite) {
 					t.Errorf("%s of %d bytes: %v", name, n, err)
 				}
 			}
-			if _, err := p.ping(echoWithin); err != nil {
-				if e := p.endsWithin(atOnce); e != nil {
+			if _, err := p.ping(s.echoWithin); err != nil {
+				if e := p.endsWithin(s.atOnce); e != nil {
 					t.Errorf("%s of %d bytes: neither answered nor ended", name, n)
 				}
 				p.close()
@@ -178,7 +177,7 @@ func wrongVersions(t *testing.T, s *suite) {
 				return msg
 			}
 			go p.serve(s.id())
-			if err := p.endsWithin(atOnce); err != nil {
+			if err := p.endsWithin(s.atOnce); err != nil {
 				t.Errorf("hello %d of version %d: %v", i, v, err)
 				continue
 			}
@@ -199,14 +198,14 @@ func wrongVersions(t *testing.T, s *suite) {
 				return msg
 			}
 			go p.serve(s.id())
-			if err := p.endsWithin(atOnce); err != nil {
+			if err := p.endsWithin(s.atOnce); err != nil {
 				t.Errorf("%s of version %d: %v", typ, v, err)
 			}
 		}
 		for name, msg := range everyMessage() {
 			p := s.mustJoin(t)
 			_ = p.send(withVersion(msg, v))
-			if err := p.endsWithin(atOnce); err != nil {
+			if err := p.endsWithin(s.atOnce); err != nil {
 				t.Errorf("%s of version %d in a session: %v", name, v, err)
 			}
 			p.close()
@@ -224,7 +223,7 @@ func wrongOrder(t *testing.T, s *suite) {
 		if name != "hello" {
 			p := s.dial(t)
 			_ = p.send(msg)
-			if err := p.hungUp(atOnce); err != nil {
+			if err := p.hungUp(s.atOnce); err != nil {
 				t.Errorf("%s at first: %v", name, err)
 			}
 			p.close()
@@ -242,7 +241,7 @@ func wrongOrder(t *testing.T, s *suite) {
 	for xid := range uint32(5) {
 		p := s.dial(t)
 		_ = p.send(openflow.AppendHello(nil, 1), featuresReply(100+xid, s.id()))
-		if err := p.hungUp(atOnce); err != nil {
+		if err := p.hungUp(s.atOnce); err != nil {
 			t.Errorf("features reply to another request: %v", err)
 		}
 		p.close()
@@ -255,7 +254,7 @@ func wrongOrder(t *testing.T, s *suite) {
 		return msg
 	}
 	go p.serve(s.id())
-	if err := p.endsWithin(atOnce); err != nil {
+	if err := p.endsWithin(s.atOnce); err != nil {
 		t.Errorf("auxiliary connection: %v", err)
 	}
 }
@@ -267,7 +266,7 @@ func duplicates(t *testing.T, s *suite) {
 	before := s.metric(t, refused)
 	victim := s.dial(t)
 	id := s.id()
-	if err := victim.join(id, joinWithin); err != nil {
+	if err := victim.join(id, s.joinWithin); err != nil {
 		t.Fatal(err)
 	}
 	var impostors []*peer
@@ -277,11 +276,11 @@ func duplicates(t *testing.T, s *suite) {
 		impostors = append(impostors, p)
 	}
 	for i, p := range impostors {
-		if err := p.endsWithin(joinWithin); err != nil {
+		if err := p.endsWithin(s.joinWithin); err != nil {
 			t.Errorf("impostor %d: %v", i, err)
 		}
 	}
-	if _, err := victim.ping(echoWithin); err != nil {
+	if _, err := victim.ping(s.echoWithin); err != nil {
 		t.Errorf("the switch that was there first: %v", err)
 	}
 	victim.close()
@@ -384,7 +383,7 @@ func stallsEnd(t *testing.T, s *suite) {
 				t.Errorf("%s: ended after %s, at most %s are allowed", st.name, took, st.limit)
 			}
 			t.Logf("%s: ended after %s", st.name, took.Round(100*time.Millisecond))
-		case <-time.After(max(time.Until(st.began.Add(st.limit)), 0) + atOnce):
+		case <-time.After(max(time.Until(st.began.Add(st.limit)), 0) + s.atOnce):
 			t.Errorf("%s: still connected after %s", st.name, st.limit)
 			st.p.close()
 		}

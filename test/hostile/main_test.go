@@ -29,11 +29,13 @@ import (
 const (
 	joinWithin  = 3 * time.Second
 	echoWithin  = time.Second
+	atOnce      = time.Second // to hang up
 	memoryLimit = 256 << 20
 	// logLimit is how much one way to misbehave may make the program log.
 	logLimit = 4 << 20
-	// A binary that was built with the race detector takes five to ten times the memory.
+	// A binary that was built with the race detector takes five to ten times the memory, and more time.
 	memoryUnderRace = 8
+	timeUnderRace   = 4
 )
 
 // suite is the program under attack, and a good switch that is connected all the time.
@@ -43,7 +45,7 @@ type suite struct {
 	http     string
 	pid      int
 	log      *logBuffer
-	limit    int64
+	limit    int64 // of its memory
 	good     *oftest.Switch
 	learned  chan packet.MAC // hosts that the good switch got rules for
 	nextID   openflow.DatapathID
@@ -51,6 +53,8 @@ type suite struct {
 	seed     int64
 	stalled  []*stall
 	secure   *secure
+
+	joinWithin, echoWithin, atOnce time.Duration
 }
 
 // logBuffer keeps what the program writes: all of the beginning and the newest of the rest.
@@ -81,7 +85,7 @@ func (l *logBuffer) since(mark int64) (string, int64) {
 // waitFor waits a moment for a text after a mark, and returns what there is instead if it does not come.
 func (l *logBuffer) waitFor(mark int64, want string) string {
 	var text string
-	if lab.Eventually(atOnce, func() bool { text, _ = l.since(mark); return strings.Contains(text, want) }) {
+	if lab.Eventually(5*time.Second, func() bool { text, _ = l.since(mark); return strings.Contains(text, want) }) {
 		return ""
 	}
 	return "nothing of it in:\n" + text
@@ -128,12 +132,16 @@ func start(t *testing.T, bin string) *suite {
 		t: t, openflow: address + ":6653", http: address + ":9653", log: &logBuffer{}, limit: memoryLimit,
 		nextID: 0x1000,
 		rounds: 3 * time.Second, seed: 1, learned: make(chan packet.MAC, 1024),
+		joinWithin: joinWithin, echoWithin: echoWithin, atOnce: atOnce,
 	}
 	environment(t, "HOSTILE_FOR", func(v string) (err error) { s.rounds, err = time.ParseDuration(v); return err })
 	environment(t, "HOSTILE_SEED", func(v string) (err error) { s.seed, err = strconv.ParseInt(v, 10, 64); return err })
 
 	if isRace(t, bin) {
 		s.limit *= memoryUnderRace
+		for _, d := range []*time.Duration{&s.joinWithin, &s.echoWithin, &s.atOnce} {
+			*d *= timeUnderRace
+		}
 	}
 	s.secure = newSecure(t, address+":6654")
 	config := filepath.Join(t.TempDir(), "eosin.yaml")
@@ -202,7 +210,7 @@ func (s *suite) connectGood() {
 		_ = s.good.Connect(ctx, "tcp", s.openflow, 100*time.Millisecond)
 	}()
 	s.t.Cleanup(func() { cancel(); <-done })
-	if !lab.Eventually(joinWithin, func() bool { return s.good.FlowCount() > 0 }) {
+	if !lab.Eventually(s.joinWithin, func() bool { return s.good.FlowCount() > 0 }) {
 		s.t.Fatal("the good switch got no flows")
 	}
 }
@@ -211,7 +219,7 @@ func (s *suite) connectGood() {
 func (s *suite) get(path string) (string, error) {
 	client := http.Client{Timeout: 20 * time.Second}
 	if path == "/healthz" {
-		client.Timeout = echoWithin
+		client.Timeout = s.echoWithin
 	}
 	res, err := client.Get("http://" + s.http + path)
 	if err != nil {
@@ -276,11 +284,11 @@ func (s *suite) check(t *testing.T) {
 	began := time.Now()
 	p := s.dial(t)
 	defer p.close()
-	if err := p.join(s.id(), joinWithin); err != nil {
-		t.Errorf("a good switch did not join within %s: %v", joinWithin, err)
+	if err := p.join(s.id(), s.joinWithin); err != nil {
+		t.Errorf("a good switch did not join within %s: %v", s.joinWithin, err)
 	} else {
 		joined := time.Since(began)
-		if took, err := p.ping(echoWithin); err != nil {
+		if took, err := p.ping(s.echoWithin); err != nil {
 			t.Errorf("the echo of a good switch was not answered: %v", err)
 		} else if testing.Verbose() {
 			t.Logf("joined in %s, echo in %s, %d MiB", joined.Round(time.Microsecond), took.Round(time.Microsecond),
@@ -319,8 +327,9 @@ func (s *suite) learns(t *testing.T) {
 			if got == mac {
 				return
 			}
-		case <-time.After(echoWithin - time.Since(began)):
-			t.Errorf("a host of the good switch was not learned within %s (%d sessions)", echoWithin, s.good.Sessions())
+		case <-time.After(s.echoWithin - time.Since(began)):
+			t.Errorf("a host of the good switch was not learned within %s (%d sessions)", s.echoWithin,
+				s.good.Sessions())
 			return
 		}
 	}

@@ -39,7 +39,7 @@ func (s *suite) dial(t *testing.T) *peer { return s.dialFrom(t, "127.0.0.1") }
 // dialFrom connects from an address of loopback.
 func (s *suite) dialFrom(t *testing.T, from string) *peer {
 	t.Helper()
-	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}, Timeout: joinWithin}
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}, Timeout: s.joinWithin}
 	nc, err := d.Dial("tcp", s.openflow)
 	if err != nil {
 		t.Fatalf("connect: %v", err)
@@ -191,7 +191,7 @@ func (p *peer) join(id openflow.DatapathID, within time.Duration) error {
 func (s *suite) mustJoin(t *testing.T) *peer {
 	t.Helper()
 	p := s.dial(t)
-	if err := p.join(s.id(), joinWithin); err != nil {
+	if err := p.join(s.id(), s.joinWithin); err != nil {
 		t.Fatal(err)
 	}
 	return p

@@ -37,7 +37,7 @@ func truncated(t *testing.T, s *suite) {
 			if err := p.send(withLength(msg[:n], n)); err != nil {
 				continue // it has just ended because of the one before
 			}
-			if _, err := p.ping(echoWithin); err != nil && p.endsWithin(atOnce) != nil {
+			if _, err := p.ping(s.echoWithin); err != nil && p.endsWithin(s.atOnce) != nil {
 				t.Errorf("%s cut to %d bytes: neither answered nor ended", name, n)
 			}
 		}
@@ -73,7 +73,7 @@ func truncated(t *testing.T, s *suite) {
 			select {
 			case <-p.ended:
 			case <-p.ready: // a whole number of entries
-			case <-time.After(joinWithin):
+			case <-time.After(s.joinWithin):
 				t.Errorf("%s cut to %d bytes: neither accepted nor ended", openflow.MultipartName(typ), n)
 			}
 			p.close()
@@ -133,7 +133,7 @@ func oxmBombs(t *testing.T, s *suite) {
 		} {
 			p := s.mustJoin(t)
 			_ = p.send(msg)
-			if _, err := p.ping(echoWithin); err != nil && p.endsWithin(atOnce) != nil {
+			if _, err := p.ping(s.echoWithin); err != nil && p.endsWithin(s.atOnce) != nil {
 				t.Errorf("%s in %s: neither answered nor ended", name, kind)
 			}
 			p.close()
@@ -155,7 +155,7 @@ func oxmBombs(t *testing.T, s *suite) {
 			select {
 			case <-p.ended:
 			case <-p.ready: // flows from before: that takes a moment
-			case <-time.After(joinWithin):
+			case <-time.After(s.joinWithin):
 				t.Errorf("%s in a dump: neither accepted nor ended", name)
 			}
 		})
@@ -214,7 +214,7 @@ func multipartWithoutEnd(t *testing.T, s *suite) {
 			var xid uint32
 			select {
 			case xid = <-asked:
-			case <-time.After(joinWithin):
+			case <-time.After(s.joinWithin):
 				t.Fatalf("no request for %s", name)
 			}
 			var body []byte
@@ -232,7 +232,7 @@ func multipartWithoutEnd(t *testing.T, s *suite) {
 			parts := 0
 			for ; parts < 20_000 && p.send(part) == nil; parts++ {
 			}
-			if err := p.endsWithin(joinWithin); err != nil {
+			if err := p.endsWithin(s.joinWithin); err != nil {
 				t.Errorf("%s, full %v: %d parts: %v", name, full, parts, err)
 			}
 			p.close()
@@ -272,7 +272,7 @@ func dumpBomb(t *testing.T, s *suite) {
 			if end {
 				t.Errorf("a dump of many flows ended the session: %v", p.err)
 			}
-		case <-time.After(10 * joinWithin):
+		case <-time.After(10 * s.joinWithin):
 			t.Errorf("a dump (with an end: %v) was neither accepted nor ended", end)
 		case <-p.ready:
 			if !end {
@@ -295,7 +295,7 @@ func unsolicited(t *testing.T, s *suite) {
 			many = append(many, m...)
 		}
 		_ = p.send(many)
-		if _, err := p.ping(echoWithin); err != nil {
+		if _, err := p.ping(s.echoWithin); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 		p.close()
@@ -310,7 +310,7 @@ func unsolicited(t *testing.T, s *suite) {
 	} {
 		p := s.mustJoin(t)
 		_ = p.send(msg)
-		if err := p.endsWithin(atOnce); err != nil {
+		if err := p.endsWithin(s.atOnce); err != nil {
 			t.Errorf("type %d from a switch: %v", msg[1], err)
 		}
 		p.close()
@@ -340,7 +340,7 @@ func forgedHellos(t *testing.T, s *suite) {
 			_ = p.send(packetIn(cookie, 1, lldp(body)))
 		}
 	}
-	if _, err := p.ping(echoWithin); err != nil {
+	if _, err := p.ping(s.echoWithin); err != nil {
 		t.Error(err)
 	}
 	if links, err := s.get("/api/v1/links"); err != nil || strings.TrimSpace(links) != "[]" {

@@ -32,7 +32,7 @@ func (s *secure) config() string { return "openflow: {tls: " + s.files.YAML(true
 // dialTLS is a peer that shows a certificate, or none.
 func (s *suite) dialTLS(t *testing.T, certs ...tls.Certificate) *peer {
 	t.Helper()
-	nc, err := net.DialTimeout("tcp", s.secure.addr, joinWithin)
+	nc, err := net.DialTimeout("tcp", s.secure.addr, s.joinWithin)
 	if err != nil {
 		t.Fatalf("connect: %v", err)
 	}
@@ -49,7 +49,7 @@ func tlsHandshakes(t *testing.T, s *suite) {
 	mine := s.secure.ca.Issue("good", pkitest.Tomorrow())
 	in := s.dialTLS(t, mine)
 	defer in.close()
-	if err := in.join(s.id(), joinWithin); err != nil {
+	if err := in.join(s.id(), s.joinWithin); err != nil {
 		t.Fatalf("before the flood: %v", err)
 	}
 	stop := make(chan struct{})
@@ -63,11 +63,11 @@ func tlsHandshakes(t *testing.T, s *suite) {
 					return
 				default:
 				}
-				nc, err := net.DialTimeout("tcp", s.secure.addr, joinWithin)
+				nc, err := net.DialTimeout("tcp", s.secure.addr, s.joinWithin)
 				if err != nil {
 					continue
 				}
-				_ = nc.SetDeadline(time.Now().Add(joinWithin))
+				_ = nc.SetDeadline(time.Now().Add(s.joinWithin))
 				f(nc)
 			}
 		})
@@ -97,12 +97,12 @@ func tlsHandshakes(t *testing.T, s *suite) {
 	for end := time.Now().Add(floodFor); time.Now().Before(end); {
 		began := time.Now()
 		p := s.dialTLS(t, mine)
-		if err := p.join(s.id(), joinWithin); err != nil {
+		if err := p.join(s.id(), s.joinWithin); err != nil {
 			t.Errorf("a good switch did not join over TLS: %v", err)
 		}
 		p.close()
 		joined = max(joined, time.Since(began))
-		took, err := in.ping(echoWithin)
+		took, err := in.ping(s.echoWithin)
 		if err != nil {
 			t.Errorf("the switch that was in: %v", err)
 		}

@@ -260,7 +260,8 @@ func (s *site) lastConnected() time.Time {
 
 var connectedAt = regexp.MustCompile(`^time="([^"]+)".*event=switch_connected`)
 
-// TestScale: many flows and many ports, one after the other: together they would only wait for a processor.
+// TestScale: many flows and many ports, one after the other: together they would only wait for a processor. It is the
+// longest test; tests start in the order of their files' names, and this one's is early.
 func TestScale(t *testing.T) {
 	t.Parallel()
 	t.Run("flows", manyFlows)
