@@ -31,7 +31,11 @@ func (n *Namespace) Capture(iface, filter string) *Capture {
 	// The name ends in .pcap because that is what Debian's AppArmor profile lets tcpdump write.
 	c := &Capture{ns: n, path: filepath.Join(n.lab.dir,
 		strings.ReplaceAll(strings.ReplaceAll(what, ": ", "-"), " ", "-")+".pcap")}
-	args := []string{"tcpdump", "-i", iface, "-n", "-s", "0", "-U", "--immediate-mode", "-Z", "root", "-w", c.path}
+	// A slot of the kernel's ring is as long as a frame may be: by default there are eight, too few for a busy machine.
+	args := []string{
+		"tcpdump", "-i", iface, "-n", "-s", "4096", "-B", "16384", "-U", "--immediate-mode", "-Z", "root",
+		"-w", c.path,
+	}
 	if filter != "" {
 		args = append(args, filter)
 	}
