@@ -3,6 +3,7 @@ package prober
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/eosin-sdn/eosin/apps/probe"
@@ -46,75 +47,78 @@ func (q *arpQuery) want(color uint16) probe.Expectation {
 
 // queryARP sends the queries and waits for the replies until wait is over or ctx or stop is done and, with early, no
 // longer than until all have come.
-func (e *Engine) queryARP(ctx context.Context, wait time.Duration, stop <-chan struct{}, early bool,
-	qs ...arpQuery,
+func (e *Engine) queryARP(
+	ctx context.Context, wait time.Duration, stop <-chan struct{}, early bool, qs ...arpQuery,
 ) []arpResult {
-	answers := make([]arpResult, len(qs))
-	open, heard := 0, make(chan struct{}, 1)
+	results, pending := make([]arpResult, len(qs)), len(qs) // guarded by the engine's lock
+	changed := make(chan struct{}, 1)
+	settle := func(i int, r arpResult) {
+		results[i] = r
+		pending--
+		select {
+		case changed <- struct{}{}:
+		default:
+		}
+	}
 	for i := range qs {
-		q := &qs[i]
-		color, err := e.allocColor(0, "looking for "+q.addr.String())
-		if err != nil {
-			answers[i].err = err
-			continue
-		}
-		s := &stream{want: q.want(color), timeout: wait}
-		s.onReply = func(h replyEvent) {
+		end, err := e.startARP(ctx, &qs[i], wait, func(h replyEvent) {
 			if h.kind == replyInTime {
-				answers[i].ok, answers[i].mac, answers[i].rtt = true, h.from, h.rtt
-				open--
-				select {
-				case heard <- struct{}{}:
-				default:
-				}
+				settle(i, arpResult{ok: true, mac: h.from, rtt: h.rtt})
 			}
-		}
-		e.mu.Lock()
-		e.register(s)
-		open++
-		e.mu.Unlock()
-		set, err := e.installTraps(ctx, q.at.Switch, q.route().trap(color))
-		defer func() {
-			e.mu.Lock()
-			e.unregister(s)
-			e.colors.Release(time.Now(), color)
-			e.mu.Unlock()
-			e.removeTrapsAfter(0, q.at.Switch, set)
-		}()
-		if err == nil {
-			err = e.waitTurn(ctx, q.at.Switch)
-		}
-		if err == nil {
-			_, err = e.send(q.at.Switch, nil, []request{{r: q.route(), s: s, deliver: q.deliver}})
-		}
+		})
+		defer end()
 		if err != nil {
 			e.mu.Lock()
-			answers[i].err = err
-			open--
+			settle(i, arpResult{err: err})
 			e.mu.Unlock()
 		}
 	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
-	for {
-		e.mu.Lock()
-		done := early && open == 0
-		now := append([]arpResult(nil), answers...)
-		e.mu.Unlock()
-		if done {
-			return now
-		}
+	for waiting := true; waiting; {
 		select {
-		case <-heard:
+		case <-changed:
+			e.mu.Lock()
+			waiting = !early || pending > 0
+			e.mu.Unlock()
 			continue
 		case <-timer.C:
 		case <-ctx.Done():
 		case <-stop:
 		}
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		return append([]arpResult(nil), answers...)
+		waiting = false
 	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(results)
+}
+
+// startARP sends one query. end removes what it needed, also after an error.
+func (e *Engine) startARP(
+	ctx context.Context, q *arpQuery, wait time.Duration, onReply func(replyEvent),
+) (end func(), err error) {
+	color, err := e.allocColor(0, "looking for "+q.addr.String())
+	if err != nil {
+		return func() {}, err
+	}
+	s := &stream{want: q.want(color), timeout: wait, onReply: onReply}
+	e.mu.Lock()
+	e.register(s)
+	e.mu.Unlock()
+	set, err := e.installTraps(ctx, q.at.Switch, q.route().trap(color))
+	if err == nil {
+		err = e.waitTurn(ctx, q.at.Switch)
+	}
+	if err == nil {
+		_, err = e.send(q.at.Switch, nil, []request{{r: q.route(), s: s, deliver: q.deliver}})
+	}
+	return func() {
+		e.mu.Lock()
+		e.unregister(s)
+		e.colors.Release(time.Now(), color)
+		e.mu.Unlock()
+		e.removeTrapsAfter(0, q.at.Switch, set)
+	}, err
 }
 
 // findMAC resolves addr in the network of at, with up to times requests.
