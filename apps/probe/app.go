@@ -23,7 +23,8 @@ type App struct {
 // switch.
 func New(sw *apps.Switch, key *Key) *App {
 	return &App{
-		sw: sw, key: key, traps: map[Trap]int{}, ways: ways{trap: sw.Layout.Table("trap"), trapped: sw.Layout.Table("trapped")},
+		sw: sw, key: key, traps: map[Trap]int{},
+		ways: ways{trap: sw.Layout.Table("trap"), trapped: sw.Layout.Table("trapped")},
 	}
 }
 

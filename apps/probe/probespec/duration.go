@@ -15,7 +15,8 @@ import (
 type Duration time.Duration
 
 // errDuration says what a duration looks like.
-var errDuration = errors.New(`is not a duration: write a string with a unit such as "200ms" or "1s", or a number of seconds`)
+var errDuration = errors.New(
+	`is not a duration: write a string with a unit such as "200ms" or "1s", or a number of seconds`)
 
 // ParseDuration reads "200ms", "1s", or a plain number of seconds such as "0.2".
 func ParseDuration(text string) (Duration, error) {
