@@ -13,9 +13,10 @@ import (
 
 // The times after which the controller hangs up, with something to spare.
 const (
-	afterHandshake = 10*time.Second + 2*time.Second
-	afterSilence   = 10*time.Second + 2*time.Second
-	afterReply     = 30*time.Second + 2*time.Second
+	spare          = 5 * time.Second
+	afterHandshake = 10*time.Second + spare
+	afterSilence   = 10*time.Second + spare
+	afterReply     = 30*time.Second + spare
 )
 
 // garbage is random bytes.
