@@ -6,8 +6,8 @@ import (
 	"reflect"
 	"time"
 
+	"github.com/eosin-sdn/eosin/apps/intent"
 	"github.com/eosin-sdn/eosin/apps/probe/probespec"
-	"github.com/eosin-sdn/eosin/intent"
 )
 
 // Config is the whole configuration with every default filled in and every reference resolved.

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/eosin-sdn/eosin/apps/intent"
 	"github.com/eosin-sdn/eosin/apps/probe/probespec"
-	"github.com/eosin-sdn/eosin/intent"
 )
 
 // FuzzParse checks that no file is answered with a panic, that every error has a line of the file and one line of text,

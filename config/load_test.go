@@ -12,9 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eosin-sdn/eosin/apps/intent"
 	"github.com/eosin-sdn/eosin/apps/probe"
 	"github.com/eosin-sdn/eosin/apps/probe/probespec"
-	"github.com/eosin-sdn/eosin/intent"
 	"github.com/eosin-sdn/eosin/openflow/packet"
 )
 

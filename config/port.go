@@ -6,7 +6,7 @@ import (
 	"sort"
 	"strconv"
 
-	"github.com/eosin-sdn/eosin/intent"
+	"github.com/eosin-sdn/eosin/apps/intent"
 	"github.com/eosin-sdn/eosin/openflow"
 )
 

@@ -6,9 +6,9 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/eosin-sdn/eosin/apps/intent"
 	"github.com/eosin-sdn/eosin/apps/probe"
 	"github.com/eosin-sdn/eosin/apps/probe/probespec"
-	"github.com/eosin-sdn/eosin/intent"
 )
 
 func (r *reader) probes(c *Config, v value) {

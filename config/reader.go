@@ -10,7 +10,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
-	"github.com/eosin-sdn/eosin/spelling"
+	"github.com/eosin-sdn/eosin/config/spelling"
 )
 
 // reader walks the tree and collects all findings.

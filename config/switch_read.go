@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/eosin-sdn/eosin/intent"
+	"github.com/eosin-sdn/eosin/apps/intent"
 	"github.com/eosin-sdn/eosin/openflow"
 )
 

@@ -5,7 +5,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/eosin-sdn/eosin/event"
+	"github.com/eosin-sdn/eosin/apps/event"
 	"github.com/eosin-sdn/eosin/openflow"
 )
 

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/eosin-sdn/eosin/apps/discovery"
+	"github.com/eosin-sdn/eosin/apps/event"
 	"github.com/eosin-sdn/eosin/apps/pipeline"
 	"github.com/eosin-sdn/eosin/apps/probe"
 	"github.com/eosin-sdn/eosin/config"
@@ -25,7 +26,6 @@ import (
 	"github.com/eosin-sdn/eosin/controller/prober"
 	"github.com/eosin-sdn/eosin/controller/southbound"
 	"github.com/eosin-sdn/eosin/controller/switches"
-	"github.com/eosin-sdn/eosin/event"
 	"github.com/eosin-sdn/eosin/openflow"
 )
 

@@ -9,16 +9,16 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/apps/intent"
 	"github.com/eosin-sdn/eosin/apps/probe"
 	"github.com/eosin-sdn/eosin/apps/probe/probespec"
 	"github.com/eosin-sdn/eosin/config"
+	"github.com/eosin-sdn/eosin/config/spelling"
 	"github.com/eosin-sdn/eosin/controller/location"
 	"github.com/eosin-sdn/eosin/controller/prober"
 	"github.com/eosin-sdn/eosin/controller/switches"
-	"github.com/eosin-sdn/eosin/intent"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/packet"
-	"github.com/eosin-sdn/eosin/spelling"
 	"github.com/eosin-sdn/eosin/topology"
 )
 

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/apps"
-	"github.com/eosin-sdn/eosin/intent"
+	"github.com/eosin-sdn/eosin/apps/intent"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
 )

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/apps"
-	"github.com/eosin-sdn/eosin/event"
+	"github.com/eosin-sdn/eosin/apps/event"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
 	"github.com/eosin-sdn/eosin/topology"

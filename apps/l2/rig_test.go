@@ -9,7 +9,7 @@ import (
 
 	"github.com/eosin-sdn/eosin/apps"
 	"github.com/eosin-sdn/eosin/apps/apptest"
-	"github.com/eosin-sdn/eosin/intent"
+	"github.com/eosin-sdn/eosin/apps/intent"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
 	"github.com/eosin-sdn/eosin/openflow/oftext"

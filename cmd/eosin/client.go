@@ -15,8 +15,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/eosin-sdn/eosin/config/spelling"
 	"github.com/eosin-sdn/eosin/controller/api"
-	"github.com/eosin-sdn/eosin/spelling"
 )
 
 const (

@@ -15,8 +15,8 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/eosin-sdn/eosin/config/spelling"
 	"github.com/eosin-sdn/eosin/controller/pki"
-	"github.com/eosin-sdn/eosin/spelling"
 )
 
 // credentials are the TLS files of a client.

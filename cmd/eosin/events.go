@@ -13,8 +13,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/eosin-sdn/eosin/config/spelling"
 	"github.com/eosin-sdn/eosin/controller/api"
-	"github.com/eosin-sdn/eosin/spelling"
 )
 
 // reconnectDelay is the time between two tries to go on with a stream of events that broke off.

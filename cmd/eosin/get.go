@@ -16,7 +16,7 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
-	"github.com/eosin-sdn/eosin/spelling"
+	"github.com/eosin-sdn/eosin/config/spelling"
 )
 
 // filterHelp is the help of the flags that filter a list.

@@ -14,8 +14,8 @@ import (
 
 	"github.com/eosin-sdn/eosin/apps/probe"
 	"github.com/eosin-sdn/eosin/apps/probe/probespec"
+	"github.com/eosin-sdn/eosin/config/spelling"
 	"github.com/eosin-sdn/eosin/controller/api"
-	"github.com/eosin-sdn/eosin/spelling"
 )
 
 // probeSlack is what a probe may take beyond its own longest time: resolving its ends, and finding where it was lost.

@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/eosin-sdn/eosin/spelling"
+	"github.com/eosin-sdn/eosin/config/spelling"
 )
 
 // Exit statuses. Those of probe are part of the public contract.

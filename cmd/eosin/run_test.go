@@ -19,9 +19,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/eosin-sdn/eosin/apps/probe/probespec"
+	"github.com/eosin-sdn/eosin/config/spelling"
 	"github.com/eosin-sdn/eosin/controller/api"
 	"github.com/eosin-sdn/eosin/controller/api/apitest"
-	"github.com/eosin-sdn/eosin/spelling"
 )
 
 var update = flag.Bool("update", false, "write the golden files")

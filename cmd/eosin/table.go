@@ -7,7 +7,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/eosin-sdn/eosin/spelling"
+	"github.com/eosin-sdn/eosin/config/spelling"
 )
 
 // writeTable prints aligned rows under a header.

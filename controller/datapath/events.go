@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/eosin-sdn/eosin/apps/event"
 	"github.com/eosin-sdn/eosin/controller/ratelimit"
-	"github.com/eosin-sdn/eosin/event"
 )
 
 // emit tells the operator of an event. The text goes on after "switch NAME".

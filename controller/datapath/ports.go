@@ -6,11 +6,11 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/apps"
-	"github.com/eosin-sdn/eosin/event"
-	"github.com/eosin-sdn/eosin/intent"
+	"github.com/eosin-sdn/eosin/apps/event"
+	"github.com/eosin-sdn/eosin/apps/intent"
+	"github.com/eosin-sdn/eosin/config/spelling"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/packet"
-	"github.com/eosin-sdn/eosin/spelling"
 	"github.com/eosin-sdn/eosin/topology"
 )
 

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eosin-sdn/eosin/intent"
+	"github.com/eosin-sdn/eosin/apps/intent"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/topology"
 )

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/apps"
-	"github.com/eosin-sdn/eosin/event"
+	"github.com/eosin-sdn/eosin/apps/event"
 	"github.com/eosin-sdn/eosin/openflow"
 )
 

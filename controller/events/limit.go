@@ -6,7 +6,7 @@ import (
 
 	"golang.org/x/time/rate"
 
-	"github.com/eosin-sdn/eosin/event"
+	"github.com/eosin-sdn/eosin/apps/event"
 )
 
 // Each type of event has a budget of its own, since a peer can bring events about at will. It is large enough for a

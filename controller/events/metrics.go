@@ -3,7 +3,7 @@ package events
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/eosin-sdn/eosin/event"
+	"github.com/eosin-sdn/eosin/apps/event"
 )
 
 var (

@@ -7,9 +7,9 @@ import (
 
 	"github.com/sirupsen/logrus"
 
+	"github.com/eosin-sdn/eosin/apps/event"
 	"github.com/eosin-sdn/eosin/controller/api"
 	"github.com/eosin-sdn/eosin/controller/lockorder"
-	"github.com/eosin-sdn/eosin/event"
 )
 
 // maxQueued bounds the lines that wait for a log that does not take them.

@@ -13,8 +13,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/sirupsen/logrus"
 
+	"github.com/eosin-sdn/eosin/apps/event"
 	"github.com/eosin-sdn/eosin/controller/api"
-	"github.com/eosin-sdn/eosin/event"
 )
 
 func newTestSink(w io.Writer) *Sink {

@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"slices"
 
-	"github.com/eosin-sdn/eosin/event"
+	"github.com/eosin-sdn/eosin/apps/event"
 )
 
 // FindingTracker remembers which findings were reported, so that each is reported once when it appears and once when it

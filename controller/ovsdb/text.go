@@ -4,7 +4,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/eosin-sdn/eosin/spelling"
+	"github.com/eosin-sdn/eosin/config/spelling"
 )
 
 // printable quotes text of a database that must not stand in a log line as it is.

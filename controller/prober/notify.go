@@ -3,7 +3,7 @@ package prober
 import (
 	"fmt"
 
-	"github.com/eosin-sdn/eosin/event"
+	"github.com/eosin-sdn/eosin/apps/event"
 )
 
 // notifyTransition reports a pair that is no longer as expected, and its recovery. Broken isolation is also counted,

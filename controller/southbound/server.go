@@ -15,10 +15,10 @@ import (
 
 	"github.com/sirupsen/logrus"
 
+	"github.com/eosin-sdn/eosin/apps/event"
 	"github.com/eosin-sdn/eosin/config"
 	"github.com/eosin-sdn/eosin/controller/datapath"
 	"github.com/eosin-sdn/eosin/controller/switches"
-	"github.com/eosin-sdn/eosin/event"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/ofconn"
 )

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/eosin-sdn/eosin/event"
+	"github.com/eosin-sdn/eosin/apps/event"
 )
 
 var update = flag.Bool("update", false, "write the table of docs/operations.md")
@@ -48,7 +48,7 @@ func TestSubject(t *testing.T) {
 
 // TestDocumented holds docs/operations.md to the declarations.
 func TestDocumented(t *testing.T) {
-	const doc, begin, end = "../docs/operations.md", "<!-- events: go test ./event -update -->\n", "<!-- end of events -->\n"
+	const doc, begin, end = "../../docs/operations.md", "<!-- events: go test ./apps/event -update -->\n", "<!-- end of events -->\n"
 	text, err := os.ReadFile(doc)
 	if err != nil {
 		t.Fatal(err)
@@ -73,7 +73,7 @@ func TestDocumented(t *testing.T) {
 		return
 	}
 	if old != table {
-		t.Errorf("%s does not list the declared events: run go test ./event -update", doc)
+		t.Errorf("%s does not list the declared events: run go test ./apps/event -update", doc)
 	}
 }
 
@@ -82,8 +82,8 @@ func TestDocumented(t *testing.T) {
 func TestEmitted(t *testing.T) {
 	declared := declarations(t)
 	named := map[string]bool{} // in other packages
-	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || filepath.Dir(path) == "../event" {
+	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || filepath.Dir(path) == "../../apps/event" {
 			return err
 		}
 		fset := token.NewFileSet()

@@ -1,7 +1,7 @@
 // Package event declares what Eosin tells its operator. Each type of event is declared once, below; who emits one fills
 // in an [Event], which the log, the API and the metrics carry whole.
 //
-// To add an event: declare it in types.go, emit it, and run go test ./event -update, which lists it in
+// To add an event: declare it in types.go, emit it, and run go test ./apps/event -update, which lists it in
 // docs/operations.md.
 package event
 
