@@ -97,6 +97,22 @@ func (o *Output) Put(r *flow.Rule) {
 	o.Store.Put(r)
 }
 
+// unlimited stands for no limit in a meter, which has no such value.
+const unlimited = 10_000_000
+
+// PutMeter states that a meter should exist that lets so many packets a second pass, 0 for all. It returns what rules
+// name: the meter, or 0 while the switch refuses it.
+func (o *Output) PutMeter(owner flow.Owner, id uint32, packets int) uint32 {
+	rate := uint32(unlimited)
+	if packets > 0 {
+		rate = uint32(packets)
+	}
+	if !o.Store.PutMeter(owner, flow.Meter{ID: id, Rate: rate, Burst: rate}) {
+		return 0
+	}
+	return id
+}
+
 // PacketOut sends a frame. inPort is openflow.PortController for a frame that comes from nowhere.
 func (o *Output) PacketOut(inPort openflow.PortNo, actions flow.Actions, frame []byte) {
 	o.Xid++

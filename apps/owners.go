@@ -52,3 +52,10 @@ var (
 	ProbeMAC     = packet.MAC{0x02, 0xe0, 0x51}
 	ProbeMACMask = packet.MAC{0xff, 0xff, 0xff}
 )
+
+// Rates of discovery, in frames a second and switch. Ports that are not known to be links get hellos only from switches
+// that are about to be linked.
+const (
+	EdgeHellos = 500
+	LinkHellos = 5000
+)

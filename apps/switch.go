@@ -74,8 +74,6 @@ type Switch struct {
 	Layout   *Layout
 	// NoConntrack is set where the switch refused a ct action: probes then trap by DSCP.
 	NoConntrack bool
-	// NoMeters is set where the switch refused a meter: what it copies to the controller is then limited by the controller alone.
-	NoMeters bool
 	// NeedsMegaflowWorkaround is set where Open vSwitch changes the actions of the wrong megaflow when two overlap: see [Switch.PinMegaflow].
 	NeedsMegaflowWorkaround bool
 }
@@ -103,14 +101,6 @@ func (s *Switch) PinMegaflow(a flow.Actions, p openflow.PortNo) flow.Actions {
 		return a.DependOnMark(classFlood)
 	}
 	return a.DependOnMark(uint8(p % portClasses))
-}
-
-// Meter returns the meter of a class of copies, 0 where the switch has none.
-func (s *Switch) Meter(id uint32) uint32 {
-	if s.NoMeters {
-		return 0
-	}
-	return id
 }
 
 // Network returns the network of a VLAN.

@@ -121,17 +121,20 @@ func (a *App) Refresh(now time.Time, out *apps.Output) {
 		})
 	}
 	hello := flow.Match{}.EthDst(helloDst).EthType(packet.EtherTypeLLDP).EthSrcMasked(helloSrc, helloSrcMask)
-	put(prioHello, hello, flow.Instructions(nil).Apply(flow.Actions(nil).Controller(a.sw.Meter(apps.MeterDiscovery))))
+	edge := out.PutMeter(apps.OwnerDiscovery, apps.MeterDiscovery, apps.EdgeHellos)
+	link := out.PutMeter(apps.OwnerDiscovery, apps.MeterTransit, apps.LinkHellos)
+	put(prioHello, hello, flow.Instructions(nil).Apply(flow.Actions(nil).Controller(edge)))
 	for _, no := range a.sw.Order {
 		if a.sw.Ports[no].Transit {
 			put(prioLinkHello, hello.InPort(no),
-				flow.Instructions(nil).Apply(flow.Actions(nil).Controller(a.sw.Meter(apps.MeterTransit))))
+				flow.Instructions(nil).Apply(flow.Actions(nil).Controller(link)))
 		}
 	}
 	put(prioReserved, flow.Match{}.EthDstMasked(reserved, reservedMask), nil)
 	put(prioBadSource, flow.Match{}.EthSrcMasked(groupBit, groupBit), nil)
 	put(prioBadSource, flow.Match{}.EthSrc(packet.MAC{}), nil)
 	put(prioMiss, flow.Match{}, flow.Instructions(nil).Goto(a.admit.Next))
+	out.Store.EndMeters(apps.OwnerDiscovery)
 	out.Store.End(apps.OwnerDiscovery, a.admit.Number)
 	a.schedule(now, out)
 }

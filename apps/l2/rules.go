@@ -35,8 +35,11 @@ func (a *App) putStatic(out *apps.Output) {
 		})
 	}
 	copied := func(meter uint32, next uint8) flow.Instructions {
-		return flow.Instructions(nil).Apply(flow.Actions(nil).Controller(a.sw.Meter(meter))).Goto(next)
+		return flow.Instructions(nil).Apply(flow.Actions(nil).Controller(meter)).Goto(next)
 	}
+	packetIns := a.sw.Settings.PacketIns
+	unknown := out.PutMeter(apps.OwnerL2, apps.MeterLearn, packetIns)
+	arp := out.PutMeter(apps.OwnerL2, apps.MeterARP, (packetIns+3)/4)
 	toLearn := flow.Instructions(nil).Goto(a.tables.learn.Number)
 	toForward := flow.Instructions(nil).Goto(a.tables.forward.Number)
 	toFlood := flow.Instructions(nil)
@@ -50,11 +53,11 @@ func (a *App) putStatic(out *apps.Output) {
 
 	put(a.tables.learn.Number, prioInjected, 0, flow.Match{}.Reg0(apps.Injected), toForward)
 	put(a.tables.learn.Number, prioInjected, 0, flow.Match{}.EthSrcMasked(apps.ProbeMAC, apps.ProbeMACMask), toForward)
-	put(a.tables.learn.Number, prioMiss, tagLearn, flow.Match{}, copied(apps.MeterLearn, a.tables.forward.Number))
+	put(a.tables.learn.Number, prioMiss, tagLearn, flow.Match{}, copied(unknown, a.tables.forward.Number))
 
 	put(a.tables.snoop.Number, prioInjected, 0, flow.Match{}.Reg0(apps.Injected), toLearn)
 	put(a.tables.snoop.Number, prioARP, tagARP, flow.Match{}.EthType(packet.EtherTypeARP),
-		copied(apps.MeterARP, a.tables.learn.Number))
+		copied(arp, a.tables.learn.Number))
 	put(a.tables.snoop.Number, prioMiss, 0, flow.Match{}, toLearn)
 
 	for _, no := range a.sw.Order {
@@ -63,6 +66,7 @@ func (a *App) putStatic(out *apps.Output) {
 			put(a.tables.snoop.Number, prioTransit, 0, flow.Match{}.InPort(no), toLearn)
 		}
 	}
+	out.Store.EndMeters(apps.OwnerL2)
 	out.Store.End(apps.OwnerL2, a.tables.snoop.Number)
 	out.Store.End(apps.OwnerL2, a.tables.learn.Number)
 	out.Store.End(apps.OwnerL2, a.tables.forward.Number)

@@ -31,7 +31,10 @@ func New(sw *apps.Switch, key *Key) *App {
 // Refresh states the fixed rules and every trap.
 func (a *App) Refresh(_ time.Time, out *apps.Output) {
 	out.Store.Begin(apps.OwnerProbe)
-	a.ways.noConntrack, a.ways.meter = a.sw.NoConntrack, a.sw.Meter(apps.MeterProbe)
+	a.ways.noConntrack = a.sw.NoConntrack
+	// Twice the rate of probes: some replies come late or twice.
+	a.ways.meter = out.PutMeter(apps.OwnerProbe, apps.MeterProbe, 2*a.sw.Settings.Probes)
+	out.Store.EndMeters(apps.OwnerProbe)
 	for _, r := range fixedRules(a.ways) {
 		out.Put(r)
 	}

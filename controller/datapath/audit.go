@@ -1,7 +1,6 @@
 package datapath
 
 import (
-	"cmp"
 	"fmt"
 	"time"
 
@@ -52,9 +51,9 @@ func (a *audit) begin(now time.Time) {
 	a.drift.Reset()
 }
 
-// end ends it and reports whether what differs is drift. Meters are compared by the caller.
-func (a *audit) end(meters int) (drifted bool) {
-	drifted = a.baseline == baselineVerified && (a.drift.Any() || meters > 0)
+// end ends it and reports whether what differs is drift.
+func (a *audit) end() (drifted bool) {
+	drifted = a.baseline == baselineVerified && a.drift.Any()
 	a.baseline = baselineVerified
 	return drifted
 }
@@ -106,9 +105,7 @@ func (a *audit) due(now time.Time) bool { return !a.nextAt.IsZero() && !now.Befo
 // beginAudit requests what is there, to compare it with what is desired.
 func (m *Machine) beginAudit(now time.Time, from Phase) {
 	m.refresh(now) // the desired state must be up to date
-	if m.meters.stale {
-		m.sendMeters()
-	}
+	m.sendMeters()
 	if from == Ready {
 		m.requestMeters(now)
 	} else {
@@ -126,13 +123,13 @@ func (m *Machine) beginAudit(now time.Time, from Phase) {
 func (m *Machine) endAudit(now time.Time) {
 	a := &m.audit
 	m.Out.Store.EndAudit(&a.drift)
-	meters := m.repairMeters()
-	if a.end(meters) {
+	m.sendMeters()
+	if a.end() {
 		m.Drifts++
 		d := &a.drift
 		m.emit(now, event.Drift, fmt.Sprintf(": flows were changed behind our back "+
 			"(%d missing, %d altered, %d stray, %d groups, %d meters; first: %s): repaired",
-			d.Missing, d.Altered, d.Stray, d.Groups, meters, cmp.Or(d.First, "a meter")))
+			d.Missing, d.Altered, d.Stray, d.Groups, d.Meters, d.First))
 	}
 	m.Audits++
 	m.AuditTook = now.Sub(a.began)

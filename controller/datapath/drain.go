@@ -10,9 +10,7 @@ func (m *Machine) drain(now time.Time) {
 	var wrap func(wire, msg []byte) []byte
 	switch m.phase {
 	case Ready:
-		if m.meters.stale {
-			m.sendMeters()
-		}
+		m.sendMeters()
 	case Committing:
 		if m.bundle.state == bundleCommitting {
 			return // what has come since goes out when it is done
@@ -24,6 +22,9 @@ func (m *Machine) drain(now time.Time) {
 		before := len(m.Out.Wire)
 		m.Out.Wire = store.Drain(m.Out.Wire, before+room, &m.Out.Xid, wrap)
 		m.barriers.add(len(m.Out.Wire)-before, &m.Out)
+	}
+	if m.phase == Ready && store.Pending() == 0 {
+		m.Out.Wire = store.DrainMeterDeletions(m.Out.Wire, &m.Out.Xid)
 	}
 	if m.phase != Committing || store.Pending() > 0 {
 		return

@@ -27,8 +27,6 @@ func (m *Machine) handleError(now time.Time, e *openflow.Error) {
 		m.becomeSlave(now, "another controller has become the switch's master")
 	case known && t == openflow.TypeExperimenter && m.audit.baseline == baselineRejected:
 		m.Errors++ // a consequence of the error that says why
-	case known && t == openflow.TypeMeterMod && m.sw.NoMeters:
-		m.Errors++ // one of those that were sent with the first
 	case m.repeatsLastError(e):
 		m.Errors++
 		m.lastErr.suppressed++
@@ -46,13 +44,17 @@ func (m *Machine) handleError(now time.Time, e *openflow.Error) {
 // to.
 func (m *Machine) changeRejected(now time.Time, e *openflow.Error, meter bool) {
 	rule := rejectedFlowOf(e)
-	m.reportError(now, fmt.Errorf("%w%s", e, rule.text))
+	if meter && m.Out.Store.RefusedMeters() > 0 {
+		m.Errors++ // the status shows the first
+	} else {
+		m.reportError(now, fmt.Errorf("%w%s", e, rule.text))
+	}
 	if rule.owner == apps.OwnerProbe && unsupported(e) && m.intent.Trap == intent.TrapAuto && !m.sw.NoConntrack {
 		m.sw.NoConntrack, m.refreshDue = true, true
 		m.emit(now, event.NoConntrack, " refuses conntrack actions: probe replies are trapped by DSCP")
 	}
 	if meter {
-		m.metersRejected(now)
+		m.meterRejected(now, e.Xid)
 	}
 	switch m.phase {
 	case Auditing:
@@ -76,7 +78,7 @@ func (m *Machine) requestRejected(now time.Time, e *openflow.Error) {
 	}
 	m.reportError(now, e)
 	if kind == requestMeters {
-		m.metersUnlisted()
+		m.meters.unlisted = true
 	}
 	m.replied(now, kind)
 }

@@ -102,7 +102,6 @@ func (m *Machine) Configure(in Intent) {
 		m.applyIntent(m.sw.Ports[no])
 	}
 	m.budgets = newBudgets(in.Settings)
-	m.meters.stale = true
 	m.refreshDue = true
 }
 

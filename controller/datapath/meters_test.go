@@ -10,70 +10,6 @@ import (
 	"github.com/eosin-sdn/eosin/openflow/flow"
 )
 
-func TestDesiredMeters(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		settings apps.Settings
-		want     map[uint32]uint32
-	}{
-		{
-			apps.Settings{PacketIns: 400, Probes: 100},
-			map[uint32]uint32{apps.MeterLearn: 400, apps.MeterARP: 100, apps.MeterProbe: 200},
-		},
-		{
-			apps.Settings{PacketIns: 1, Probes: 1},
-			map[uint32]uint32{apps.MeterLearn: 1, apps.MeterARP: 1, apps.MeterProbe: 2},
-		},
-		{apps.Settings{}, map[uint32]uint32{
-			apps.MeterLearn: unlimited, apps.MeterARP: unlimited, apps.MeterProbe: unlimited,
-		}},
-	} {
-		got := map[uint32]uint32{}
-		for _, m := range desiredMeters(c.settings) {
-			if got[m.ID] = m.Rate; m.Burst != m.Rate {
-				t.Errorf("meter %#x: burst %d, rate %d", m.ID, m.Burst, m.Rate)
-			}
-		}
-		c.want[apps.MeterDiscovery], c.want[apps.MeterTransit] = edgeHellos, linkHellos
-		for id, rate := range c.want {
-			if got[id] != rate {
-				t.Errorf("%+v: meter %#x has rate %d, want %d", c.settings, id, got[id], rate)
-			}
-		}
-		if len(got) != len(c.want) {
-			t.Errorf("%d meters", len(got))
-		}
-	}
-}
-
-// A meter of another form than ours is read as one that differs from all of ours.
-func TestMeterOf(t *testing.T) {
-	t.Parallel()
-	const flags = openflow.MeterPktps | openflow.MeterBurst
-	band := openflow.AppendMeterMod(nil, 0, openflow.MeterAdd, flags, 5, 100, 200)[16:]
-	remark := append([]byte(nil), band...)
-	remark[1] = 2 // OFPMBT_DSCP_REMARK
-	for _, c := range []struct {
-		name   string
-		config openflow.MeterConfig
-		want   flow.Meter
-	}{
-		{"ours", openflow.MeterConfig{ID: 5, Flags: flags, Bands: band}, flow.Meter{ID: 5, Rate: 100, Burst: 200}},
-		{"in kilobits", openflow.MeterConfig{ID: 5, Flags: openflow.MeterBurst, Bands: band}, flow.Meter{ID: 5}},
-		{
-			"two bands",
-			openflow.MeterConfig{ID: 5, Flags: flags, Bands: append(band[:len(band):len(band)], band...)},
-			flow.Meter{ID: 5},
-		},
-		{"no band", openflow.MeterConfig{ID: 5, Flags: flags}, flow.Meter{ID: 5}},
-		{"another band", openflow.MeterConfig{ID: 5, Flags: flags, Bands: remark}, flow.Meter{ID: 5}},
-	} {
-		if got := meterOf(&c.config); got != c.want {
-			t.Errorf("%s: %+v, want %+v", c.name, got, c.want)
-		}
-	}
-}
-
 func TestMeters(t *testing.T) {
 	p := newPeer(t)
 	p.ready()
@@ -123,7 +59,10 @@ func TestMetersRefused(t *testing.T) {
 	p.attach()
 	p.wantNotice("switch_error", "the switch refuses meters: ", "out_of_meters")
 	p.wantNotice("no_meters", "limited by the controller alone")
-	if len(p.notices) != 2 {
+	for _, id := range []string{"0xe0501", "0xe0502", "0xe0503", "0xe0504", "0xe0505"} {
+		p.wantNotice("no_meters", id)
+	}
+	if len(p.notices) != 6 {
 		t.Errorf("notices %q", p.notices)
 	}
 	p.pass(2 * time.Second)
@@ -154,5 +93,53 @@ func TestMetersRefused(t *testing.T) {
 		if err := p.m.Status().Err; (err != nil) != refuses {
 			t.Errorf("refuses %v: status says %v", refuses, err)
 		}
+	}
+}
+
+// A meter that the switch refuses is the only one that is missing, and is tried again when it is another.
+func TestMeterRefused(t *testing.T) {
+	p := newPeer(t)
+	p.refuse = func(msg []byte) (uint16, uint16) {
+		var m openflow.MeterMod
+		if openflow.Type(msg[1]) == openflow.TypeMeterMod && m.Decode(msg) == nil && m.ID == apps.MeterARP {
+			return openflow.ErrorTypeMeterModFailed, 6 // OFPMMFC_BAD_RATE
+		}
+		return 0, 0
+	}
+	p.attach()
+	p.pass(2 * time.Second)
+	got := p.dump()
+	if _, there := p.meters[apps.MeterARP]; there || len(p.meters) != 4 || strings.Contains(got, "meter_id=918786") ||
+		strings.Count(got, "meter_id=") == 0 || p.m.Phase() != Ready {
+		t.Errorf("meters %v, flows:\n%s", p.meters, got)
+	}
+	p.wantNotice("no_meters", "refuses meter 0xe0502")
+	if len(p.notices) != 2 { // and switch_error
+		t.Errorf("notices %q", p.notices)
+	}
+	p.refuse = nil
+	in := inNetwork()
+	in.Settings.PacketIns = 400
+	p.m.Configure(in)
+	p.run()
+	p.pass(2 * time.Second)
+	if got := p.dump(); p.meters[apps.MeterARP].Rate != 100 || !strings.Contains(got, "meter_id=918786") {
+		t.Errorf("meters %v, flows:\n%s", p.meters, got)
+	}
+}
+
+// A meter in our range that nobody states is deleted, after the flows that may name it; those of others stay.
+func TestStrayMeters(t *testing.T) {
+	p := newPeer(t)
+	p.meters[flow.MeterID(0x77)] = flow.Meter{ID: flow.MeterID(0x77), Rate: 1, Burst: 1}
+	p.meters[77] = flow.Meter{ID: 77, Rate: 1, Burst: 1}
+	p.attach()
+	p.pass(2 * time.Second)
+	if _, there := p.meters[flow.MeterID(0x77)]; there || p.meters[77].Rate != 1 || len(p.meters) != 6 {
+		t.Errorf("meters %v", p.meters)
+	}
+	got := p.sent()
+	if i := strings.Index(got, "delete meter"); i < strings.LastIndex(got, "bundle commit") {
+		t.Errorf("sent:\n%s", got)
 	}
 }

@@ -34,19 +34,13 @@ func classOf(o flow.Owner) class {
 	return classLearning
 }
 
-// Rates of discovery, in frames a second and switch. Edge ports get hellos only from switches that are not links yet.
-const (
-	edgeHellos = 500
-	linkHellos = 5000
-)
-
 // budgets are the limits of packet-ins, by class. Probe replies get twice the rate of probes: some come late or twice.
 type budgets [numClasses]ratelimit.Bucket
 
 func newBudgets(s apps.Settings) budgets {
 	return budgets{
 		classLearning:  ratelimit.New(s.PacketIns, time.Second),
-		classDiscovery: ratelimit.New(edgeHellos+linkHellos, time.Second),
+		classDiscovery: ratelimit.New(apps.EdgeHellos+apps.LinkHellos, time.Second),
 		classProbe:     ratelimit.New(2*s.Probes, time.Second),
 	}
 }

@@ -271,7 +271,7 @@ func (p *peer) describe(msg []byte) string {
 		must(m.Decode(msg))
 		got := meterOf(&openflow.MeterConfig{Flags: m.Flags, ID: m.ID, Bands: m.Bands})
 		return fmt.Sprintf("%s meter %#x rate %d",
-			map[uint16]string{openflow.MeterAdd: "add", openflow.MeterModify: "modify"}[m.Command], got.ID, got.Rate)
+			map[uint16]string{openflow.MeterAdd: "add", openflow.MeterModify: "modify", openflow.MeterDelete: "delete"}[m.Command], got.ID, got.Rate)
 	default:
 		return t.String()
 	}
@@ -403,4 +403,13 @@ func manyHosts(n int) [][]byte {
 		msgs = append(msgs, packetIn(learnCookie, 1, packet.MACFromUint64(0x5254_1000_0000+uint64(i))))
 	}
 	return msgs
+}
+
+// meterOf reads a meter of the one form that is sent.
+func meterOf(c *openflow.MeterConfig) flow.Meter {
+	band, _, err := openflow.DecodeMeterBand(c.Bands)
+	if err != nil {
+		return flow.Meter{ID: c.ID}
+	}
+	return flow.Meter{ID: c.ID, Rate: band.Rate, Burst: band.Burst}
 }

@@ -69,7 +69,7 @@ var transitions = []transitionRow{
 	}},
 	{[]Phase{Describing}, claimDue, Describing, []string{"role_request"}},
 	{[]Phase{Describing}, described, Auditing, []string{"[meter_mod]", "multipart flow", "multipart group_desc"}},
-	{[]Phase{Describing}, describedFlows, Adopting, []string{"[meter_mod]"}},
+	{[]Phase{Describing}, describedFlows, Adopting, nil},
 	{[]Phase{Adopting}, adoptionOver, Auditing, []string{"[meter_mod]", "multipart flow", "multipart group_desc"}},
 	{[]Phase{Ready}, auditDue, Auditing, []string{
 		"[meter_mod]", "[multipart meter_config]", "multipart flow", "multipart group_desc",

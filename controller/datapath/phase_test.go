@@ -205,10 +205,6 @@ var walks = []struct {
 	{described, Describing, describing, answer, []string{"meter_mod"}},
 	{described, Describing, then(ready, detach, describing), answer, nil},
 	{describedFlows, Describing, then(earlierRun, describing), answer, nil},
-	{
-		describedFlows, Describing, then(earlierRun, func(p *peer) { clear(p.meters) }, describing), answer,
-		[]string{"meter_mod"},
-	},
 	{adoptionOver, Adopting, adopting, tick(adoptTime), nil},
 	{adoptionOver, Adopting, adopting, then(reconfigure, tick(adoptTime)), []string{"meter_mod"}},
 	{auditDue, Ready, ready, tick(31 * time.Second), []string{"multipart meter_config"}},

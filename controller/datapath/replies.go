@@ -88,6 +88,8 @@ func (m *Machine) replied(now time.Time, kind requestKind) {
 		m.setPorts(now)
 	case requestRestore:
 		m.restored(now)
+	case requestMeters:
+		m.metersListed()
 	default:
 	}
 	switch m.phase {

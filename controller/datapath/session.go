@@ -79,7 +79,6 @@ func (m *Machine) requestDescription(now time.Time) {
 // startApps ends phase Describing: from here on the switch is written to.
 func (m *Machine) startApps(now time.Time) {
 	m.sw.NeedsMegaflowWorkaround = needsMegaflowWorkaround(&m.desc, m.ports.localHasSpeed)
-	m.sendMeters()
 	m.refreshDue = true
 	for _, a := range m.apps.Order {
 		a.SwitchConnected(now, &m.Out)

@@ -27,7 +27,7 @@ type Status struct {
 // Status returns how the switch is.
 func (m *Machine) Status() Status {
 	err := m.lastErr.status()
-	if err == nil && m.sw.NoMeters {
+	if err == nil && m.Out.Store.RefusedMeters() > 0 {
 		err = errNoMeters
 	}
 	return Status{

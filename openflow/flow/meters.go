@@ -43,7 +43,7 @@ func (s *Store) PutMeter(o Owner, m Meter) bool {
 		s.meters[m.ID] = r
 	}
 	if r.want != m || !r.wanted {
-		r.refused = false
+		r.refused, s.meterWork = false, true
 	}
 	r.owner, r.sweep, r.want, r.wanted = o, s.sweep[o], m, true
 	return r.usable()
@@ -53,7 +53,7 @@ func (s *Store) PutMeter(o Owner, m Meter) bool {
 func (s *Store) EndMeters(o Owner) {
 	for _, r := range s.meters {
 		if r.wanted && r.owner == o && r.sweep != s.sweep[o] {
-			r.wanted = false
+			r.wanted, s.meterWork = false, true
 		}
 	}
 }
@@ -61,6 +61,9 @@ func (s *Store) EndMeters(o Owner) {
 // DrainMeters appends the meter-mods that add and change meters. They go before the flows that name them, and not into a
 // bundle, of which Open vSwitch takes none.
 func (s *Store) DrainMeters(b []byte, xid *uint32) []byte {
+	if !s.meterWork {
+		return b
+	}
 	for _, id := range s.meterIDs() {
 		r := s.meters[id]
 		if !r.usable() || r.exists && r.have == r.want {
@@ -79,6 +82,11 @@ func (s *Store) DrainMeters(b []byte, xid *uint32) []byte {
 // DrainMeterDeletions appends the meter-mods that delete meters. They go after everything else: with a meter, a switch
 // deletes the flows that name it.
 func (s *Store) DrainMeterDeletions(b []byte, xid *uint32) []byte {
+	if !s.meterWork {
+		return b
+	}
+	b = s.DrainMeters(b, xid)
+	s.meterWork = false
 	for _, id := range s.meterIDs() {
 		r := s.meters[id]
 		if r.usable() {
@@ -89,9 +97,9 @@ func (s *Store) DrainMeterDeletions(b []byte, xid *uint32) []byte {
 			b = s.sendMeter(b, xid, openflow.MeterDelete, r)
 			r.exists = false
 		}
-		if !r.wanted && r.touched != s.meterAudit { // else a dump under way may still show it
+		if !r.wanted && r.touched != s.meterAudit {
 			delete(s.meters, id)
-		}
+		} // else a dump under way may still show it
 	}
 	return b
 }
@@ -113,14 +121,25 @@ func (s *Store) RefuseMeter(xid uint32) (m Meter, ok bool) {
 		}
 		r.refused = r.have == r.want                 // else another is to be sent in its place
 		r.exists = r.command == openflow.MeterModify // with what it was before: it is deleted, or modified again
-		r.have = Meter{}
+		r.have, s.meterWork = Meter{}, true
 		return r.want, r.refused
 	}
 	return m, false
 }
 
+// RefusedMeters returns how many meters the switch refuses.
+func (s *Store) RefusedMeters() (n int) {
+	for _, r := range s.meters {
+		if r.refused {
+			n++
+		}
+	}
+	return n
+}
+
 // ResetMeters forgets which meters the switch has and which it has refused: a session begins.
 func (s *Store) ResetMeters() {
+	s.meterWork = true
 	for id, r := range s.meters {
 		r.exists, r.refused, r.xid, r.touched = false, false, 0, 0
 		if !r.wanted {
@@ -147,9 +166,9 @@ func (s *Store) DumpedMeter(c *openflow.MeterConfig, d *Drift) {
 		return
 	}
 	if have := meterOf(c); !r.exists || r.have != have {
-		r.exists, r.have = true, have
+		r.exists, r.have, s.meterWork = true, have, true
 		d.Meters++
-		d.note("meter")
+		d.note("a meter")
 	}
 }
 
@@ -159,9 +178,9 @@ func (s *Store) EndMeterAudit(d *Drift) {
 		if !r.exists || r.seen == s.meterAudit || r.touched == s.meterAudit {
 			continue
 		}
-		r.exists = false
+		r.exists, s.meterWork = false, true
 		d.Meters++
-		d.note("missing meter")
+		d.note("a meter")
 	}
 }
 

@@ -36,6 +36,7 @@ type Store struct {
 
 	meters     map[uint32]*meterRecord
 	meterAudit uint32 // number of the running or last dump of meters
+	meterWork  bool   // a meter may have to be sent
 
 	audit   uint32 // number of the running or last audit
 	sweep   [MaxOwners]uint32
