@@ -33,15 +33,9 @@ func ValidateActions(b []byte) error {
 
 func validateActions(b []byte) *DecodeError {
 	for i, n := 0, 1; i < len(b); n++ {
-		if len(b)-i < 8 {
-			return &DecodeError{Part: "action", Index: n, Offset: i, Err: ErrShort}
-		}
-		size := int(be.Uint16(b[i+2:]))
-		if size < 8 || size%8 != 0 {
-			return &DecodeError{Part: "action", Index: n, Offset: i + 2, Err: ErrLength}
-		}
-		if size > len(b)-i {
-			return &DecodeError{Part: "action", Index: n, Offset: i + 2, Err: ErrShort}
+		size, e := cutElement(b, i, 8, "action", n)
+		if e != nil {
+			return e
 		}
 		if !actionSizeOK(b[i : i+size]) {
 			return &DecodeError{Part: "action", Index: n, Offset: i + 2, Err: ErrLength}

@@ -11,7 +11,6 @@ const (
 	BundleOpenRequest    uint16 = 0
 	BundleOpenReply      uint16 = 1
 	BundleCloseRequest   uint16 = 2
-	BundleCloseReply     uint16 = 3
 	BundleCommitRequest  uint16 = 4
 	BundleCommitReply    uint16 = 5
 	BundleDiscardRequest uint16 = 6
@@ -35,7 +34,7 @@ const bundleFixed = 24 // of both bundle messages
 
 // Decode reads a bundle-control message, request or reply.
 func (m *BundleControl) Decode(msg []byte) error {
-	if e := checkBundle(msg, "bundle_control", SubtypeBundleControl); e != nil {
+	if e := checkONF(msg, "bundle_control", SubtypeBundleControl, bundleFixed); e != nil {
 		return e
 	}
 	if e := validateBundleProperties(msg[bundleFixed:]); e != nil {
@@ -54,24 +53,27 @@ type BundleAdd struct {
 
 // Decode reads a bundle-add message. It checks the length of the inner message, and nothing else of it.
 func (m *BundleAdd) Decode(msg []byte) error {
-	if e := checkBundle(msg, "bundle_add", SubtypeBundleAdd); e != nil {
+	if e := checkONF(msg, "bundle_add", SubtypeBundleAdd, bundleFixed); e != nil {
 		return e
 	}
 	inner := msg[bundleFixed:]
+	fault := func(offset int, err error) error {
+		return &DecodeError{Message: "bundle_add", Part: "message", Offset: offset, Err: err}
+	}
 	if len(inner) < HeaderLen {
-		return &DecodeError{Message: "bundle_add", Part: "message", Offset: len(msg), Err: ErrShort}
+		return fault(len(msg), ErrShort)
 	}
 	n := int(be.Uint16(inner[2:]))
 	if n < HeaderLen {
-		return &DecodeError{Message: "bundle_add", Part: "message", Offset: bundleFixed + 2, Err: ErrLength}
+		return fault(bundleFixed+2, ErrLength)
 	}
 	if n > len(inner) {
-		return &DecodeError{Message: "bundle_add", Part: "message", Offset: bundleFixed + 2, Err: ErrShort}
+		return fault(bundleFixed+2, ErrShort)
 	}
 	if n < len(inner) { // properties follow, after padding
 		start := pad8(n)
 		if start > len(inner) {
-			return &DecodeError{Message: "bundle_add", Part: "message", Offset: bundleFixed + n, Err: ErrShort}
+			return fault(bundleFixed+n, ErrShort)
 		}
 		if e := validateBundleProperties(inner[start:]); e != nil {
 			return e.in("bundle_add", bundleFixed+start)
@@ -81,31 +83,12 @@ func (m *BundleAdd) Decode(msg []byte) error {
 	return nil
 }
 
-func checkBundle(msg []byte, name string, subtype uint32) *DecodeError {
-	if e := checkHeader(msg, TypeExperimenter, bundleFixed); e != nil {
-		return e.in(name, 0)
-	}
-	if be.Uint32(msg[8:]) != ExperimenterONF {
-		return &DecodeError{Message: name, Offset: 8, Err: ErrType}
-	}
-	if be.Uint32(msg[12:]) != subtype {
-		return &DecodeError{Message: name, Offset: 12, Err: ErrType}
-	}
-	return nil
-}
-
 // validateBundleProperties checks that properties (type, length, value, padding to 8) fill b exactly.
 func validateBundleProperties(b []byte) *DecodeError {
 	for i, n := 0, 1; i < len(b); n++ {
-		if len(b)-i < 4 {
-			return &DecodeError{Part: "property", Index: n, Offset: i, Err: ErrShort}
-		}
-		size := int(be.Uint16(b[i+2:]))
-		if size < 4 {
-			return &DecodeError{Part: "property", Index: n, Offset: i + 2, Err: ErrLength}
-		}
-		if pad8(size) > len(b)-i {
-			return &DecodeError{Part: "property", Index: n, Offset: i + 2, Err: ErrShort}
+		size, e := cutElement(b, i, 4, "property", n)
+		if e != nil {
+			return e
 		}
 		i += pad8(size)
 	}
@@ -120,9 +103,7 @@ func AppendBundleAdd(b []byte, xid, id uint32, flags uint16, inner []byte) []byt
 	if n > MaxLen || len(inner) < HeaderLen || int(be.Uint16(inner[2:])) != len(inner) {
 		return b
 	}
-	b = appendHeader(b, TypeExperimenter, n, xid)
-	b = be.AppendUint32(b, ExperimenterONF)
-	b = be.AppendUint32(b, SubtypeBundleAdd)
+	b = appendONF(b, n, xid, SubtypeBundleAdd)
 	b = be.AppendUint32(b, id)
 	b = append(b, 0, 0, byte(flags>>8), byte(flags))
 	b = append(b, inner[:4]...)

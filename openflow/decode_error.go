@@ -7,11 +7,10 @@ import (
 
 // Reasons why bytes are no message. A [*DecodeError] wraps one of them and says where.
 var (
-	ErrShort   = errors.New("short")            // ends before what must be there
-	ErrLength  = errors.New("bad length")       // a length that contradicts its surroundings or its type
-	ErrVersion = errors.New("bad version")      // not OpenFlow 1.3
-	ErrType    = errors.New("unexpected type")  // another message or match type than the one asked for
-	ErrValue   = errors.New("unexpected value") // a value this message cannot have
+	ErrShort   = errors.New("short")           // ends before what must be there
+	ErrLength  = errors.New("bad length")      // a length that contradicts its surroundings or its type
+	ErrVersion = errors.New("bad version")     // not OpenFlow 1.3
+	ErrType    = errors.New("unexpected type") // another message or match type than the one asked for
 )
 
 // DecodeError says which part of a message could not be decoded, and why.
@@ -20,7 +19,7 @@ type DecodeError struct {
 	Part    string // part of it: "match: field 3" without the number; empty for the fixed part
 	Index   int    // number of the element within Part, from 1; 0 when Part has no elements
 	Offset  int    // byte within the message (or within the entry, for entries) where the fault was found
-	Err     error  // ErrShort, ErrLength, ErrVersion, ErrType or ErrValue
+	Err     error  // ErrShort, ErrLength, ErrVersion or ErrType
 }
 
 // Error returns for example "decode packet_in: match: field 3 at byte 40: short".

@@ -8,8 +8,7 @@
 // it. Decode is strict about lengths, ignores the content of padding, allocates nothing when it succeeds (strings of
 // port and switch descriptions and the data of an [Error] excepted), and never reads beyond msg. Byte slices in the
 // result alias msg: whoever keeps them beyond the life of msg copies them. After an error the receiver's content is not
-// specified. Failures are [*DecodeError] values which unwrap to [ErrShort], [ErrLength], [ErrVersion], [ErrType] or
-// [ErrValue].
+// specified. Failures are [*DecodeError] values which unwrap to [ErrShort], [ErrLength], [ErrVersion] or [ErrType].
 //
 // The entries of a multipart reply are walked from its Body, one call per entry:
 //
@@ -32,7 +31,7 @@
 // # Adding a message
 //
 //  1. A file named after the message with the struct, its Decode and, when it is written by hand, its Append function;
-//     encode_x.go when libOpenflow writes it.
+//     in encode.go when libOpenflow writes it.
 //  2. A golden in testdata taken from a real switch, with its source in the first line, and its case in golden_test.go.
 //  3. The type in newMessage of golden_test.go, which brings truncation, allocation and fuzz tests with it, and its
 //     Append function in encoders of append_test.go.

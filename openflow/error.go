@@ -1,6 +1,7 @@
 package openflow
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 )
@@ -42,7 +43,7 @@ func (m *Error) Decode(msg []byte) error {
 		data = data[4:]
 	}
 	if len(data) > 0 {
-		e.Data = append(make([]byte, 0, min(len(data), errorDataMax)), data[:min(len(data), errorDataMax)]...)
+		e.Data = bytes.Clone(data[:min(len(data), errorDataMax)])
 	}
 	*m = e
 	return nil
@@ -77,14 +78,11 @@ func (m *Error) Error() string {
 	if m.Type == ErrorTypeExperimenter {
 		s.WriteString(experimenterErrorName(m.Experimenter, m.Code))
 	} else {
-		s.WriteString(ErrorTypeName(m.Type))
-		s.WriteString(": ")
-		s.WriteString(ErrorCodeName(m.Type, m.Code))
+		s.WriteString(ErrorTypeName(m.Type) + ": " + ErrorCodeName(m.Type, m.Code))
 	}
 	s.WriteString(" (")
 	if t, ok := m.RequestType(); ok {
-		s.WriteString(t.String())
-		s.WriteString(", ")
+		s.WriteString(t.String() + ", ")
 	}
 	fmt.Fprintf(&s, "xid %d)", m.Xid)
 	if m.Type == ErrorTypeHelloFailed && len(m.Data) > 0 {

@@ -11,10 +11,6 @@ const (
 	ErrorTypeBadMatch            uint16 = 4
 	ErrorTypeFlowModFailed       uint16 = 5
 	ErrorTypeGroupModFailed      uint16 = 6
-	ErrorTypePortModFailed       uint16 = 7
-	ErrorTypeTableModFailed      uint16 = 8
-	ErrorTypeQueueOpFailed       uint16 = 9
-	ErrorTypeSwitchConfigFailed  uint16 = 10
 	ErrorTypeRoleRequestFailed   uint16 = 11
 	ErrorTypeMeterModFailed      uint16 = 12
 	ErrorTypeTableFeaturesFailed uint16 = 13
@@ -24,7 +20,6 @@ const (
 // Codes of [ErrorTypeHelloFailed] (spec 7.4.4).
 const (
 	HelloFailedIncompatible uint16 = 0
-	HelloFailedEPerm        uint16 = 1
 )
 
 // Codes of [ErrorTypeBadRequest] (spec 7.4.4).
@@ -36,11 +31,9 @@ const (
 	BadRequestBadExpType              uint16 = 4
 	BadRequestEPerm                   uint16 = 5
 	BadRequestBadLen                  uint16 = 6
-	BadRequestBufferEmpty             uint16 = 7
 	BadRequestBufferUnknown           uint16 = 8
 	BadRequestBadTableID              uint16 = 9
 	BadRequestIsSlave                 uint16 = 10
-	BadRequestBadPort                 uint16 = 11
 	BadRequestBadPacket               uint16 = 12
 	BadRequestMultipartBufferOverflow uint16 = 13
 )
@@ -53,13 +46,8 @@ const (
 	BadActionBadExpType        uint16 = 3
 	BadActionBadOutPort        uint16 = 4
 	BadActionBadArgument       uint16 = 5
-	BadActionEPerm             uint16 = 6
-	BadActionTooMany           uint16 = 7
-	BadActionBadQueue          uint16 = 8
 	BadActionBadOutGroup       uint16 = 9
 	BadActionMatchInconsistent uint16 = 10
-	BadActionUnsupportedOrder  uint16 = 11
-	BadActionBadTag            uint16 = 12
 	BadActionBadSetType        uint16 = 13
 	BadActionBadSetLen         uint16 = 14
 	BadActionBadSetArgument    uint16 = 15
@@ -67,92 +55,39 @@ const (
 
 // Codes of [ErrorTypeBadInstruction] (spec 7.4.4).
 const (
-	BadInstructionUnknownInst       uint16 = 0
-	BadInstructionUnsupInst         uint16 = 1
-	BadInstructionBadTableID        uint16 = 2
-	BadInstructionUnsupMetadata     uint16 = 3
-	BadInstructionUnsupMetadataMask uint16 = 4
-	BadInstructionBadExperimenter   uint16 = 5
-	BadInstructionBadExpType        uint16 = 6
-	BadInstructionBadLen            uint16 = 7
-	BadInstructionEPerm             uint16 = 8
+	BadInstructionUnknownInst uint16 = 0
+	BadInstructionBadTableID  uint16 = 2
+	BadInstructionBadLen      uint16 = 7
 )
 
 // Codes of [ErrorTypeBadMatch] (spec 7.4.4).
 const (
-	BadMatchBadType       uint16 = 0
-	BadMatchBadLen        uint16 = 1
-	BadMatchBadTag        uint16 = 2
-	BadMatchBadDLAddrMask uint16 = 3
-	BadMatchBadNWAddrMask uint16 = 4
-	BadMatchBadWildcards  uint16 = 5
-	BadMatchBadField      uint16 = 6
-	BadMatchBadValue      uint16 = 7
-	BadMatchBadMask       uint16 = 8
-	BadMatchBadPrereq     uint16 = 9
-	BadMatchDupField      uint16 = 10
-	BadMatchEPerm         uint16 = 11
+	BadMatchBadLen       uint16 = 1
+	BadMatchBadWildcards uint16 = 5
+	BadMatchBadField     uint16 = 6
+	BadMatchBadValue     uint16 = 7
+	BadMatchBadMask      uint16 = 8
+	BadMatchBadPrereq    uint16 = 9
+	BadMatchDupField     uint16 = 10
 )
 
 // Codes of [ErrorTypeFlowModFailed] (spec 7.4.4).
 const (
-	FlowModFailedUnknown    uint16 = 0
 	FlowModFailedTableFull  uint16 = 1
 	FlowModFailedBadTableID uint16 = 2
 	FlowModFailedOverlap    uint16 = 3
-	FlowModFailedEPerm      uint16 = 4
-	FlowModFailedBadTimeout uint16 = 5
 	FlowModFailedBadCommand uint16 = 6
-	FlowModFailedBadFlags   uint16 = 7
 )
 
 // Codes of [ErrorTypeGroupModFailed] (spec 7.4.4).
 const (
-	GroupModFailedGroupExists         uint16 = 0
-	GroupModFailedInvalidGroup        uint16 = 1
-	GroupModFailedWeightUnsupported   uint16 = 2
-	GroupModFailedOutOfGroups         uint16 = 3
-	GroupModFailedOutOfBuckets        uint16 = 4
-	GroupModFailedChainingUnsupported uint16 = 5
-	GroupModFailedWatchUnsupported    uint16 = 6
-	GroupModFailedLoop                uint16 = 7
-	GroupModFailedUnknownGroup        uint16 = 8
-	GroupModFailedChainedGroup        uint16 = 9
-	GroupModFailedBadType             uint16 = 10
-	GroupModFailedBadCommand          uint16 = 11
-	GroupModFailedBadBucket           uint16 = 12
-	GroupModFailedBadWatch            uint16 = 13
-	GroupModFailedEPerm               uint16 = 14
-)
-
-// Codes of [ErrorTypePortModFailed] (spec 7.4.4).
-const (
-	PortModFailedBadPort      uint16 = 0
-	PortModFailedBadHWAddr    uint16 = 1
-	PortModFailedBadConfig    uint16 = 2
-	PortModFailedBadAdvertise uint16 = 3
-	PortModFailedEPerm        uint16 = 4
-)
-
-// Codes of [ErrorTypeTableModFailed] (spec 7.4.4).
-const (
-	TableModFailedBadTable  uint16 = 0
-	TableModFailedBadConfig uint16 = 1
-	TableModFailedEPerm     uint16 = 2
-)
-
-// Codes of [ErrorTypeQueueOpFailed] (spec 7.4.4).
-const (
-	QueueOpFailedBadPort  uint16 = 0
-	QueueOpFailedBadQueue uint16 = 1
-	QueueOpFailedEPerm    uint16 = 2
-)
-
-// Codes of [ErrorTypeSwitchConfigFailed] (spec 7.4.4).
-const (
-	SwitchConfigFailedBadFlags uint16 = 0
-	SwitchConfigFailedBadLen   uint16 = 1
-	SwitchConfigFailedEPerm    uint16 = 2
+	GroupModFailedGroupExists  uint16 = 0
+	GroupModFailedInvalidGroup uint16 = 1
+	GroupModFailedUnknownGroup uint16 = 8
+	GroupModFailedBadType      uint16 = 10
+	GroupModFailedBadCommand   uint16 = 11
+	GroupModFailedBadBucket    uint16 = 12
+	GroupModFailedEPerm        uint16 = 14
 )
 
 // Codes of [ErrorTypeRoleRequestFailed] (spec 7.4.4).
@@ -164,48 +99,30 @@ const (
 
 // Codes of [ErrorTypeMeterModFailed] (spec 7.4.4).
 const (
-	MeterModFailedUnknown      uint16 = 0
 	MeterModFailedMeterExists  uint16 = 1
 	MeterModFailedInvalidMeter uint16 = 2
 	MeterModFailedUnknownMeter uint16 = 3
 	MeterModFailedBadCommand   uint16 = 4
-	MeterModFailedBadFlags     uint16 = 5
-	MeterModFailedBadRate      uint16 = 6
-	MeterModFailedBadBurst     uint16 = 7
-	MeterModFailedBadBand      uint16 = 8
-	MeterModFailedBadBandValue uint16 = 9
-	MeterModFailedOutOfMeters  uint16 = 10
 	MeterModFailedOutOfBands   uint16 = 11
 )
 
 // Codes of [ErrorTypeTableFeaturesFailed] (spec 7.4.4).
 const (
-	TableFeaturesFailedBadTable    uint16 = 0
-	TableFeaturesFailedBadMetadata uint16 = 1
-	TableFeaturesFailedBadType     uint16 = 2
-	TableFeaturesFailedBadLen      uint16 = 3
-	TableFeaturesFailedBadArgument uint16 = 4
-	TableFeaturesFailedEPerm       uint16 = 5
+	TableFeaturesFailedEPerm uint16 = 5
 )
 
 // Codes of the experimenter errors of [ExperimenterONF] about bundles. After any of them the bundle has to be
 // discarded: OVS would commit it without the message that failed.
 const (
 	BundleErrorUnknown          uint16 = 2300
-	BundleErrorEPerm            uint16 = 2301
 	BundleErrorBadID            uint16 = 2302
-	BundleErrorBundleExist      uint16 = 2303
 	BundleErrorBundleClosed     uint16 = 2304
-	BundleErrorOutOfBundles     uint16 = 2305
 	BundleErrorBadType          uint16 = 2306
 	BundleErrorBadFlags         uint16 = 2307
 	BundleErrorMsgBadLen        uint16 = 2308
 	BundleErrorMsgBadXid        uint16 = 2309
 	BundleErrorMsgUnsup         uint16 = 2310
-	BundleErrorMsgConflict      uint16 = 2311
-	BundleErrorMsgTooMany       uint16 = 2312
 	BundleErrorMsgFailed        uint16 = 2313
-	BundleErrorTimeout          uint16 = 2314
 	BundleErrorBundleInProgress uint16 = 2315
 )
 
@@ -268,21 +185,8 @@ var errorTypes = [...]struct {
 }
 
 var bundleErrorNames = [...]string{
-	"unknown",
-	"eperm",
-	"bad_id",
-	"bundle_exist",
-	"bundle_closed",
-	"out_of_bundles",
-	"bad_type",
-	"bad_flags",
-	"msg_bad_len",
-	"msg_bad_xid",
-	"msg_unsup",
-	"msg_conflict",
-	"msg_too_many",
-	"msg_failed",
-	"timeout",
+	"unknown", "eperm", "bad_id", "bundle_exist", "bundle_closed", "out_of_bundles", "bad_type", "bad_flags",
+	"msg_bad_len", "msg_bad_xid", "msg_unsup", "msg_conflict", "msg_too_many", "msg_failed", "timeout",
 	"bundle_in_progress",
 }
 
@@ -299,10 +203,11 @@ func ErrorTypeName(typ uint16) string {
 
 // ErrorCodeName returns the code of an error of this type in snake case, or "code_N".
 func ErrorCodeName(typ, code uint16) string {
-	if int(typ) < len(errorTypes) && int(code) < len(errorTypes[typ].codes) {
-		return errorTypes[typ].codes[code]
+	var codes []string
+	if int(typ) < len(errorTypes) {
+		codes = errorTypes[typ].codes
 	}
-	return "code_" + strconv.Itoa(int(code))
+	return nameOf(codes, "code_", int(code))
 }
 
 // experimenterErrorName returns an experimenter error in words.

@@ -2,13 +2,11 @@ package openflow
 
 // Bits of FeaturesReply.Capabilities (spec 7.3.1).
 const (
-	CapFlowStats   uint32 = 1 << 0
-	CapTableStats  uint32 = 1 << 1
-	CapPortStats   uint32 = 1 << 2
-	CapGroupStats  uint32 = 1 << 3
-	CapIPReasm     uint32 = 1 << 5
-	CapQueueStats  uint32 = 1 << 6
-	CapPortBlocked uint32 = 1 << 8
+	CapFlowStats  uint32 = 1 << 0
+	CapTableStats uint32 = 1 << 1
+	CapPortStats  uint32 = 1 << 2
+	CapGroupStats uint32 = 1 << 3
+	CapQueueStats uint32 = 1 << 6
 )
 
 // FeaturesReply says who the switch is (spec 7.3.1).

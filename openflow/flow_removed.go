@@ -1,7 +1,5 @@
 package openflow
 
-import "strconv"
-
 // FlowRemovedReason says why a flow is gone (spec 7.4.2).
 type FlowRemovedReason uint8
 
@@ -15,23 +13,13 @@ const (
 	FlowRemovedEviction    FlowRemovedReason = 5 // to make room (as above)
 )
 
+var flowRemovedReasons = [...]string{
+	"idle_timeout", "hard_timeout", "delete", "group_delete", "meter_delete", "eviction",
+}
+
 // String returns the reason in snake case, or "reason_N".
 func (r FlowRemovedReason) String() string {
-	switch r {
-	case FlowRemovedIdleTimeout:
-		return "idle_timeout"
-	case FlowRemovedHardTimeout:
-		return "hard_timeout"
-	case FlowRemovedDelete:
-		return "delete"
-	case FlowRemovedGroupDelete:
-		return "group_delete"
-	case FlowRemovedMeterDelete:
-		return "meter_delete"
-	case FlowRemovedEviction:
-		return "eviction"
-	}
-	return "reason_" + strconv.Itoa(int(r))
+	return nameOf(flowRemovedReasons[:], "reason_", int(r))
 }
 
 // FlowRemoved tells the end of a flow that asked for it with [FlagSendFlowRem] (spec 7.4.2).

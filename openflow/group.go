@@ -9,10 +9,9 @@ const (
 
 // Group types (spec 7.3.4.2).
 const (
-	GroupTypeAll      uint8 = 0 // every bucket gets a copy
-	GroupTypeSelect   uint8 = 1
-	GroupTypeIndirect uint8 = 2
-	GroupTypeFF       uint8 = 3 // fast failover
+	GroupTypeAll    uint8 = 0 // every bucket gets a copy
+	GroupTypeSelect uint8 = 1
+	GroupTypeFF     uint8 = 3 // fast failover
 )
 
 // Commands of a group-mod (spec 7.3.4.2).

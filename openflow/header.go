@@ -73,6 +73,22 @@ func checkFixed(msg []byte, t Type, size int) *DecodeError {
 	return nil
 }
 
+// cutElement returns the length without padding of the element that starts at b[i]. The elements have a 16-bit type and
+// a 16-bit length of at least min bytes (spec 7.2.3); with min 8 the length has to include the padding.
+func cutElement(b []byte, i, min int, part string, index int) (size int, e *DecodeError) {
+	if len(b)-i < min {
+		return 0, &DecodeError{Part: part, Index: index, Offset: i, Err: ErrShort}
+	}
+	size = int(be.Uint16(b[i+2:]))
+	if size < min || min == 8 && size%8 != 0 {
+		return 0, &DecodeError{Part: part, Index: index, Offset: i + 2, Err: ErrLength}
+	}
+	if pad8(size) > len(b)-i {
+		return 0, &DecodeError{Part: part, Index: index, Offset: i + 2, Err: ErrShort}
+	}
+	return size, nil
+}
+
 // appendHeader appends the header of a message of n bytes in all. The caller has checked that n is at most MaxLen.
 func appendHeader(b []byte, t Type, n int, xid uint32) []byte {
 	return append(

@@ -16,26 +16,17 @@ func (m *Hello) Decode(msg []byte) error {
 	if len(msg) < HeaderLen {
 		return &DecodeError{Message: "hello", Offset: len(msg), Err: ErrShort}
 	}
-	if Type(msg[1]) != TypeHello {
-		return &DecodeError{Message: "hello", Offset: 1, Err: ErrType}
-	}
-	if int(be.Uint16(msg[2:])) != len(msg) {
-		return &DecodeError{Message: "hello", Offset: 2, Err: ErrLength}
+	if e := checkHeaderAnyVersion(msg, TypeHello, HeaderLen); e != nil {
+		return e
 	}
 	*m = Hello{Version: msg[0]}
 	if m.Version < Version {
 		return nil
 	}
 	for i, n := HeaderLen, 1; i < len(msg); n++ {
-		if len(msg)-i < 4 {
-			return &DecodeError{Message: "hello", Part: "element", Index: n, Offset: i, Err: ErrShort}
-		}
-		size := int(be.Uint16(msg[i+2:]))
-		if size < 4 {
-			return &DecodeError{Message: "hello", Part: "element", Index: n, Offset: i + 2, Err: ErrLength}
-		}
-		if pad8(size) > len(msg)-i {
-			return &DecodeError{Message: "hello", Part: "element", Index: n, Offset: i + 2, Err: ErrShort}
+		size, e := cutElement(msg, i, 4, "element", n)
+		if e != nil {
+			return e.in("hello", 0)
 		}
 		if be.Uint16(msg[i:]) == helloVersionBitmap {
 			if size < 8 || size%4 != 0 {

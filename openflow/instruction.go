@@ -8,7 +8,6 @@ const (
 	InstructionApplyActions  uint16 = 4
 	InstructionClearActions  uint16 = 5
 	InstructionMeter         uint16 = 6
-	InstructionExperimenter  uint16 = 0xffff
 )
 
 // ValidateInstructions checks that b is a list of instructions that fills b exactly, with well-formed actions inside:
@@ -22,15 +21,9 @@ func ValidateInstructions(b []byte) error {
 
 func validateInstructions(b []byte) *DecodeError {
 	for i, n := 0, 1; i < len(b); n++ {
-		if len(b)-i < 8 {
-			return &DecodeError{Part: "instruction", Index: n, Offset: i, Err: ErrShort}
-		}
-		size := int(be.Uint16(b[i+2:]))
-		if size < 8 || size%8 != 0 {
-			return &DecodeError{Part: "instruction", Index: n, Offset: i + 2, Err: ErrLength}
-		}
-		if size > len(b)-i {
-			return &DecodeError{Part: "instruction", Index: n, Offset: i + 2, Err: ErrShort}
+		size, e := cutElement(b, i, 8, "instruction", n)
+		if e != nil {
+			return e
 		}
 		ok := true
 		switch be.Uint16(b[i:]) {

@@ -1,6 +1,7 @@
 package openflow
 
 import (
+	"errors"
 	"net"
 	"testing"
 
@@ -97,6 +98,8 @@ func TestHelloAsLibOpenflow(t *testing.T) {
 	checkEqual(t, "hello", AppendHello(nil, 77), want)
 }
 
+var errBroken = errors.New("broken")
+
 // brokenMessage is what libOpenflow must not make us send.
 type brokenMessage struct {
 	bytes []byte
@@ -113,7 +116,7 @@ func (m brokenMessage) MarshalBinary() ([]byte, error) {
 	return m.bytes, m.err
 }
 
-func (m brokenMessage) UnmarshalBinary([]byte) error { return errNotDecoded }
+func (m brokenMessage) UnmarshalBinary([]byte) error { return errBroken }
 
 func TestAppendLibChecks(t *testing.T) {
 	whole := AppendBarrierRequest(nil, 1)
@@ -128,7 +131,7 @@ func TestAppendLibChecks(t *testing.T) {
 		"shorter than its header says": {bytes: unhex(t, "04140009 00000001")},
 		"shorter than a header":        {bytes: whole[:7]},
 		"length wrapped":               {bytes: wrapped},
-		"error":                        {bytes: whole, err: errNotDecoded},
+		"error":                        {bytes: whole, err: errBroken},
 		"panic":                        {bytes: whole, panic: true},
 	} {
 		if got := appendLib(prefix, 7, h, m); appended(prefix, got) {

@@ -26,7 +26,6 @@ const (
 // Types of a meter band (spec 7.3.4.4).
 const (
 	MeterBandDrop         uint16 = 1
-	MeterBandDSCPRemark   uint16 = 2
 	MeterBandExperimenter uint16 = 0xffff
 )
 

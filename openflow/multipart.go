@@ -1,24 +1,15 @@
 package openflow
 
-import "strconv"
-
 // Multipart types (spec 7.3.5).
 const (
-	MultipartDesc          uint16 = 0
-	MultipartFlow          uint16 = 1
-	MultipartAggregate     uint16 = 2
-	MultipartTable         uint16 = 3
-	MultipartPortStats     uint16 = 4
-	MultipartQueue         uint16 = 5
-	MultipartGroup         uint16 = 6
-	MultipartGroupDesc     uint16 = 7
-	MultipartGroupFeatures uint16 = 8
-	MultipartMeter         uint16 = 9
-	MultipartMeterConfig   uint16 = 10
-	MultipartMeterFeatures uint16 = 11
-	MultipartTableFeatures uint16 = 12
-	MultipartPortDesc      uint16 = 13
-	MultipartExperimenter  uint16 = 0xffff
+	MultipartDesc         uint16 = 0
+	MultipartFlow         uint16 = 1
+	MultipartAggregate    uint16 = 2
+	MultipartPortStats    uint16 = 4
+	MultipartGroupDesc    uint16 = 7
+	MultipartMeterConfig  uint16 = 10
+	MultipartPortDesc     uint16 = 13
+	MultipartExperimenter uint16 = 0xffff
 )
 
 var multipartNames = [...]string{
@@ -28,13 +19,10 @@ var multipartNames = [...]string{
 
 // MultipartName returns the multipart type in snake case, or "multipart_N".
 func MultipartName(typ uint16) string {
-	if int(typ) < len(multipartNames) {
-		return multipartNames[typ]
-	}
 	if typ == MultipartExperimenter {
 		return "experimenter"
 	}
-	return "multipart_" + strconv.Itoa(int(typ))
+	return nameOf(multipartNames[:], "multipart_", int(typ))
 }
 
 // multipartMore is the flag that says that another part with the same xid follows, in requests and replies alike.

@@ -1,9 +1,6 @@
 package openflow
 
-import (
-	"net/netip"
-	"strconv"
-)
+import "net/netip"
 
 // BufferNone is the buffer id of a packet that is whole in its message.
 const BufferNone uint32 = 0xffffffff
@@ -18,17 +15,11 @@ const (
 	PacketInInvalidTTL PacketInReason = 2
 )
 
+var packetInReasons = [...]string{"no_match", "action", "invalid_ttl"}
+
 // String returns the reason in snake case, or "reason_N".
 func (r PacketInReason) String() string {
-	switch r {
-	case PacketInNoMatch:
-		return "no_match"
-	case PacketInAction:
-		return "action"
-	case PacketInInvalidTTL:
-		return "invalid_ttl"
-	}
-	return "reason_" + strconv.Itoa(int(r))
+	return nameOf(packetInReasons[:], "reason_", int(r))
 }
 
 // PacketIn is a packet that the switch sent to the controller (spec 7.4.1).

@@ -4,16 +4,13 @@ import "bytes"
 
 // Bits of PortDesc.Config (spec 7.2.1).
 const (
-	PortConfigDown       uint32 = 1 << 0 // administratively down
-	PortConfigNoRecv     uint32 = 1 << 2 // drops all it receives, injected packets included
-	PortConfigNoFwd      uint32 = 1 << 5 // drops what is sent to it
-	PortConfigNoPacketIn uint32 = 1 << 6
+	PortConfigDown   uint32 = 1 << 0 // administratively down
+	PortConfigNoRecv uint32 = 1 << 2 // drops all it receives, injected packets included
 )
 
 // Bits of PortDesc.State (spec 7.2.1).
 const (
 	PortStateLinkDown uint32 = 1 << 0
-	PortStateBlocked  uint32 = 1 << 1
 	PortStateLive     uint32 = 1 << 2
 )
 

@@ -18,25 +18,13 @@ const (
 	PortAny        PortNo = 0xffffffff // wildcard of requests and of flow-mod deletes; OFPP_NONE of OpenFlow 1.0
 )
 
+// reservedPorts are the names from PortInPort on.
+var reservedPorts = [...]string{"IN_PORT", "TABLE", "NORMAL", "FLOOD", "ALL", "CONTROLLER", "LOCAL", "ANY"}
+
 // String returns the number in decimal, or the name ovs-ofctl uses for a reserved port.
 func (p PortNo) String() string {
-	switch p {
-	case PortInPort:
-		return "IN_PORT"
-	case PortTable:
-		return "TABLE"
-	case PortNormal:
-		return "NORMAL"
-	case PortFlood:
-		return "FLOOD"
-	case PortAll:
-		return "ALL"
-	case PortController:
-		return "CONTROLLER"
-	case PortLocal:
-		return "LOCAL"
-	case PortAny:
-		return "ANY"
+	if p >= PortInPort {
+		return reservedPorts[p-PortInPort]
 	}
 	return strconv.FormatUint(uint64(p), 10)
 }

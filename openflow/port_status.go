@@ -1,7 +1,5 @@
 package openflow
 
-import "strconv"
-
 // PortReason says what happened to a port (spec 7.4.3).
 type PortReason uint8
 
@@ -12,17 +10,11 @@ const (
 	PortModify PortReason = 2
 )
 
+var portReasons = [...]string{"add", "delete", "modify"}
+
 // String returns the reason, or "reason_N".
 func (r PortReason) String() string {
-	switch r {
-	case PortAdd:
-		return "add"
-	case PortDelete:
-		return "delete"
-	case PortModify:
-		return "modify"
-	}
-	return "reason_" + strconv.Itoa(int(r))
+	return nameOf(portReasons[:], "reason_", int(r))
 }
 
 // PortStatus tells that a port was added, changed or deleted (spec 7.4.3).

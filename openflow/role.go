@@ -8,17 +8,12 @@ const (
 	RoleSlave    uint32 = 3
 )
 
+var roleNames = [...]string{"nochange", "equal", "master", "slave"}
+
 // RoleName returns the role in words, or "unknown".
 func RoleName(role uint32) string {
-	switch role {
-	case RoleNoChange:
-		return "nochange"
-	case RoleEqual:
-		return "equal"
-	case RoleMaster:
-		return "master"
-	case RoleSlave:
-		return "slave"
+	if int(role) < len(roleNames) {
+		return roleNames[role]
 	}
 	return "unknown"
 }
@@ -72,7 +67,6 @@ func AppendRoleReply(b []byte, xid, role uint32, generation uint64) []byte {
 const (
 	RoleMasterRequest uint8 = 0 // another controller has asked for the role of master
 	RoleConfig        uint8 = 1 // the switch's configuration has changed
-	RoleExperimenter  uint8 = 2
 )
 
 // SubtypeRoleStatus is the ONF experimenter message that brings OpenFlow 1.4's role status (1.4 spec 7.4.4) to 1.3 (ONF
@@ -90,14 +84,8 @@ const roleStatusLen = experimenterLen + 16
 
 // Decode reads a role status in its form for OpenFlow 1.3.
 func (m *RoleStatus) Decode(msg []byte) error {
-	if e := checkHeader(msg, TypeExperimenter, roleStatusLen); e != nil {
-		return e.in("role_status", 0)
-	}
-	if be.Uint32(msg[8:]) != ExperimenterONF {
-		return &DecodeError{Message: "role_status", Offset: 8, Err: ErrType}
-	}
-	if be.Uint32(msg[12:]) != SubtypeRoleStatus {
-		return &DecodeError{Message: "role_status", Offset: 12, Err: ErrType}
+	if e := checkONF(msg, "role_status", SubtypeRoleStatus, roleStatusLen); e != nil {
+		return e
 	}
 	if len(msg) != roleStatusLen {
 		return &DecodeError{Message: "role_status", Offset: 2, Err: ErrLength}
@@ -108,9 +96,7 @@ func (m *RoleStatus) Decode(msg []byte) error {
 
 // AppendRoleStatus appends a role status in its form for OpenFlow 1.3.
 func AppendRoleStatus(b []byte, xid uint32, s RoleStatus) []byte {
-	b = appendHeader(b, TypeExperimenter, roleStatusLen, xid)
-	b = be.AppendUint32(b, ExperimenterONF)
-	b = be.AppendUint32(b, SubtypeRoleStatus)
+	b = appendONF(b, roleStatusLen, xid, SubtypeRoleStatus)
 	b = be.AppendUint32(b, s.Role)
 	b = append(b, s.Reason, 0, 0, 0)
 	return be.AppendUint64(b, s.GenerationID)

@@ -2,10 +2,8 @@ package openflow
 
 // Values of the fragment bits in SwitchConfig.Flags (spec 7.3.2).
 const (
-	FragNormal uint16 = 0
-	FragDrop   uint16 = 1
-	FragReasm  uint16 = 2
-	FragMask   uint16 = 3
+	FragDrop  uint16 = 1
+	FragReasm uint16 = 2
 )
 
 // MissSendLenNoBuffer asks for whole packets in packet-ins.

@@ -56,8 +56,13 @@ func (t Type) Known() bool { return t < typeCount }
 
 // String returns the type in snake case, or "type_N" for a type that OpenFlow 1.3 does not have.
 func (t Type) String() string {
-	if t.Known() {
-		return typeNames[t]
+	return nameOf(typeNames[:], "type_", int(t))
+}
+
+// nameOf returns names[n], or the prefix with n where there is none.
+func nameOf(names []string, prefix string, n int) string {
+	if n < len(names) {
+		return names[n]
 	}
-	return "type_" + strconv.Itoa(int(t))
+	return prefix + strconv.Itoa(n)
 }
