@@ -30,11 +30,11 @@ func Owners() (list []flow.Owner) {
 
 // Meters bound what the switch copies to the controller, each class for itself: a flood of one kind does not silence another.
 const (
-	MeterLearn     = 0xe0501 + iota // frames of unknown sources
-	MeterARP                        // ARP copies
-	MeterDiscovery                  // discovery frames on ports that are not known to be links
-	MeterTransit                    // discovery frames on links
-	MeterProbe                      // probe replies
+	MeterLearn     = flow.MeterIDs + 1 + iota // frames of unknown sources
+	MeterARP                                  // ARP copies
+	MeterDiscovery                            // discovery frames on ports that are not known to be links
+	MeterTransit                              // discovery frames on links
+	MeterProbe                                // probe replies
 )
 
 // Values of register 0, which is 0 for the traffic of hosts.

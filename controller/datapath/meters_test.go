@@ -131,11 +131,11 @@ func TestMeterRefused(t *testing.T) {
 // A meter in our range that nobody states is deleted, after the flows that may name it; those of others stay.
 func TestStrayMeters(t *testing.T) {
 	p := newPeer(t)
-	p.meters[flow.MeterID(0x77)] = flow.Meter{ID: flow.MeterID(0x77), Rate: 1, Burst: 1}
+	p.meters[flow.MeterIDs+0x77] = flow.Meter{ID: flow.MeterIDs + 0x77, Rate: 1, Burst: 1}
 	p.meters[77] = flow.Meter{ID: 77, Rate: 1, Burst: 1}
 	p.attach()
 	p.pass(2 * time.Second)
-	if _, there := p.meters[flow.MeterID(0x77)]; there || p.meters[77].Rate != 1 || len(p.meters) != 6 {
+	if _, there := p.meters[flow.MeterIDs+0x77]; there || p.meters[77].Rate != 1 || len(p.meters) != 6 {
 		t.Errorf("meters %v", p.meters)
 	}
 	got := p.sent()

@@ -41,11 +41,14 @@ func (m *Match) Equal(o *Match) bool { return bytes.Equal(m.Bytes(), o.Bytes()) 
 // add inserts one TLV at its canonical place. Switches dump a field whose mask is all ones without the mask and leave out
 // one whose mask is all zeros: so does add.
 func (m *Match) add(field oxm.Field, value, mask []byte) {
-	t := oxm.TLV{Field: field, Value: value, Mask: mask}
-	if !t.Canonical() {
-		return
+	if mask != nil {
+		t := oxm.TLV{Value: value, Mask: mask}
+		if !t.Canonical() {
+			return
+		}
+		mask = t.Mask
 	}
-	size := 4 + len(t.Value) + len(t.Mask)
+	size := 4 + len(value) + len(mask)
 	if int(m.n)+size > maxMatch {
 		panic("flow: match too long") // a bug of the pipeline: Canonical checks the length of what switches send
 	}
@@ -58,8 +61,14 @@ func (m *Match) add(field oxm.Field, value, mask []byte) {
 		at += 4 + int(h&0xff)
 	}
 	copy(m.buf[at+size:], m.buf[at:m.n])
-	t.Append(m.buf[at:at])
 	m.n += uint8(size)
+	h := field.Header() | uint32(len(value)+len(mask))
+	if mask != nil {
+		h |= oxm.HasMask
+	}
+	binary.BigEndian.PutUint32(m.buf[at:], h)
+	copy(m.buf[at+4:], value)
+	copy(m.buf[at+4+len(value):], mask)
 }
 
 func (m *Match) add8(field oxm.Field, v uint8)   { m.add(field, []byte{v}, nil) }

@@ -7,11 +7,10 @@ import (
 	"github.com/eosin-sdn/eosin/openflow"
 )
 
-// meterIDMagic marks the ids of this controller's meters: meters have no cookie.
-const meterIDMagic, meterIDMask = 0xe0500, 0xffffff00
+// MeterIDs is the first of the 256 ids of this controller's meters: meters have no cookie.
+const MeterIDs = 0xe0500
 
-// MeterID returns the id of the meter with a number of 8 bits.
-func MeterID(n uint8) uint32 { return meterIDMagic | uint32(n) }
+const meterIDMask = 0xffffff00
 
 // meterFlags are those of all our meters.
 const meterFlags = openflow.MeterPktps | openflow.MeterBurst
@@ -153,7 +152,7 @@ func (s *Store) BeginMeterAudit() { s.meterAudit++ }
 
 // DumpedMeter compares one dumped meter with what the switch is believed to have. Meters of others are left alone.
 func (s *Store) DumpedMeter(c *openflow.MeterConfig, d *Drift) {
-	if c.ID&meterIDMask != meterIDMagic {
+	if c.ID&meterIDMask != MeterIDs {
 		return
 	}
 	r := s.meters[c.ID]

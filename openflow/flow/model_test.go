@@ -165,7 +165,7 @@ func (w *world) restateGroups() {
 // putMeter states a meter. Rules may name it unless this session has refused the same.
 func (w *world) putMeter() uint32 {
 	rate := []uint32{100, 200, refusedRate}[w.r.IntN(3)]
-	m := Meter{ID: MeterID(uint8(1 + w.r.IntN(4))), Rate: rate, Burst: rate}
+	m := Meter{ID: MeterIDs + uint32((1 + w.r.IntN(4))), Rate: rate, Burst: rate}
 	if w.model.meters[m.ID] != m {
 		delete(w.model.turned, m.ID)
 	}
@@ -240,9 +240,9 @@ func (w *world) drift() {
 	}
 	switch w.r.IntN(11) {
 	case 8:
-		delete(w.sim.meters, MeterID(uint8(1+w.r.IntN(4))))
+		delete(w.sim.meters, MeterIDs+uint32((1+w.r.IntN(4))))
 	case 9: // altered, or a stray one in our range
-		id := MeterID(uint8(1 + w.r.IntN(8)))
+		id := MeterIDs + uint32((1 + w.r.IntN(8)))
 		w.sim.meters[id] = Meter{ID: id, Rate: 5}
 	case 10:
 		id := uint32(1 + w.r.IntN(2))

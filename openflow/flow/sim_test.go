@@ -144,7 +144,7 @@ func (s *sim) meterMod(xid uint32, msg []byte) {
 	_, exists := s.meters[m.ID]
 	meter := meterOf(&openflow.MeterConfig{ID: m.ID, Flags: m.Flags, Bands: m.Bands})
 	switch {
-	case m.ID&meterIDMask != meterIDMagic:
+	case m.ID&meterIDMask != MeterIDs:
 		s.t.Fatalf("meter %x of somebody else", m.ID)
 	case m.Command == openflow.MeterDelete:
 		s.log = append(s.log, "delete meter")

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"github.com/eosin-sdn/eosin/apps/pipeline"
 	"github.com/eosin-sdn/eosin/controller/api"
 	"github.com/eosin-sdn/eosin/lab"
 )
@@ -29,7 +30,7 @@ const (
 const unhurried = 6 * patience
 
 // floodTable is where a network's frames go to all of its ports.
-const floodTable = 7
+var floodTable = int(pipeline.Number("flood"))
 
 // unlimited is the part of a config that sets no bounds.
 const unlimited = "limits: {hosts_per_port: 0, hosts_per_switch: 0, packet_ins_per_second: 0}\n"
