@@ -24,51 +24,39 @@ func (s *Switch) experimenter(c *Session, xid uint32, msg []byte) *refusal {
 	if no := decoded(m.Decode(msg)); no != nil {
 		return no
 	}
-	if m.ID != openflow.ExperimenterONF {
+	switch {
+	case m.ID != openflow.ExperimenterONF:
 		return badRequest(openflow.BadRequestBadExperimenter)
-	}
-	switch m.Subtype {
-	case openflow.SubtypeBundleControl:
-		var b openflow.BundleControl
-		if no := decoded(b.Decode(msg)); no != nil {
-			return no
-		}
-		return c.writes(func() *refusal { return s.bundleControl(c, xid, &b) })
-	case openflow.SubtypeBundleAdd:
-		var b openflow.BundleAdd
-		if no := decoded(b.Decode(msg)); no != nil {
-			return no
-		}
-		return c.writes(func() *refusal { return c.bundleAdd(xid, msg, &b) })
+	case m.Subtype == openflow.SubtypeBundleControl:
+		return decode(msg, func(b *openflow.BundleControl) *refusal {
+			return c.writes(func() *refusal { return s.bundleControl(c, xid, b) })
+		})
+	case m.Subtype == openflow.SubtypeBundleAdd:
+		return decode(msg, func(b *openflow.BundleAdd) *refusal {
+			return c.writes(func() *refusal { return c.bundleAdd(xid, msg, b) })
+		})
 	}
 	return badRequest(openflow.BadRequestBadExpType)
 }
 
 func (s *Switch) bundleControl(c *Session, xid uint32, m *openflow.BundleControl) *refusal {
+	if m.Type > openflow.BundleDiscardRequest || m.Type%2 != 0 { // a reply has an odd type
+		return badBundle(openflow.BundleErrorBadType)
+	}
 	b := c.bundles[m.ID]
+	if open := m.Type == openflow.BundleOpenRequest; open == (b != nil) {
+		delete(c.bundles, m.ID)
+		return badBundle(openflow.BundleErrorBadID)
+	}
 	switch m.Type {
 	case openflow.BundleOpenRequest:
-		if b != nil {
-			delete(c.bundles, m.ID)
-			return badBundle(openflow.BundleErrorBadID)
-		}
-		c.openBundle(m.ID, m.Flags)
+		c.bundles[m.ID] = &bundle{flags: m.Flags}
 	case openflow.BundleCloseRequest:
-		switch {
-		case b == nil:
-			return badBundle(openflow.BundleErrorBadID)
-		case b.closed:
-			delete(c.bundles, m.ID)
-			return badBundle(openflow.BundleErrorBundleClosed)
-		case b.flags != m.Flags:
-			delete(c.bundles, m.ID)
-			return badBundle(openflow.BundleErrorBadFlags)
+		if no := c.checkBundle(m.ID, m.Flags); no != nil {
+			return no
 		}
 		b.closed = true
 	case openflow.BundleCommitRequest:
-		if b == nil {
-			return badBundle(openflow.BundleErrorBadID)
-		}
 		delete(c.bundles, m.ID) // whether or not it succeeds
 		if b.flags != m.Flags {
 			return badBundle(openflow.BundleErrorBadFlags)
@@ -77,24 +65,23 @@ func (s *Switch) bundleControl(c *Session, xid uint32, m *openflow.BundleControl
 			return no
 		}
 	case openflow.BundleDiscardRequest:
-		if b == nil {
-			return badBundle(openflow.BundleErrorBadID)
-		}
 		delete(c.bundles, m.ID)
-	default:
-		return badBundle(openflow.BundleErrorBadType)
 	}
 	c.out = openflow.AppendBundleControl(c.out, xid, m.ID, m.Type+1, 0)
 	return nil
 }
 
-func (c *Session) openBundle(id uint32, flags uint16) *bundle {
-	if c.bundles == nil {
-		c.bundles = make(map[uint32]*bundle)
+// checkBundle discards an open bundle that is closed or has other flags, as OVS does.
+func (c *Session) checkBundle(id uint32, flags uint16) *refusal {
+	switch b := c.bundles[id]; {
+	case b.closed:
+		delete(c.bundles, id)
+		return badBundle(openflow.BundleErrorBundleClosed)
+	case b.flags != flags:
+		delete(c.bundles, id)
+		return badBundle(openflow.BundleErrorBadFlags)
 	}
-	b := &bundle{flags: flags}
-	c.bundles[id] = b
-	return b
+	return nil
 }
 
 // bundleAdd adds a message. As with OVS it opens a bundle that is not open, and a message that is refused leaves the
@@ -110,17 +97,13 @@ func (c *Session) bundleAdd(xid uint32, outer []byte, m *openflow.BundleAdd) *re
 	if h.Type != openflow.TypeFlowMod && h.Type != openflow.TypeGroupMod && h.Type != openflow.TypePacketOut {
 		return badBundle(openflow.BundleErrorMsgUnsup)
 	}
-	b := c.bundles[m.ID]
-	switch {
-	case b == nil:
-		b = c.openBundle(m.ID, m.Flags)
-	case b.closed:
-		delete(c.bundles, m.ID)
-		return badBundle(openflow.BundleErrorBundleClosed)
-	case b.flags != m.Flags:
-		delete(c.bundles, m.ID)
-		return badBundle(openflow.BundleErrorBadFlags)
+	if c.bundles[m.ID] == nil {
+		c.bundles[m.ID] = &bundle{flags: m.Flags}
 	}
+	if no := c.checkBundle(m.ID, m.Flags); no != nil {
+		return no
+	}
+	b := c.bundles[m.ID]
 	b.messages = append(b.messages, bundled{slices.Clone(outer), slices.Clone(m.Message)})
 	return nil
 }
@@ -132,21 +115,11 @@ func (s *Switch) commit(c *Session, b *bundle) *refusal {
 	s.bundling = true
 	defer func() { s.bundling, s.undo, s.events = false, nil, nil }()
 	for _, m := range b.messages {
-		msg := m.inner
-		h, err := openflow.DecodeHeader(msg)
-		if err != nil {
-			return badBundle(openflow.BundleErrorMsgBadLen) // checked when it was added
-		}
-		var no *refusal
-		if h.Type == openflow.TypePacketOut {
-			no = s.packetOut(msg)
-		} else {
-			no = s.modify(h.Type, msg)
-		}
+		no := s.modify(openflow.Type(m.inner[1]), m.inner)
 		if no == nil {
 			continue
 		}
-		c.refuse(h.Xid, no, m.outer)
+		c.refuse(be.Uint32(m.inner[4:]), no, m.outer)
 		for _, back := range slices.Backward(s.undo) {
 			back()
 		}

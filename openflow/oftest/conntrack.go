@@ -1,6 +1,7 @@
 package oftest
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/eosin-sdn/eosin/openflow/oxm"
@@ -72,51 +73,33 @@ func (p *packetState) connOf(zone uint16) (k connKey, opens, ok bool) {
 
 // checksumsRight reports whether the IP packet's checksums are right: OVS takes a packet for invalid if they are not.
 func (p *packetState) checksumsRight() bool {
-	h, ok := p.IP()
-	if !ok {
-		return false
-	}
-	_, b := p.L3()
-	l4, ipv4 := h.L4, h.EthType == packet.EtherTypeIPv4
-	if ipv4 {
-		n, total := len(h.Header), int(be.Uint16(b[2:]))
-		if packet.Checksum(h.Header) != 0 || total < n || total > len(b) {
+	var src, dst netip.Addr
+	var proto uint8
+	var l4 []byte
+	if _, b := p.L3(); len(b) > 0 && b[0]>>4 == 4 {
+		ip, ok := packet.ParseIPv4(b)
+		if !ok || !ip.ChecksumValid() {
 			return false
 		}
-		l4 = b[n:total]
+		src, dst, proto, l4 = ip.Src(), ip.Dst(), ip.Proto(), ip.Payload()
 	} else {
-		total := int(be.Uint16(b[4:]))
-		if total > len(l4) {
+		ip, ok := packet.ParseIPv6(b)
+		if !ok {
 			return false
 		}
-		l4 = l4[:total]
+		src, dst, proto, l4 = ip.Src(), ip.Dst(), ip.NextHeader(), ip.Payload()
 	}
-	if len(l4) < 8 {
+	switch {
+	case len(l4) < 8:
 		return false
+	case proto == packet.ProtoICMP:
+		return packet.ICMP(l4).ChecksumValid()
+	case proto == packet.ProtoICMPv6:
+		return packet.ICMP(l4).ChecksumValid6(src, dst)
+	case proto == packet.ProtoTCP:
+		return len(l4) >= 20 && packet.TCP(l4).ChecksumValid(src, dst)
 	}
-	if h.Proto == packet.ProtoUDP && ipv4 && be.Uint16(l4[6:]) == 0 {
-		return true // none was made
-	}
-	if h.Proto == packet.ProtoICMP {
-		return sum(l4, 0) == 0xffff
-	}
-	pseudo := sum(h.Src, sum(h.Dst, uint16(h.Proto)))
-	return sum(l4, sum([]byte{byte(len(l4) >> 8), byte(len(l4))}, pseudo)) == 0xffff
-}
-
-// sum adds b to a ones' complement sum.
-func sum(b []byte, start uint16) uint16 {
-	n := uint32(start)
-	for ; len(b) > 1; b = b[2:] {
-		n += uint32(be.Uint16(b))
-	}
-	if len(b) == 1 {
-		n += uint32(b[0]) << 8
-	}
-	for n>>16 != 0 {
-		n = n&0xffff + n>>16
-	}
-	return uint16(n)
+	return packet.UDP(l4).ChecksumValid(src, dst)
 }
 
 // track looks the packet's connection up and sets ct_state, ct_zone and ct_mark on the packet; it commits a new
@@ -127,9 +110,8 @@ func (s *Switch) track(p *packetState, zone uint16, commit bool, exec []byte) {
 	if !ok {
 		return
 	}
-	now := s.clock
-	c := s.conn(k, now)
-	switch rc := s.conn(k.reversed(), now); {
+	c := s.conn(k)
+	switch rc := s.conn(k.reversed()); {
 	case c != nil && opens:
 		p.CTState = ctTracked | ctNew
 		if c.replied {
@@ -149,13 +131,10 @@ func (s *Switch) track(p *packetState, zone uint16, commit bool, exec []byte) {
 		if !commit {
 			return
 		}
-		if s.conns == nil {
-			s.conns = make(map[connKey]*connEntry)
-		}
 		c = &connEntry{}
 		s.conns[k] = c
 	}
-	c.used = now
+	c.used = s.clock
 	if commit {
 		for a := range tlvs(exec) {
 			t, _, _ := oxm.Cut(a[4:]) // checked with the flow
@@ -170,9 +149,9 @@ func (s *Switch) track(p *packetState, zone uint16, commit bool, exec []byte) {
 }
 
 // conn returns a live connection.
-func (s *Switch) conn(k connKey, now int64) *connEntry {
+func (s *Switch) conn(k connKey) *connEntry {
 	c := s.conns[k]
-	if c != nil && now-c.used > int64(ctIdle) {
+	if c != nil && s.clock-c.used > int64(ctIdle) {
 		delete(s.conns, k)
 		return nil
 	}

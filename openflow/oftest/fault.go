@@ -1,8 +1,6 @@
 package oftest
 
-import (
-	"github.com/eosin-sdn/eosin/openflow/ofconn"
-)
+import "github.com/eosin-sdn/eosin/openflow/ofconn"
 
 // Faults are ways in which the switch misbehaves. The zero value is none. Functions are called with the switch's lock
 // held: they must not call the switch, nor keep the message.

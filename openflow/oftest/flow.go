@@ -79,29 +79,28 @@ func (s *Switch) table(id uint8) *flowTable {
 // put replaces the flow with e's key, or with e nil removes it.
 func (s *Switch) put(table uint8, key string, e *entry) {
 	t := s.table(table)
-	old := t.entries[key]
-	if s.bundling {
-		s.undo = append(s.undo, func() { s.set(t, key, old) })
-	}
-	s.set(t, key, e)
+	change(s, t.entries, key, e, func() { t.order = nil })
 }
 
-func (s *Switch) set(t *flowTable, key string, e *entry) {
-	t.order = nil
-	if e == nil {
-		delete(t.entries, key)
-		return
+// change replaces a value, or with nil removes it, in a way that a bundle can revert. changed is called each time.
+func change[K comparable, V any](s *Switch, m map[K]*V, key K, v *V, changed func()) {
+	set := func(v *V) {
+		changed()
+		if v == nil {
+			delete(m, key)
+			return
+		}
+		m[key] = v
 	}
-	t.entries[key] = e
+	if old := m[key]; s.bundling {
+		s.undo = append(s.undo, func() { set(old) })
+	}
+	set(v)
 }
 
 // flowMod does what a flow-mod asks for (OpenFlow 1.3.5 section 6.4).
 func (s *Switch) flowMod(m *openflow.FlowMod) *refusal {
-	switch m.Command {
-	case openflow.FlowAdd:
-		return s.addFlow(m)
-	case openflow.FlowModify, openflow.FlowModifyStrict, openflow.FlowDelete, openflow.FlowDeleteStrict:
-	default:
+	if m.Command > openflow.FlowDeleteStrict {
 		return &refusal{openflow.ErrorTypeFlowModFailed, openflow.FlowModFailedBadCommand}
 	}
 	match, no := canonical(m.Match)
@@ -117,6 +116,9 @@ func (s *Switch) flowMod(m *openflow.FlowMod) *refusal {
 		if no := s.checkInstructions(m.TableID, []byte(match), m.Instructions); no != nil {
 			return no
 		}
+	}
+	if m.Command == openflow.FlowAdd {
+		return s.addFlow(m, match)
 	}
 	f := filter{
 		match: []byte(match), cookie: m.Cookie, cookieMask: m.CookieMask, priority: m.Priority,
@@ -153,17 +155,7 @@ func (s *Switch) checkTable(id uint8) *refusal {
 }
 
 // addFlow adds a flow or replaces the one with the same match and priority.
-func (s *Switch) addFlow(m *openflow.FlowMod) *refusal {
-	if no := s.checkTable(m.TableID); no != nil {
-		return no
-	}
-	match, no := canonical(m.Match)
-	if no != nil {
-		return no
-	}
-	if no := s.checkInstructions(m.TableID, []byte(match), m.Instructions); no != nil {
-		return no
-	}
+func (s *Switch) addFlow(m *openflow.FlowMod, match string) *refusal {
 	if m.Flags&openflow.FlagCheckOverlap != 0 {
 		for _, e := range s.table(m.TableID).entries {
 			if e.priority() == m.Priority && overlaps([]byte(e.match()), []byte(match)) {
@@ -171,10 +163,9 @@ func (s *Switch) addFlow(m *openflow.FlowMod) *refusal {
 			}
 		}
 	}
-	now := s.clock
 	e := &entry{
 		key: key(m.Priority, match), instructions: slices.Clone(m.Instructions), cookie: m.Cookie,
-		created: now, used: now, idle: m.IdleTimeout, hard: m.HardTimeout,
+		created: s.clock, used: s.clock, idle: m.IdleTimeout, hard: m.HardTimeout,
 		flags: m.Flags &^ openflow.FlagCheckOverlap, table: m.TableID,
 	}
 	if old := s.table(m.TableID).entries[e.key]; old != nil && m.Flags&openflow.FlagResetCounts == 0 {
@@ -277,9 +268,8 @@ func tlvs(b []byte) func(yield func([]byte) bool) {
 func (s *Switch) Expire() int {
 	s.lock()
 	defer s.mu.Unlock()
-	now := s.clock
 	past := func(since int64, seconds uint16) bool {
-		return seconds > 0 && now-since >= int64(seconds)*int64(time.Second)
+		return seconds > 0 && s.clock-since >= int64(seconds)*int64(time.Second)
 	}
 	n := 0
 	for _, t := range s.tables {

@@ -75,18 +75,7 @@ func (s *Switch) deleteGroup(id uint32) {
 }
 
 func (s *Switch) putGroup(id uint32, g *group) {
-	set := func(g *group) {
-		if g == nil {
-			delete(s.groups, id)
-			return
-		}
-		s.groups[id] = g
-	}
-	if s.bundling {
-		old := s.groups[id]
-		s.undo = append(s.undo, func() { set(old) })
-	}
-	set(g)
+	change(s, s.groups, id, g, func() {})
 }
 
 // groupDescs returns all groups by id.

@@ -1,15 +1,9 @@
 package oftest
 
-import (
-	"github.com/eosin-sdn/eosin/openflow"
-)
+import "github.com/eosin-sdn/eosin/openflow"
 
 // multipart answers a multipart request (OpenFlow 1.3.5 section 7.3.5).
-func (s *Switch) multipart(c *Session, xid uint32, msg []byte) *refusal {
-	var m openflow.MultipartRequest
-	if no := decoded(m.Decode(msg)); no != nil {
-		return no
-	}
+func (s *Switch) multipart(c *Session, xid uint32, m *openflow.MultipartRequest) *refusal {
 	r := reply{c: c, xid: xid, typ: m.Type}
 	if m.More {
 		return badRequest(openflow.BadRequestMultipartBufferOverflow)
@@ -33,7 +27,8 @@ func (s *Switch) multipart(c *Session, xid uint32, msg []byte) *refusal {
 			}
 		}
 	case openflow.MultipartFlow, openflow.MultipartAggregate:
-		if no := s.flowStats(&r, m.Body); no != nil {
+		no := decode(m.Body, func(q *openflow.FlowStatsRequest) *refusal { return s.flowStats(&r, q) })
+		if no != nil {
 			return no
 		}
 	case openflow.MultipartGroupDesc:
@@ -61,11 +56,7 @@ func (s *Switch) multipart(c *Session, xid uint32, msg []byte) *refusal {
 }
 
 // flowStats answers a flow or aggregate request.
-func (s *Switch) flowStats(r *reply, body []byte) *refusal {
-	var q openflow.FlowStatsRequest
-	if no := decoded(q.Decode(body)); no != nil {
-		return no
-	}
+func (s *Switch) flowStats(r *reply, q *openflow.FlowStatsRequest) *refusal {
 	match, no := canonical(q.Match)
 	if no != nil {
 		return no
@@ -77,13 +68,12 @@ func (s *Switch) flowStats(r *reply, body []byte) *refusal {
 	f := filter{
 		match: []byte(match), cookie: q.Cookie, cookieMask: q.CookieMask, outPort: q.OutPort, outGroup: q.OutGroup,
 	}
-	now := s.clock
 	var packets, bytes uint64
 	flows := s.selectFlows(q.TableID, all, &f)
 	for _, e := range flows {
 		packets, bytes = packets+e.packets, bytes+e.bytes
 		if r.typ == openflow.MultipartFlow {
-			st := e.stats(now)
+			st := e.stats(s.clock)
 			r.scratch = openflow.AppendFlowStats(r.scratch[:0], &st)
 			r.add(r.scratch)
 		}

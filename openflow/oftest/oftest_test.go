@@ -144,9 +144,9 @@ func echo(dst, src packet.MAC, to, from netip.Addr, vid int, typ uint8, id uint1
 	f, t := from.As4(), to.As4()
 	copy(ip[12:], f[:])
 	copy(ip[16:], t[:])
-	binary.BigEndian.PutUint16(ip[10:], ^sum(ip, 0))
+	binary.BigEndian.PutUint16(ip[10:], packet.Checksum(ip))
 	icmp := []byte{typ, 0, 0, 0, byte(id >> 8), byte(id), 0, 1}
-	binary.BigEndian.PutUint16(icmp[2:], ^sum(icmp, 0))
+	binary.BigEndian.PutUint16(icmp[2:], packet.Checksum(icmp))
 	return append(append(b, ip...), icmp...)
 }
 

@@ -25,22 +25,16 @@ func (s *Switch) request(c *Session, h openflow.Header, msg []byte) {
 			s.query(c, h)
 		}
 	case openflow.TypeSetConfig:
-		var m openflow.SwitchConfig
-		if no = decoded(m.Decode(msg)); no == nil {
-			no = c.writes(func() *refusal { s.config = m; return nil })
-		}
+		no = decode(msg, func(m *openflow.SwitchConfig) *refusal {
+			return c.writes(func() *refusal { s.config = *m; return nil })
+		})
 	case openflow.TypeRoleRequest:
-		no = s.roleRequest(c, h.Xid, msg)
+		no = decode(msg, func(m *openflow.RoleRequest) *refusal { return s.roleRequest(c, h.Xid, m) })
 	case openflow.TypeSetAsync:
-		var m openflow.AsyncConfig
-		if no = decoded(m.Decode(msg)); no == nil {
-			c.async = &m
-		}
+		no = decode(msg, func(m *openflow.AsyncConfig) *refusal { c.async = m; return nil })
 	case openflow.TypeMultipartRequest:
-		no = s.multipart(c, h.Xid, msg)
-	case openflow.TypePacketOut:
-		no = c.writes(func() *refusal { return s.packetOut(msg) })
-	case openflow.TypeFlowMod, openflow.TypeGroupMod, openflow.TypeMeterMod:
+		no = decode(msg, func(m *openflow.MultipartRequest) *refusal { return s.multipart(c, h.Xid, m) })
+	case openflow.TypePacketOut, openflow.TypeFlowMod, openflow.TypeGroupMod, openflow.TypeMeterMod:
 		no = c.writes(func() *refusal { return s.modify(h.Type, msg) })
 	case openflow.TypeExperimenter:
 		no = s.experimenter(c, h.Xid, msg)
@@ -69,6 +63,18 @@ func (s *Switch) query(c *Session, h openflow.Header) {
 
 func badRequest(code uint16) *refusal { return &refusal{openflow.ErrorTypeBadRequest, code} }
 
+// decode decodes a message into an M and does what it asks for.
+func decode[M any, P interface {
+	*M
+	Decode(msg []byte) error
+}](msg []byte, do func(P) *refusal) *refusal {
+	m := P(new(M))
+	if no := decoded(m.Decode(msg)); no != nil {
+		return no
+	}
+	return do(m)
+}
+
 // decoded makes a refusal of a message that could not be decoded.
 func decoded(err error) *refusal {
 	if err == nil {
@@ -94,7 +100,7 @@ func (c *Session) writes(f func() *refusal) *refusal {
 	return f()
 }
 
-// modify does a flow-mod, group-mod or meter-mod.
+// modify does what only a master or an equal may ask for and what, meter-mods excepted, a bundle may hold.
 func (s *Switch) modify(t openflow.Type, msg []byte) *refusal {
 	switch t {
 	case openflow.TypeFlowMod:
@@ -107,27 +113,17 @@ func (s *Switch) modify(t openflow.Type, msg []byte) *refusal {
 		}
 		return s.flowMod(m)
 	case openflow.TypeGroupMod:
-		var m openflow.GroupMod
-		if no := decoded(m.Decode(msg)); no != nil {
-			return no
-		}
-		return s.groupMod(&m)
+		return decode(msg, s.groupMod)
 	case openflow.TypeMeterMod:
-		var m openflow.MeterMod
-		if no := decoded(m.Decode(msg)); no != nil {
-			return no
-		}
-		return s.meterMod(&m)
+		return decode(msg, s.meterMod)
+	case openflow.TypePacketOut:
+		return decode(msg, s.packetOut)
 	}
 	return badRequest(openflow.BadRequestBadType)
 }
 
 // packetOut sends a frame (OpenFlow 1.3.5 section 7.3.7). As with OVS, an in port that does not exist is no error.
-func (s *Switch) packetOut(msg []byte) *refusal {
-	var m openflow.PacketOut
-	if no := decoded(m.Decode(msg)); no != nil {
-		return no
-	}
+func (s *Switch) packetOut(m *openflow.PacketOut) *refusal {
 	if m.BufferID != openflow.BufferNone {
 		return badRequest(openflow.BadRequestBufferUnknown)
 	}
@@ -147,11 +143,7 @@ func (s *Switch) packetOut(msg []byte) *refusal {
 }
 
 // roleRequest changes the controller's role (OpenFlow 1.3.5 section 6.3.6).
-func (s *Switch) roleRequest(c *Session, xid uint32, msg []byte) *refusal {
-	var m openflow.RoleRequest
-	if no := decoded(m.Decode(msg)); no != nil {
-		return no
-	}
+func (s *Switch) roleRequest(c *Session, xid uint32, m *openflow.RoleRequest) *refusal {
 	switch m.Role {
 	case openflow.RoleNoChange:
 	case openflow.RoleEqual:

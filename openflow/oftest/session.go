@@ -31,7 +31,7 @@ type Session struct {
 
 // begin adds a session; mu is held.
 func (s *Switch) begin(conn *ofconn.Conn) *Session {
-	c := &Session{sw: s, conn: conn, role: openflow.RoleEqual}
+	c := &Session{sw: s, conn: conn, role: openflow.RoleEqual, bundles: make(map[uint32]*bundle)}
 	c.out = openflow.AppendHello(c.out, 0)
 	s.sessions[c] = struct{}{}
 	return c
@@ -203,16 +203,4 @@ func (s *Switch) portStatus(reason openflow.PortReason, d openflow.PortDesc) {
 // SendPacketIn sends the controllers a packet-in that no flow has caused.
 func (s *Switch) SendPacketIn(m *openflow.PacketIn) {
 	s.step(func() { s.packetIn(m) })
-}
-
-// end ends a session for the reason; mu is held.
-func (c *Session) end(reason error) {
-	if c.conn != nil {
-		c.conn.Close(reason)
-		return
-	}
-	if c.err == nil {
-		c.err = reason
-	}
-	delete(c.sw.sessions, c)
 }

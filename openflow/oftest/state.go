@@ -43,7 +43,7 @@ func (s *Switch) SetState(st State) {
 	for _, d := range st.Ports {
 		p := s.ports[d.No]
 		if p == nil {
-			p = &portState{stats: openflow.PortStats{No: d.No}}
+			p = newPort(Port{No: d.No})
 		}
 		p.Port = Port{
 			No: d.No, Name: d.Name, MAC: d.HWAddr, Down: !d.Up(), NoRecv: d.Config&openflow.PortConfigNoRecv != 0,

@@ -1,6 +1,7 @@
 package oftest
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"sync"
@@ -56,6 +57,8 @@ type portState struct {
 	wire  end // the other end of its wire, if any
 }
 
+func newPort(p Port) *portState { return &portState{Port: p, stats: openflow.PortStats{No: p.No}} }
+
 // Switch is an OpenFlow 1.3 switch in memory. Its methods may be called at the same time.
 type Switch struct {
 	o Options
@@ -95,6 +98,7 @@ func New(o Options, ports ...Port) *Switch {
 	}
 	s := &Switch{
 		o:        o,
+		conns:    make(map[connKey]*connEntry),
 		ports:    make(map[openflow.PortNo]*portState, len(ports)),
 		groups:   make(map[uint32]*group),
 		meters:   make(map[uint32]*meter),
@@ -103,7 +107,7 @@ func New(o Options, ports ...Port) *Switch {
 		changed:  make(chan struct{}),
 	}
 	for _, p := range ports {
-		s.ports[p.No] = &portState{Port: p, stats: openflow.PortStats{No: p.No}}
+		s.ports[p.No] = newPort(p)
 	}
 	return s
 }
@@ -120,7 +124,7 @@ func (s *Switch) SetPort(p Port) {
 		reason = openflow.PortModify
 		old.Port = p
 	} else {
-		s.ports[p.No] = &portState{Port: p, stats: openflow.PortStats{No: p.No}}
+		s.ports[p.No] = newPort(p)
 	}
 	s.portStatus(reason, p.desc())
 	s.flush()
@@ -185,9 +189,15 @@ func (s *Switch) Disconnect() {
 	s.dropSessions()
 }
 
+// dropSessions ends all sessions; mu is held.
 func (s *Switch) dropSessions() {
 	for c := range s.sessions {
-		c.end(errDisconnect)
+		if c.conn != nil {
+			c.conn.Close(errDisconnect)
+			continue
+		}
+		c.err = cmp.Or(c.err, errDisconnect)
+		delete(s.sessions, c)
 	}
 }
 
