@@ -92,6 +92,8 @@ func checkHostPort(s string, minPort uint64) error {
 	return nil
 }
 
+const hostnameBytes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
+
 // isHostname accepts names of RFC 1123 and the empty name. Digits and dots only are a mistyped IP address.
 func isHostname(s string) bool {
 	if s == "" {
@@ -101,14 +103,9 @@ func isHostname(s string) bool {
 		return false
 	}
 	for label := range strings.SplitSeq(s, ".") {
-		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
+		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' ||
+			strings.Trim(label, hostnameBytes) != "" {
 			return false
-		}
-		for _, r := range []byte(label) {
-			letter := r|0x20 >= 'a' && r|0x20 <= 'z'
-			if !letter && (r < '0' || r > '9') && r != '-' && r != '_' {
-				return false
-			}
 		}
 	}
 	return true

@@ -5,7 +5,6 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 
 	"github.com/eosin-sdn/eosin/config/spelling"
 )
@@ -59,11 +58,7 @@ func shortenTo(s string, size int) string {
 	if len(s) <= size {
 		return s
 	}
-	cut := size
-	for cut > 0 && !utf8.RuneStart(s[cut]) {
-		cut--
-	}
-	return s[:cut] + "…"
+	return strings.ToValidUTF8(s[:size], "") + "…"
 }
 
 // quote shortens a value for a message and escapes unprintable characters.
@@ -85,15 +80,14 @@ func oneLine(s string) string {
 	return b.String()
 }
 
-// list joins up to listSize names for a message.
-func list(names []string) string {
-	shown := make([]string, 0, listSize+1)
-	for i, name := range names {
-		if i == listSize {
-			shown = append(shown, "and others")
-			break
-		}
+// join joins up to listSize names for a message.
+func join(names []string) string {
+	var shown []string
+	for _, name := range names[:min(len(names), listSize)] {
 		shown = append(shown, shorten(name))
+	}
+	if len(names) > listSize {
+		shown = append(shown, "and others")
 	}
 	return strings.Join(shown, ", ")
 }

@@ -2,7 +2,6 @@ package config
 
 import (
 	"net/netip"
-	"sort"
 
 	"github.com/eosin-sdn/eosin/openflow/packet"
 )
@@ -19,19 +18,6 @@ type Host struct {
 type Hosts []Host
 
 // ByName finds a host by name.
-func (h Hosts) ByName(name string) (Host, bool) {
-	i := sort.Search(len(h), func(i int) bool { return h[i].Name >= name })
-	if i < len(h) && h[i].Name == name {
-		return h[i], true
-	}
-	return Host{}, false
-}
+func (h Hosts) ByName(name string) (Host, bool) { return search(h, name, Host.name) }
 
-// names lists the names in order.
-func (h Hosts) names() []string {
-	names := make([]string, len(h))
-	for i := range h {
-		names[i] = h[i].Name
-	}
-	return names
-}
+func (h Host) name() string { return h.Name }

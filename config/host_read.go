@@ -9,15 +9,8 @@ import (
 	"github.com/eosin-sdn/eosin/openflow/packet"
 )
 
-// inNetwork is an address in a network.
-type inNetwork[T comparable] struct {
-	network string
-	address T
-}
-
 func (r *reader) hosts(c *Config, v value) {
 	var hosts Hosts
-	macs, ips := unique[inNetwork[packet.MAC]]{}, unique[inNetwork[netip.Addr]]{}
 	for _, e := range r.entries(v) {
 		r.checkNodeName(e.key, e.name)
 		mark := len(r.errors)
@@ -47,11 +40,10 @@ func (r *reader) hosts(c *Config, v value) {
 		}
 		r.hostNetwork(c, &h, o["network"], at)
 		if !h.MAC.IsZero() {
-			macs.claim(r, inNetwork[packet.MAC]{h.Network, h.MAC}, h.Name, mac, h.MAC.String(),
-				"a network has a MAC once")
+			r.claim(mac, h.Network, h.MAC.String(), h.Name, "a network has a MAC once")
 		}
 		for _, ip := range h.IPs {
-			ips.claim(r, inNetwork[netip.Addr]{h.Network, ip}, h.Name, at[ip], ip.String(), "a network has an IP once")
+			r.claim(at[ip], h.Network, ip.String(), h.Name, "a network has an IP once")
 		}
 		hosts = append(hosts, h)
 	}
@@ -131,9 +123,9 @@ func (r *reader) hostNetwork(c *Config, h *Host, said value, at map[netip.Addr]v
 		case len(in) == 1: // 2
 			h.Network = in[0].Name
 			r.checkReserved(in[0], ip, at[ip])
-		case len(in) > 1 && !slices.Contains(in.names(), h.Network):
+		case len(in) > 1 && !slices.Contains(names(in), h.Network):
 			r.errorf(at[ip], "%s is in the subnets of several networks, %s; add network: with one of them", ip,
-				list(in.names()))
+				join(names(in)))
 		case len(in) == 0 && family && !open: // 3
 			r.errorf(at[ip], "%s is outside every subnet; those that exist are %s", ip, c.Networks.subnetsFor(ip))
 		case len(in) == 0 && family:
@@ -156,7 +148,7 @@ func (n Networks) subnetsFor(ip netip.Addr) string {
 			subnets = append(subnets, n[i].Subnet.String()+" ("+n[i].Name+")")
 		}
 	}
-	return list(subnets)
+	return join(subnets)
 }
 
 func (r *reader) checkReserved(n Network, ip netip.Addr, v value) {

@@ -10,21 +10,15 @@ const maxIdle = math.MaxUint16 * time.Second
 
 func (r *reader) learning(c *Config, v value) {
 	timeout := r.object(v, "timeout")["timeout"]
-	d, ok := r.duration(timeout, time.Second, maxIdle)
-	switch {
-	case !ok:
-	case d%time.Second != 0:
+	r.duration(timeout, &c.Learning.Timeout, time.Second, maxIdle)
+	if d := c.Learning.Timeout; d%time.Second != 0 {
 		r.errorf(timeout, "%s is not in whole seconds, which is what switches count in; write %s", d,
 			d.Round(time.Second))
-	default:
-		c.Learning.Timeout = d
 	}
 }
 
 func (r *reader) audit(c *Config, v value) {
-	if d, ok := r.duration(r.object(v, "interval")["interval"], time.Second, 24*time.Hour); ok {
-		c.Audit.Interval = d
-	}
+	r.duration(r.object(v, "interval")["interval"], &c.Audit.Interval, time.Second, 24*time.Hour)
 }
 
 func (r *reader) limits(c *Config, v value) {
@@ -45,8 +39,6 @@ func (r *reader) limits(c *Config, v value) {
 	}
 	o := r.object(v, known...)
 	for _, f := range fields {
-		if i, ok := r.integer(o[f.key], 0, f.high, "a limit (0 is unlimited)"); ok {
-			*f.limit = int(i)
-		}
+		integer(r, o[f.key], f.limit, 0, f.high, "a limit (0 is unlimited)")
 	}
 }

@@ -26,7 +26,7 @@ func Load(path string) (*Config, error) {
 // an Errors with everything that is wrong, sorted by line, or with the one thing that keeps the text from being read as
 // YAML. Empty content gives Default.
 func Parse(name string, data []byte) (*Config, error) {
-	r := &reader{file: name}
+	r := &reader{file: name, names: map[string]value{}, owners: map[[2]string]owner{}}
 	c := Default()
 	c.File = name
 	if root, ok := r.parse(data); ok {

@@ -48,9 +48,6 @@ func (r *reader) checkNodeName(key value, name string) bool {
 		r.errorf(key, "the name is already that of %s (line %d); use another", first.path, first.line)
 		return false
 	}
-	if r.names == nil {
-		r.names = map[string]value{}
-	}
 	r.names[name] = key
 	return true
 }

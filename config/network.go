@@ -1,8 +1,9 @@
 package config
 
 import (
+	"cmp"
 	"net/netip"
-	"sort"
+	"slices"
 )
 
 // The implicit network, and names with a meaning.
@@ -31,51 +32,60 @@ type Network struct {
 type Networks []Network
 
 // ByName finds a network by name.
-func (n Networks) ByName(name string) (Network, bool) {
-	for i := range n {
-		if n[i].Name == name {
-			return n[i], true
-		}
-	}
-	return Network{}, false
-}
+func (n Networks) ByName(name string) (Network, bool) { return find(n, name) }
 
 // ByVLAN finds a network by VLAN.
 func (n Networks) ByVLAN(vlan uint16) (Network, bool) {
-	i := sort.Search(len(n), func(i int) bool { return n[i].VLAN >= vlan })
-	if i < len(n) && n[i].VLAN == vlan {
-		return n[i], true
+	return search(n, vlan, func(n Network) uint16 { return n.VLAN })
+}
+
+func (n Network) name() string { return n.Name }
+
+// vlans returns the VLANs of some networks, ascending.
+func (n Networks) vlans(some func(Network) bool) []uint16 {
+	vlans := make([]uint16, 0, len(n))
+	for i := range n {
+		if some(n[i]) {
+			vlans = append(vlans, n[i].VLAN)
+		}
 	}
-	return Network{}, false
+	return vlans
 }
 
 // carried returns the VLANs of `trunk: all`: the implicit network only if it is the only one.
 func (n Networks) carried() []uint16 {
-	vlans := make([]uint16, 0, len(n))
-	for i := range n {
-		if !n[i].Implicit || len(n) == 1 {
-			vlans = append(vlans, n[i].VLAN)
-		}
-	}
-	return vlans
+	return n.vlans(func(one Network) bool { return !one.Implicit || len(n) == 1 })
 }
 
 // tunneled returns the VLANs of the networks that have a VNI.
-func (n Networks) tunneled() []uint16 {
-	vlans := make([]uint16, 0, len(n))
-	for i := range n {
-		if n[i].VNI != 0 {
-			vlans = append(vlans, n[i].VLAN)
-		}
+func (n Networks) tunneled() []uint16 { return n.vlans(func(one Network) bool { return one.VNI != 0 }) }
+
+// named is what a list can be searched for by name.
+type named interface{ name() string }
+
+// find returns the element of that name.
+func find[T named](list []T, name string) (found T, ok bool) {
+	i := slices.IndexFunc(list, func(e T) bool { return e.name() == name })
+	if i >= 0 {
+		found = list[i]
 	}
-	return vlans
+	return found, i >= 0
 }
 
-// names lists the names in order of VLAN.
-func (n Networks) names() []string {
-	names := make([]string, len(n))
-	for i := range n {
-		names[i] = n[i].Name
+// search finds an element of a list that is sorted by its key.
+func search[T any, K cmp.Ordered](list []T, key K, of func(T) K) (found T, ok bool) {
+	i, ok := slices.BinarySearchFunc(list, key, func(e T, k K) int { return cmp.Compare(of(e), k) })
+	if ok {
+		found = list[i]
+	}
+	return found, ok
+}
+
+// names lists the names in the order of the list.
+func names[T named](list []T) []string {
+	names := make([]string, len(list))
+	for i := range list {
+		names[i] = list[i].name()
 	}
 	return names
 }

@@ -11,7 +11,6 @@ import (
 
 func (r *reader) networks(c *Config, v value) {
 	var list Networks
-	vlans, vnis := unique[uint16]{}, unique[uint32]{}
 	for _, e := range r.entries(v) {
 		if e.name == reservedAll || e.name == reservedNone {
 			r.errorf(e.key, "%q has a meaning of its own; use another name", e.name)
@@ -25,13 +24,11 @@ func (r *reader) networks(c *Config, v value) {
 		n := Network{Name: e.name}
 		if vlan, ok := o["vlan"]; !ok {
 			r.missing(e.key, mark, "vlan is missing; add vlan: with a number from 1 to %d", maxVLAN)
-		} else if id, ok := r.integer(vlan, 1, maxVLAN, "a VLAN"); ok {
-			n.VLAN = uint16(id)
-			vlans.claim(r, n.VLAN, n.Name, vlan, fmt.Sprintf("VLAN %d", id), "use another")
+		} else if integer(r, vlan, &n.VLAN, 1, maxVLAN, "a VLAN") {
+			r.claim(vlan, "", fmt.Sprintf("VLAN %d", n.VLAN), n.Name, "use another")
 		}
-		if id, ok := r.integer(o["vni"], 1, maxVNI, "a VNI"); ok {
-			n.VNI = uint32(id)
-			vnis.claim(r, n.VNI, n.Name, o["vni"], fmt.Sprintf("VNI %d", id), "use another")
+		if integer(r, o["vni"], &n.VNI, 1, maxVNI, "a VNI") {
+			r.claim(o["vni"], "", fmt.Sprintf("VNI %d", n.VNI), n.Name, "use another")
 		}
 		r.subnet(&n, o["subnet"], o["gateway"])
 		// Kept in spite of errors, so that they are not reported again wherever the network is named.
@@ -83,10 +80,7 @@ func (r *reader) ip(v value) (netip.Addr, bool) {
 		r.errorf(v, "%s is not an IP address; write it as 10.0.3.1 or 2001:db8::1", quote(s))
 	case ip.Zone() != "" || ip.Is4In6():
 		r.errorf(v, "%s is not an address on the wire; write it without zone and without ::ffff:", quote(s))
-	case ip.IsUnspecified() || ip.IsMulticast() || ip.IsLoopback() || ip == netip.AddrFrom4([4]byte{
-		255, 255, 255,
-		255,
-	}):
+	case ip.IsUnspecified() || ip.IsMulticast() || ip.IsLoopback() || s == "255.255.255.255":
 		r.errorf(v, "%s is not the address of a host; use a unicast one", s)
 	default:
 		return ip, true
@@ -96,17 +90,11 @@ func (r *reader) ip(v value) (netip.Addr, bool) {
 
 // reservedIn says what an IPv4 address is if no host can have it: the first or last of a subnet of more than two.
 func reservedIn(p netip.Prefix, ip netip.Addr) string {
-	if !ip.Is4() || p.Bits() > 30 || !p.Contains(ip) {
-		return ""
-	}
-	if ip == p.Addr() {
+	switch {
+	case !ip.Is4() || p.Bits() > 30 || !p.Contains(ip):
+	case ip == p.Addr():
 		return "network address"
-	}
-	last := p.Addr().As4()
-	for i := p.Bits(); i < 32; i++ {
-		last[i/8] |= 1 << (7 - i%8)
-	}
-	if ip == netip.AddrFrom4(last) {
+	case !p.Contains(ip.Next()):
 		return "broadcast address"
 	}
 	return ""
@@ -132,9 +120,7 @@ func (r *reader) defaults(c *Config, v value) {
 	}
 	switch {
 	case said && !c.Defaults.Closed:
-		if n, ok := r.network(c, network); ok {
-			c.Defaults.Network = n.Name
-		}
+		c.Defaults.Network = r.networkName(c, network)
 	case !said:
 		n, _ := c.Networks.ByVLAN(implicitVLAN)
 		c.Defaults.Network = n.Name
@@ -149,24 +135,30 @@ func (r *reader) network(c *Config, v value) (Network, bool) {
 	}
 	n, ok := c.Networks.ByName(name)
 	if !ok {
-		r.errorf(v, "there is no network %s; %s", quote(name), r.alternatives(name, c.Networks.names))
+		r.errorf(v, "there is no network %s; %s", quote(name), alternatives(r, name, c.Networks))
 	}
 	return n, ok
+}
+
+// networkName reads the name of a network that exists, else "".
+func (r *reader) networkName(c *Config, v value) string {
+	n, _ := r.network(c, v)
+	return n.Name
 }
 
 // maxSearches bounds the searches for a similar name, so that a large file full of errors is still checked fast.
 const maxSearches = 1000
 
 // alternatives says what would be right instead of an unknown name.
-func (r *reader) alternatives(name string, names func() []string) string {
+func alternatives[T named](r *reader, name string, list []T) string {
 	if r.searches++; r.searches > maxSearches {
 		return "use one that exists"
 	}
-	known := names()
+	known := names(list)
 	if len(known) == 0 {
 		return "there is none at all"
 	}
-	text := "those that exist are " + list(known)
+	text := "those that exist are " + join(known)
 	if meant := spelling.Suggest(name, known); meant != "" {
 		text = "did you mean " + quote(meant) + "? " + text
 	}

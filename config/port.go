@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"slices"
-	"sort"
 	"strconv"
 
 	"github.com/eosin-sdn/eosin/apps/intent"
@@ -32,39 +31,20 @@ type Switch struct {
 type Switches []Switch
 
 // ByDatapathID finds a switch by its datapath id.
-func (s Switches) ByDatapathID(id openflow.DatapathID) (*Switch, bool) {
-	i := sort.Search(len(s), func(i int) bool { return s[i].DatapathID >= id })
-	if i < len(s) && s[i].DatapathID == id {
-		return &s[i], true
-	}
-	return nil, false
+func (s Switches) ByDatapathID(id openflow.DatapathID) (Switch, bool) {
+	return search(s, id, func(s Switch) openflow.DatapathID { return s.DatapathID })
 }
 
 // ByName finds a switch by name.
-func (s Switches) ByName(name string) (*Switch, bool) {
-	for i := range s {
-		if s[i].Name == name {
-			return &s[i], true
-		}
-	}
-	return nil, false
-}
+func (s Switches) ByName(name string) (Switch, bool) { return find(s, name) }
 
-// names lists the names, sorted.
-func (s Switches) names() []string {
-	names := make([]string, len(s))
-	for i := range s {
-		names[i] = s[i].Name
-	}
-	slices.Sort(names)
-	return names
-}
+func (s Switch) name() string { return s.Name }
 
 // portNameSize is the longest name in ofp_port (OpenFlow 1.3, section 7.2.1: 16 bytes with the terminating zero).
 const portNameSize = 15
 
 // port looks up a port by its name, by the prefix of its name that OpenFlow has room for, and by its number.
-func (s *Switch) port(name string, number openflow.PortNo) (Port, bool) {
+func (s Switch) port(name string, number openflow.PortNo) (Port, bool) {
 	if p, ok := s.Ports[name]; ok {
 		return p, true
 	}
@@ -115,7 +95,7 @@ func (c *Config) resolveFile(p Port) intent.Port {
 	case p.TrunkAll:
 		mode.VLANs = c.Networks.carried()
 	case p.Mode == intent.Trunk:
-		mode.VLANs = c.vlans(p.Trunk)
+		mode.VLANs = c.Networks.vlans(func(n Network) bool { return slices.Contains(p.Trunk, n.Name) })
 	}
 	if n, ok := c.Networks.ByName(p.Native); ok {
 		mode.Native = n.VLAN
@@ -130,18 +110,6 @@ func (c *Config) access(network string, source intent.Source) intent.Port {
 		p.VLANs, p.Native = []uint16{n.VLAN}, n.VLAN
 	}
 	return p
-}
-
-// vlans returns the sorted VLANs of networks. Parse has refused unknown names.
-func (c *Config) vlans(names []string) []uint16 {
-	vlans := make([]uint16, 0, len(names))
-	for _, name := range names {
-		if n, ok := c.Networks.ByName(name); ok {
-			vlans = append(vlans, n.VLAN)
-		}
-	}
-	slices.Sort(vlans)
-	return slices.Compact(vlans)
 }
 
 // resolveFacts reads the columns as ovs-vswitchd.conf.db(5) defines them under "VLAN Configuration".
@@ -182,19 +150,13 @@ func (c *Config) resolveFacts(f Facts) intent.Port {
 
 func (c *Config) factsTrunk(trunks []uint16, native uint16, tagged bool) intent.Port {
 	mode := intent.Port{Mode: intent.Trunk, Native: native, NativeTagged: tagged, Source: intent.SourceOVSDB}
-	if len(trunks) == 0 {
-		mode.All = true
-		mode.VLANs = c.Networks.carried()
-	} else {
-		mode.VLANs = slices.Clone(trunks)
+	vlans := append([]uint16{native}, trunks...)
+	if mode.All = len(trunks) == 0; mode.All {
+		vlans = append(vlans, c.Networks.carried()...)
 	}
-	if native != 0 {
-		mode.VLANs = append(mode.VLANs, native)
-	}
-	slices.Sort(mode.VLANs)
-	mode.VLANs = slices.Compact(mode.VLANs)
+	slices.Sort(vlans)
 	// VLAN 0 in trunks stands for priority-tagged frames, which only a native VLAN can carry here.
-	mode.VLANs = slices.DeleteFunc(mode.VLANs, func(vlan uint16) bool { return vlan == 0 })
+	mode.VLANs = slices.DeleteFunc(slices.Compact(vlans), func(vlan uint16) bool { return vlan == 0 })
 	return mode
 }
 

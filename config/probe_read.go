@@ -53,24 +53,18 @@ func (r *reader) probe(c *Config, v value) (p probespec.Spec, at value, ok bool)
 			p.Type = t
 		}
 	}
-	if d, ok := r.duration(o["interval"], probespec.MinRoundInterval, probespec.MaxInterval); ok {
-		p.Interval = d
-	}
-	if d, ok := r.duration(o["timeout"], probespec.MinTimeout, probespec.MaxTimeout); ok {
-		p.Timeout = d
-	}
+	r.duration(o["interval"], &p.Interval, probespec.MinRoundInterval, probespec.MaxInterval)
+	r.duration(o["timeout"], &p.Timeout, probespec.MinTimeout, probespec.MaxTimeout)
 	if s, ok := r.text(o["expect"]); ok {
 		p.Expect = probespec.Verdict(s)
 		if p.Expect != probespec.Reachable && p.Expect != probespec.Unreachable {
 			r.errorf(o["expect"], "%s is not a verdict; use reachable or unreachable", quote(s))
 		}
 	}
-	if i, ok := r.integer(o["size"], 0, probespec.MaxSize, "a size in bytes"); ok && i > 0 { // 0 is the default
-		p.Size = int(i)
+	if size := 0; integer(r, o["size"], &size, 0, probespec.MaxSize, "a size in bytes") && size > 0 { // 0 is the default
+		p.Size = size
 	}
-	if i, ok := r.integer(o["count"], 1, probespec.MaxRound, "a count of packets"); ok {
-		p.Count = int(i)
-	}
+	integer(r, o["count"], &p.Count, 1, probespec.MaxRound, "a count of packets")
 	return p, at, named && ok
 }
 
@@ -101,17 +95,9 @@ func (r *reader) probeTargets(c *Config, p *probespec.Spec, v value, o map[strin
 	case hasTo && !hasFrom:
 		r.errorf(to, "to needs from; add from: NETWORK")
 	}
-	if n, ok := r.network(c, mesh); ok {
-		p.Mesh = n.Name
-	}
-	if n, ok := r.network(c, from); ok {
-		p.From = n.Name
-	}
-	if n, ok := r.network(c, to); ok {
-		p.To = n.Name
-		if p.From == p.To {
-			r.errorf(to, "from and to are the same network; write mesh: %s", p.To)
-		}
+	p.Mesh, p.From, p.To = r.networkName(c, mesh), r.networkName(c, from), r.networkName(c, to)
+	if p.To != "" && p.From == p.To {
+		r.errorf(to, "from and to are the same network; write mesh: %s", p.To)
 	}
 	if hasPairs {
 		p.Pairs = r.pairs(c, pairs)
@@ -169,7 +155,7 @@ func (r *reader) target(c *Config, v value) (string, bool) {
 	}
 	if sw, port, ok := strings.Cut(s, ":"); ok {
 		if _, known := c.Switches.ByName(sw); !known && !isDatapathID(sw) {
-			r.warnf(v, "no switch of this file is named %s; %s", quote(sw), r.alternatives(sw, c.Switches.names))
+			r.warnf(v, "no switch of this file is named %s; %s", quote(sw), alternatives(r, sw, c.Switches))
 		}
 		if port == "" {
 			r.errorf(v, "%s names no port; write SWITCH:PORT", quote(s))
@@ -181,7 +167,7 @@ func (r *reader) target(c *Config, v value) (string, bool) {
 		if !r.checkName(v, s, "/,") {
 			return "", false
 		}
-		r.warnf(v, "no host of this file is named %s; %s", quote(s), r.alternatives(s, c.Hosts.names))
+		r.warnf(v, "no host of this file is named %s; %s", quote(s), alternatives(r, s, c.Hosts))
 	}
 	return s, true
 }

@@ -24,8 +24,9 @@ type reader struct {
 	tlsSeen    bool
 	configured int              // number of networks in the file
 	names      map[string]value // of hosts and switches
-	searches   int              // for similar names
-	dropped    int              // errors beyond maxFindings
+	owners     map[[2]string]owner
+	searches   int // for similar names
+	dropped    int // errors beyond maxFindings
 }
 
 // finding is an Error with its column, which orders findings of one line.
@@ -115,22 +116,20 @@ func (v value) child(n *yaml.Node, path string) value {
 	return value{node: n, line: line, column: column, path: path}
 }
 
-// unique holds the owners of values that only one may have.
-type unique[K comparable] map[K]struct {
+// owner is who has something that only one may have.
+type owner struct {
 	name string
 	line int
 }
 
-// claim records an owner, or reports at v that there is one already: what has the value, rule the reason.
-func (u unique[K]) claim(r *reader, key K, name string, v value, what, rule string) {
-	if first, used := u[key]; used {
+// claim records at v who has something that is unique within a scope, or reports who has it already.
+func (r *reader) claim(v value, scope, what, name, rule string) {
+	key := [2]string{scope, what}
+	if first, used := r.owners[key]; used {
 		r.errorf(v, "%s is already that of %q (line %d); %s", what, first.name, first.line, rule)
 		return
 	}
-	u[key] = struct {
-		name string
-		line int
-	}{name, v.line}
+	r.owners[key] = owner{name, v.line}
 }
 
 // entries lists a mapping with merge keys (<<) resolved and reports duplicate keys. Explicit keys win over merged ones.
@@ -250,27 +249,28 @@ func (r *reader) text(v value) (string, bool) {
 	return s, ok
 }
 
-// integer reads an unquoted decimal number. What is its name in messages: "a VLAN".
-func (r *reader) integer(v value, low, high int64, what string) (int64, bool) {
+// integer reads an unquoted decimal number, whose name in messages is what, as "a VLAN".
+func integer[T int | uint16 | uint32](r *reader, v value, to *T, low, high int64, what string) bool {
 	if v.node == nil {
-		return 0, false
+		return false
 	}
 	n := resolve(v.node)
 	s, ok := scalar(n)
 	if !ok || !isNumberOrBool(n) {
 		r.errorf(v, "is %s, not %s; write a number from %d to %d without quotes", describe(n), what, low, high)
-		return 0, false
+		return false
 	}
 	i, err := strconv.ParseInt(s, 10, 64)
 	if err != nil || i < low || i > high {
 		r.errorf(v, "%s is not %s; use %d to %d", shorten(s), what, low, high)
-		return 0, false
+		return false
 	}
 	if digits := strings.TrimLeft(s, "+-"); len(digits) > 1 && digits[0] == '0' {
 		r.errorf(v, "%s could be octal; write %d", shorten(s), i)
-		return 0, false
+		return false
 	}
-	return i, true
+	*to = T(i)
+	return true
 }
 
 func (r *reader) boolean(v value) (val, ok bool) {
@@ -286,10 +286,10 @@ func (r *reader) boolean(v value) (val, ok bool) {
 }
 
 // duration reads a duration in Go's syntax.
-func (r *reader) duration(v value, low, high time.Duration) (time.Duration, bool) {
+func (r *reader) duration(v value, to *time.Duration, low, high time.Duration) {
 	s, ok := r.text(v)
 	if !ok {
-		return 0, false
+		return
 	}
 	d, err := time.ParseDuration(s)
 	switch {
@@ -299,12 +299,11 @@ func (r *reader) duration(v value, low, high time.Duration) (time.Duration, bool
 			right = fmt.Sprintf("a unit is missing; write %ss for seconds", s)
 		}
 		r.errorf(v, "%s is not a duration; %s", quote(s), right)
-		return 0, false
 	case d < low || d > high:
 		r.errorf(v, "%s is out of range; use %s to %s", shorten(s), spell(low), spell(high))
-		return 0, false
+	default:
+		*to = d
 	}
-	return d, true
 }
 
 // spell formats a duration without zero parts: 24h and not 24h0m0s.

@@ -11,7 +11,6 @@ import (
 
 func (r *reader) switches(c *Config, v value) {
 	var list Switches
-	ids := unique[openflow.DatapathID]{}
 	for _, e := range r.entries(v) {
 		known := r.checkNodeName(e.key, e.name)
 		mark := len(r.errors)
@@ -21,7 +20,7 @@ func (r *reader) switches(c *Config, v value) {
 			r.missing(e.key, mark,
 				`datapath_id is missing; add it as "ovs-vsctl get bridge NAME datapath_id" prints it`)
 		} else if sw.DatapathID, ok = r.datapathID(id); ok {
-			ids.claim(r, sw.DatapathID, e.name, id, sw.DatapathID.String(), "every switch has its own")
+			r.claim(id, "", sw.DatapathID.String(), e.name, "every switch has its own")
 			if known && isDatapathID(e.name) && !strings.EqualFold(e.name, sw.DatapathID.String()) {
 				r.errorf(e.key, "the name is the datapath id of another switch; use another name")
 			}
@@ -122,8 +121,7 @@ func (r *reader) port(c *Config, e entry) (Port, bool) {
 	}
 	switch p.Mode {
 	case intent.Access:
-		n, _ := r.network(c, o["access"])
-		p.Access = n.Name
+		p.Access = r.networkName(c, o["access"])
 	case intent.Trunk:
 		r.trunk(c, &p, o["trunk"], native)
 	case intent.Tunnel:
