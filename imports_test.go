@@ -67,6 +67,7 @@ var rules = []rule{
 	{packages: "controller/api", imports: []string{"apps/probe", "apps/probe/probespec", "config/spelling", "openflow", "topology", "github.com/danielgtaylor/huma/v2", "github.com/danielgtaylor/huma/v2/adapters/*", prometheus, promhttp, logrus, xsync, xtime}},
 	{packages: "controller/api/apitest", imports: []string{"apps/probe/probespec", "controller/api"}},
 	{packages: "controller/events", imports: []string{"apps/event", "controller/api", "controller/lockorder", prometheus, logrus, xtime}},
+	{packages: "controller/asynclog", imports: []string{logrus}},
 	{packages: "controller/pki"},
 	{packages: "controller/pki/pkitest"},
 	{packages: "controller/lockorder"},
@@ -94,7 +95,7 @@ var rules = []rule{
 }
 
 // goroutines are the packages that may start some; each has a comment that says how it ends.
-var goroutines = []string{"controller/events", "controller/ovsdbwatch", "controller/prober", "controller/southbound", "controller/api", "openflow/ofconn", "openflow/oftest", "lab", "cmd/*", "test/*"}
+var goroutines = []string{"controller/asynclog", "controller/ovsdbwatch", "controller/prober", "controller/southbound", "controller/api", "openflow/ofconn", "openflow/oftest", "lab", "cmd/*", "test/*"}
 
 // impure are the packages of the standard library that reach out of the process. net/netip does not.
 var impure = []string{

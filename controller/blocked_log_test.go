@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/eosin-sdn/eosin/apps/event"
+	"github.com/eosin-sdn/eosin/controller/asynclog"
 	"github.com/eosin-sdn/eosin/openflow"
 )
 
@@ -26,6 +27,7 @@ func TestBlockedLogStallsNoSwitch(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *shell) {
 		log := &blockedWriter{blocked: make(chan struct{}), release: make(chan struct{})}
 		s.c.log.SetOutput(log)
+		defer asynclog.Start(s.c.log)()
 		s.c.events.Emit(event.Event{Type: event.ConfigRefused, Message: "x"})
 		<-log.blocked
 		for id := range 3 {

@@ -31,7 +31,7 @@ import (
 
 // Options are what a controller is made of besides its config.
 type Options struct {
-	Log    *logrus.Logger
+	Log    *logrus.Logger // whoever writes a line waits for it: see asynclog
 	Events *api.EventLog
 }
 
@@ -84,7 +84,7 @@ func New(cfg *config.Config, o Options) *Controller {
 	return c
 }
 
-// Run serves until ctx ends. It binds the listeners first; the log is written until all else has ended.
+// Run serves until ctx ends. It binds the listeners first.
 func (c *Controller) Run(ctx context.Context) error {
 	if err := pipeline.Check(); err != nil {
 		return err
@@ -98,7 +98,6 @@ func (c *Controller) Run(ctx context.Context) error {
 	}
 	c.status.start(files)
 	defer c.status.stop()
-	defer c.events.Start(ctx)()
 
 	g, ctx := errgroup.WithContext(ctx) // all of these end with ctx
 	if files != nil {

@@ -111,14 +111,6 @@ func (s *shell) start(ctx context.Context) {
 	})
 }
 
-// flushed returns the log with all events in it, also if the controller does not run.
-func (s *shell) flushed() string {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	s.c.events.Run(ctx)
-	return s.log.String()
-}
-
 // logged waits until the log has a line with all texts.
 func (s *shell) logged(texts ...string) {
 	s.t.Helper()
@@ -375,7 +367,7 @@ func TestHandshakeTime(t *testing.T) {
 					t.Errorf("ended after %s", took)
 				}
 				synctest.Wait()
-				if log := s.flushed(); !strings.Contains(log, "no OpenFlow handshake within 10s") {
+				if log := s.log.String(); !strings.Contains(log, "no OpenFlow handshake within 10s") {
 					t.Errorf("log:\n%s", log)
 				}
 				_ = nc.Close()
@@ -410,7 +402,7 @@ func TestHandshakeTimeTLS(t *testing.T) {
 			if took := time.Since(began); took < 10*time.Second || took > 10*time.Second+2*time.Second {
 				t.Errorf("ended after %s", took)
 			}
-			if log := s.flushed(); !strings.Contains(log, "no OpenFlow handshake within 10s") {
+			if log := s.log.String(); !strings.Contains(log, "no OpenFlow handshake within 10s") {
 				t.Errorf("log:\n%s", log)
 			}
 		})
@@ -435,7 +427,7 @@ func TestHalfOpenSession(t *testing.T) {
 			t.Errorf("ended after %s", took)
 		}
 		synctest.Wait()
-		if log := s.flushed(); !strings.Contains(log, "nothing heard for 10s") && !strings.Contains(log, "peer does not read") {
+		if log := s.log.String(); !strings.Contains(log, "nothing heard for 10s") && !strings.Contains(log, "peer does not read") {
 			t.Errorf("log:\n%s", log)
 		}
 		sw.Close()

@@ -22,6 +22,7 @@ import (
 	"github.com/eosin-sdn/eosin/config"
 	"github.com/eosin-sdn/eosin/controller"
 	"github.com/eosin-sdn/eosin/controller/api"
+	"github.com/eosin-sdn/eosin/controller/asynclog"
 	"github.com/eosin-sdn/eosin/controller/pki"
 )
 
@@ -63,6 +64,7 @@ reload. SIGTERM and SIGINT end the program; the switches go on forwarding.`,
 			if err != nil {
 				return usageErrorf("%v", err)
 			}
+			defer asynclog.Start(log)()
 			cfg, err := o.load()
 			if err != nil {
 				return err

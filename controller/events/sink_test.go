@@ -2,10 +2,8 @@ package events
 
 import (
 	"bytes"
-	"context"
 	"io"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,27 +22,14 @@ func newTestSink(w io.Writer) *Sink {
 	return NewSink(log, api.NewEventLog(2*burst, time.Now()))
 }
 
-// runFor runs the sink while f runs, and until all is written.
-func runFor(t *testing.T, s *Sink, f func()) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan struct{})
-	go func() { defer close(done); s.Run(ctx) }()
-	f()
-	cancel()
-	<-done
-}
-
 // An event comes whole to the log, the event stream and the metrics.
 func TestEventIsCarriedWhole(t *testing.T) {
 	var out bytes.Buffer
 	s := newTestSink(&out)
-	runFor(t, s, func() {
-		s.Emit(event.Event{Type: event.PortDown, Switch: "host1", Port: "p1", Message: "words"})
-		s.Emit(event.Event{Type: event.HostFrozen, Host: "00:00:00:00:00:01", Network: "blue", Message: "x"})
-		s.Emit(event.Event{Type: event.LinkUp, Link: "a:1--b:2", Message: "y"})
-		s.Emit(event.Event{Type: event.ProbeFailing, Probe: "mesh", Message: "z"})
-	})
+	s.Emit(event.Event{Type: event.PortDown, Switch: "host1", Port: "p1", Message: "words"})
+	s.Emit(event.Event{Type: event.HostFrozen, Host: "00:00:00:00:00:01", Network: "blue", Message: "x"})
+	s.Emit(event.Event{Type: event.LinkUp, Link: "a:1--b:2", Message: "y"})
+	s.Emit(event.Event{Type: event.ProbeFailing, Probe: "mesh", Message: "z"})
 	want := `{"event":"port_down","level":"warning","msg":"words","port":"p1","switch":"host1"}
 {"event":"host_frozen","host":"00:00:00:00:00:01","level":"warning","msg":"x","network":"blue"}
 {"event":"link_up","level":"info","link":"a:1--b:2","msg":"y"}
@@ -109,53 +94,6 @@ func TestLimit(t *testing.T) {
 		s.Emit(event.Event{Type: event.Drift, Message: "y"})
 		if s.types[event.Drift].suppressed != 0 {
 			t.Error("another type is suppressed, too")
-		}
-	})
-}
-
-// blockedWriter is a standard error that nobody reads.
-type blockedWriter struct {
-	release chan struct{}
-	mu      sync.Mutex
-	bytes.Buffer
-}
-
-func (w *blockedWriter) Write(b []byte) (int, error) {
-	<-w.release
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.Buffer.Write(b)
-}
-
-// A log that does not take lines neither blocks who emits nor silences the event stream; what it missed is counted.
-func TestBlockedLog(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		out := &blockedWriter{release: make(chan struct{})}
-		s := newTestSink(out)
-		emit := func(of *event.Type) { s.Emit(event.Event{Type: of, Message: "x"}) }
-		runFor(t, s, func() {
-			emit(event.Drift)
-			synctest.Wait() // it is being written
-			for range maxQueued / burst {
-				for _, of := range []*event.Type{event.LinkUp, event.LinkDown, event.PortUp} {
-					for range burst / 2 {
-						emit(of)
-					}
-				}
-			}
-			synctest.Wait()
-			if got, want := s.dropped, maxQueued/burst*3*burst/2-maxQueued; got != want {
-				t.Errorf("%d are left out of the log, want %d", got, want)
-			}
-			if got := len(s.stream.Events(0)); got != 2*burst {
-				t.Errorf("the stream keeps %d", got)
-			}
-			close(out.release)
-			synctest.Wait()
-			emit(event.RoleLost)
-		})
-		if text := out.String(); !strings.Contains(text, `"suppressed":1904`) || !strings.Contains(text, "role_lost") {
-			t.Errorf("the log ends with %s", text[max(0, len(text)-300):])
 		}
 	})
 }
