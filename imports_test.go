@@ -88,7 +88,7 @@ var rules = []rule{
 		"apps", "apps/*", "apps/probe/probespec", "config", "config/spelling", "topology", "openflow", "openflow/packet", "openflow/flow", "openflow/oftext",
 		"controller/*", prometheus, logrus, xsync,
 	}},
-	{packages: "lab", imports: []string{netlink, netns, xsys}},
+	{packages: "lab", imports: []string{"openflow/packet", netlink, netns, xsys}},
 	{packages: "cmd/*", imports: []string{anything}},
 	{packages: "test/*", imports: []string{anything}},
 	{packages: "."}, // this test

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 )
 
@@ -35,21 +36,15 @@ func Available() error {
 			os.Setenv("PATH", path+":"+dir)
 		}
 	}
-	var missing []string
-	packages := map[string]bool{}
-	install := ""
+	var missing, packages []string
 	for _, tool := range tools {
-		if _, err := exec.LookPath(tool.program); err == nil {
-			continue
-		}
-		missing = append(missing, tool.program)
-		if !packages[tool.pkg] {
-			packages[tool.pkg] = true
-			install += " " + tool.pkg
+		if _, err := exec.LookPath(tool.program); err != nil {
+			missing, packages = append(missing, tool.program), append(packages, tool.pkg)
 		}
 	}
 	if len(missing) > 0 {
-		return fmt.Errorf("a lab needs %s: make deps, or apt-get install%s", strings.Join(missing, ", "), install)
+		return fmt.Errorf("a lab needs %s: make deps, or apt-get install %s", strings.Join(missing, ", "),
+			strings.Join(slices.Compact(packages), " ")) // tools has those of one package next to each other
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,12 +15,7 @@ type BridgeOptions struct {
 	FailMode    string   // "secure" (default), "standalone", or "unset" as ovs-vsctl add-br leaves it
 	Protocols   []string // "OpenFlow13", ...; empty: OVS's default, which offers 1.0 to 1.5
 	Controllers []string // targets; see Lab.ControllerTarget and Host.ControllerUnixTarget
-	// OVS's default connection mode, which adds hidden flows; a lab's controllers are out of band
-	InBand      bool
-	MAC         string            // of the LOCAL port; empty: OVS chooses
-	OtherConfig map[string]string // further other_config of the bridge
-	// InactivityProbe is when OVS asks a silent controller for an echo. Default 5 s, as OVS has it.
-	InactivityProbe time.Duration
+	MAC         string   // of the LOCAL port; empty: OVS chooses
 }
 
 // A Bridge of a host's Open vSwitch.
@@ -40,9 +36,6 @@ func (h *Host) AddBridge(name string, o BridgeOptions) *Bridge {
 	if o.FailMode == "" {
 		o.FailMode = "secure"
 	}
-	if o.InactivityProbe == 0 {
-		o.InactivityProbe = 5 * time.Second
-	}
 	b := &Bridge{Host: h, Name: name, opts: o}
 	args := []string{
 		"add-br", name, "--", "set", "Bridge", name, "datapath_type=netdev",
@@ -57,31 +50,24 @@ func (h *Host) AddBridge(name string, o BridgeOptions) *Bridge {
 	if o.MAC != "" {
 		args = append(args, `other_config:hwaddr="`+o.MAC+`"`)
 	}
-	for key, value := range o.OtherConfig {
-		args = append(args, fmt.Sprintf("other_config:%s=%q", key, value))
-	}
 	h.Vsctl(append(args, b.controllerArgs(o.Controllers)...)...)
 	h.bridges = append(h.bridges, b)
 	h.lab.progress(since, "%s: bridge %s, datapath %s", h.Name, name, b.DatapathID())
 	return b
 }
 
-// controllerArgs continues an ovs-vsctl transaction with controller records that reconnect after 1 s at most.
+// controllerArgs continues an ovs-vsctl transaction with controller records that reconnect after 1 s at most. They are
+// out of band: in band, OVS adds hidden flows.
 func (b *Bridge) controllerArgs(targets []string) []string {
 	if len(targets) == 0 {
 		return nil
-	}
-	mode := "out-of-band"
-	if b.opts.InBand {
-		mode = "in-band"
 	}
 	var args, ids []string
 	for i, target := range targets {
 		id := fmt.Sprintf("@c%d", i)
 		ids = append(ids, id)
 		args = append(args, "--", "--id="+id, "create", "Controller", fmt.Sprintf("target=%q", target),
-			"max_backoff=1000",
-			"connection_mode="+mode, fmt.Sprintf("inactivity_probe=%d", b.opts.InactivityProbe.Milliseconds()))
+			"max_backoff=1000", "connection_mode=out-of-band", "inactivity_probe=5000")
 	}
 	return append(args, "--", "set", "Bridge", b.Name, "controller=["+strings.Join(ids, ",")+"]")
 }
@@ -112,13 +98,7 @@ func (b *Bridge) Connected() bool {
 // Delete removes the bridge and its ports.
 func (b *Bridge) Delete() {
 	b.Host.Vsctl("del-br", b.Name)
-	kept := b.Host.bridges[:0]
-	for _, other := range b.Host.bridges {
-		if other != b {
-			kept = append(kept, other)
-		}
-	}
-	b.Host.bridges = kept
+	b.Host.bridges = slices.DeleteFunc(b.Host.bridges, func(other *Bridge) bool { return other == b })
 }
 
 // AddPort puts an existing interface of the host into the bridge; settings are columns of its Interface record

@@ -40,12 +40,7 @@ func (n *Namespace) Capture(iface, filter string) *Capture {
 		args = append(args, filter)
 	}
 	c.p = n.Spawn(what, args...)
-	if !n.lab.Eventually(5*time.Second, func() bool {
-		return !c.p.Running() ||
-			strings.Contains(c.p.Log(), "listening on")
-	}) || !c.p.Running() {
-		n.lab.fatal("%s: tcpdump on %s: %s", n.Name, iface, c.p.Log())
-	}
+	c.p.awaitLog("listening on")
 	return c
 }
 

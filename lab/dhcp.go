@@ -22,16 +22,10 @@ func (v *VM) StartDHCPServer(o DHCPServerOptions) *Process {
 		router += "," + o.Router
 	}
 	p := v.Spawn(v.Name+": dnsmasq", "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--port=0",
-		"--user=root",
-		"--log-facility=-", "--log-dhcp", "--interface=eth0", "--bind-interfaces", "--no-ping", "--dhcp-authoritative",
-		"--pid-file",
-		"--dhcp-range="+o.Range+",1h", router, "--dhcp-leasefile="+filepath.Join(v.lab.dir, v.Name+".leases"))
-	if !v.lab.Eventually(5*time.Second, func() bool {
-		return !p.Running() ||
-			strings.Contains(p.Log(), "DHCP, IP range")
-	}) || !p.Running() {
-		v.lab.fatal("%s: dnsmasq: %s", v.Name, p.Log())
-	}
+		"--user=root", "--log-facility=-", "--log-dhcp", "--interface=eth0", "--bind-interfaces", "--no-ping",
+		"--dhcp-authoritative", "--pid-file", "--dhcp-range="+o.Range+",1h", router,
+		"--dhcp-leasefile="+filepath.Join(v.lab.dir, v.Name+".leases"))
+	p.awaitLog("DHCP, IP range")
 	return p
 }
 
@@ -59,9 +53,9 @@ func (v *VM) DHCP(timeout time.Duration) (Lease, error) {
 	for _, old := range []string{base + ".lease", base + ".db"} {
 		os.Remove(old)
 	}
-	p := v.Spawn(fmt.Sprintf("%s: dhclient %d", v.Name, time.Now().UnixNano()), "dhclient", "-4", "-d", "-v", "-cf",
-		base+".conf",
-		"-sf", base+".sh", "-lf", base+".db", "-pf", base+".pid", "-e", "EOSIN_LEASE="+base+".lease", "eth0")
+	p := v.Spawn(fmt.Sprintf("%s: dhclient %d", v.Name, time.Now().UnixNano()), "dhclient", "-4", "-d", "-v",
+		"-cf", base+".conf", "-sf", base+".sh", "-lf", base+".db", "-pf", base+".pid",
+		"-e", "EOSIN_LEASE="+base+".lease", "eth0")
 	defer p.Kill()
 	var text []byte
 	got := v.lab.Eventually(timeout, func() bool {

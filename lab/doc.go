@@ -44,7 +44,7 @@
 //
 // When such a test fails, Start's cleanup writes every bridge's ports, flows and
 // groups, the tails of the ovs-vswitchd logs and of the controller's log, and each
-// guest's addresses and neighbours into the test's output, then removes the lab.
+// guest's addresses and neighbors into the test's output, then removes the lab.
 // With EOSIN_LAB_KEEP=1 the lab of a failed test stays for inspection until the
 // next test run sweeps it.
 package lab

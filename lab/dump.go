@@ -35,7 +35,7 @@ func (l *Lab) Dump() string {
 			command(br.Name+" groups", "ovs-ofctl", "-O", "OpenFlow13", "dump-groups", br.Name)
 		}
 		if h.phy != nil {
-			command("tunnel neighbours", "ovs-appctl", "-t", h.dir+"/ovs-vswitchd.ctl", "tnl/neigh/show")
+			command("tunnel neighbors", "ovs-appctl", "-t", h.dir+"/ovs-vswitchd.ctl", "tnl/neigh/show")
 		}
 		if h.vswitchd != nil {
 			section(h.Name+" ovs-vswitchd log, last 30 lines", tail(h.vswitchd.Log(), 30))
@@ -43,8 +43,8 @@ func (l *Lab) Dump() string {
 	}
 	for _, v := range l.vms {
 		addrs, _ := v.Exec("ip", "-br", "addr")
-		neighbours, _ := v.Exec("ip", "neigh")
-		section(v.Name, addrs+neighbours)
+		neighbors, _ := v.Exec("ip", "neigh")
+		section(v.Name, addrs+neighbors)
 	}
 	return b.String()
 }

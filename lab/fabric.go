@@ -6,6 +6,9 @@ import (
 	"time"
 )
 
+// underlayMTU lets guests keep their 1500 bytes inside a tunnel.
+const underlayMTU = 1600
+
 // buildFabric makes the namespace that joins the hosts, and the root namespace's way into it.
 func (l *Lab) buildFabric() {
 	since := time.Now()
@@ -31,9 +34,7 @@ func (h *Host) joinManagement() {
 
 // ManagementIP is the host's address in the management network: where a controller reaches a bridge that listens
 // (ptcp:).
-func (h *Host) ManagementIP() string {
-	return managementIP(h.lab.state.Number, 9+h.index)
-}
+func (h *Host) ManagementIP() string { return managementIP(h.lab.state.Number, 9+h.index) }
 
 // SetManagement cuts (false) or restores the host's network to the controller. Connections then time out, they are not
 // reset.
@@ -54,11 +55,11 @@ func (h *Host) UnderlayIP() string {
 	l, since := h.lab, time.Now()
 	if !l.underlayOnce {
 		l.underlayOnce = true
-		l.fabric.addLinuxBridge("underlay", l.opts.UnderlayMTU)
+		l.fabric.addLinuxBridge("underlay", underlayMTU)
 	}
 	l.addVeth(
-		vethEnd{ns: h.Namespace, name: "ul0", mtu: l.opts.UnderlayMTU},
-		vethEnd{ns: l.fabric, name: h.underlayOuter(), mtu: l.opts.UnderlayMTU},
+		vethEnd{ns: h.Namespace, name: "ul0", mtu: underlayMTU},
+		vethEnd{ns: l.fabric, name: h.underlayOuter(), mtu: underlayMTU},
 	)
 	l.fabric.enslave(h.underlayOuter(), "underlay")
 	h.phy = h.AddBridge("br-phy", BridgeOptions{
@@ -66,7 +67,7 @@ func (h *Host) UnderlayIP() string {
 	})
 	h.phy.AddPort("ul0")
 	configure := func() {
-		h.SetMTU("br-phy", l.opts.UnderlayMTU)
+		h.SetMTU("br-phy", underlayMTU)
 		h.AddAddr("br-phy", ip+"/24")
 		h.SetLink("br-phy", true)
 	}

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
 	"strconv"
@@ -72,13 +73,7 @@ func parseFlows(text string) []Flow {
 		}
 	}
 	slices.SortFunc(flows, func(a, b Flow) int {
-		if a.Table != b.Table {
-			return a.Table - b.Table
-		}
-		if a.Priority != b.Priority {
-			return b.Priority - a.Priority
-		}
-		return strings.Compare(a.Text, b.Text)
+		return cmp.Or(a.Table-b.Table, b.Priority-a.Priority, strings.Compare(a.Text, b.Text))
 	})
 	return flows
 }

@@ -157,9 +157,6 @@ func (h *Host) RestartOVSDB() {
 // Vswitchd is the running (or last) ovs-vswitchd.
 func (h *Host) Vswitchd() *Process { return h.vswitchd }
 
-// OVSDB is the running (or last) ovsdb-server.
-func (h *Host) OVSDB() *Process { return h.ovsdb }
-
 // Vsctl runs ovs-vsctl, which must succeed, and returns its output without the final newline.
 func (h *Host) Vsctl(args ...string) string {
 	return strings.TrimSuffix(h.Run(append([]string{"ovs-vsctl", "--timeout=25"}, args...)...), "\n")

@@ -17,8 +17,6 @@ type Options struct {
 	Progress io.Writer
 	// Detached labs outlive the process that made them: [Sweep] leaves them alone.
 	Detached bool
-	// UnderlayMTU in bytes. Default 1600, so that guests keep their 1500 inside a tunnel.
-	UnderlayMTU int
 	// Fatal is called with the reason when a step fails and must not return. Default: a panic for [Lab.Try].
 	Fatal func(error)
 }
@@ -35,11 +33,9 @@ type Lab struct {
 	fabric      *Namespace
 	hosts       []*Host
 	vms         []*VM
-	wires       []*Wire
 	controllers []*Controller
 	names       map[string]bool
 	dpids       uint64
-	started     time.Time
 
 	underlayOnce bool
 	progressMu   sync.Mutex
@@ -60,13 +56,7 @@ func New(name string, opts Options) (*Lab, error) {
 	if err := Available(); err != nil {
 		return nil, err
 	}
-	if opts.UnderlayMTU == 0 {
-		opts.UnderlayMTU = 1600
-	}
-	l := &Lab{
-		Name: name, opts: opts, dir: filepath.Join(runRoot, name),
-		names: map[string]bool{}, started: time.Now(),
-	}
+	l := &Lab{Name: name, opts: opts, dir: filepath.Join(runRoot, name), names: map[string]bool{}}
 	var err error
 	if l.state, err = claim(name, opts.Detached); err != nil {
 		return nil, err
@@ -125,8 +115,7 @@ func (l *Lab) progress(since time.Time, format string, args ...any) {
 	}
 	l.progressMu.Lock()
 	defer l.progressMu.Unlock()
-	line := fmt.Sprintf("%s (%d ms)\n", fmt.Sprintf(format, args...), time.Since(since).Milliseconds())
-	_, _ = l.opts.Progress.Write([]byte(line))
+	fmt.Fprintf(l.opts.Progress, "%s (%d ms)\n", fmt.Sprintf(format, args...), time.Since(since).Milliseconds())
 }
 
 // Dir is the lab's run directory, removed with the lab.
@@ -172,9 +161,7 @@ func (l *Lab) VM(name string) *VM {
 }
 
 // ControllerIP is the root namespace's address in the management network: every host reaches it.
-func (l *Lab) ControllerIP() string {
-	return managementIP(l.state.Number, 1)
-}
+func (l *Lab) ControllerIP() string { return managementIP(l.state.Number, 1) }
 
 // ControllerTarget is the target for set-controller of a controller that [Lab.StartController] runs.
 func (l *Lab) ControllerTarget() string { return "tcp:" + l.ControllerIP() + ":6653" }

@@ -60,7 +60,7 @@ func (n *Namespace) AddAddr(name, cidr string) {
 	n.lab.check(n.handle().AddrReplace(n.link(name), addr), "%s: add %s to %s", n.Name, cidr, name)
 }
 
-// AddRoute sends what goes to a network ("0.0.0.0/0", "10.0.0.0/8") to a neighbour.
+// AddRoute sends what goes to a network ("0.0.0.0/0", "10.0.0.0/8") to a neighbor.
 func (n *Namespace) AddRoute(network, via string) {
 	dst, err := netlink.ParseIPNet(network)
 	n.lab.check(err, "route to %q", network)

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/eosin-sdn/eosin/openflow/packet"
 )
 
 // A pinger sends ICMP or ICMPv6 echo requests on a raw socket and matches what comes back by identifier and sequence
@@ -27,11 +29,8 @@ type pinger struct {
 	log      strings.Builder
 }
 
-// Message types, by address family.
-const (
-	echoRequest4, echoReply4, unreachable4 = 8, 0, 3
-	echoRequest6, echoReply6, unreachable6 = 128, 129, 1
-)
+// ICMP types of "destination unreachable", by address family.
+const unreachable4, unreachable6 = 3, 1
 
 // duplicatesTime is how long to listen on for duplicates once everything is answered.
 const duplicatesTime = 10 * time.Millisecond
@@ -78,7 +77,7 @@ func (p *pinger) run(ctx context.Context) {
 	}
 	deadline := time.Now().Add(p.timeout)
 	for p.result.Received < p.result.Sent && time.Now().Before(deadline) {
-		p.receive(earlier(deadline, time.Now().Add(duplicatesTime)))
+		p.receive(time.Now().Add(duplicatesTime))
 	}
 	p.receive(time.Now().Add(duplicatesTime))
 }
@@ -93,30 +92,21 @@ func (p *pinger) lost() (times []time.Time) {
 	return times
 }
 
-func earlier(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
-}
-
 func (p *pinger) send(seq uint16) {
 	message := make([]byte, 8+p.size)
 	for i := range message[8:] {
 		message[8+i] = byte(i)
 	}
-	message[0] = echoRequest4
+	message[0] = packet.ICMPv4EchoRequest
 	if p.dst.Is6() {
-		message[0] = echoRequest6 // the kernel fills in its checksum
+		message[0] = packet.ICMPv6EchoRequest
 	}
 	binary.BigEndian.PutUint16(message[4:], p.id)
 	binary.BigEndian.PutUint16(message[6:], seq)
+	var to unix.Sockaddr = &unix.SockaddrInet6{Addr: p.dst.As16()} // the kernel fills in an ICMPv6 checksum
 	if p.dst.Is4() {
-		binary.BigEndian.PutUint16(message[2:], checksum(message))
-	}
-	var to unix.Sockaddr = &unix.SockaddrInet4{Addr: as4(p.dst)}
-	if p.dst.Is6() {
-		to = &unix.SockaddrInet6{Addr: p.dst.As16()}
+		to = &unix.SockaddrInet4{Addr: p.dst.As4()}
+		binary.BigEndian.PutUint16(message[2:], packet.Checksum(message))
 	}
 	p.result.Sent++
 	p.sentAt[seq] = time.Now()
@@ -147,15 +137,15 @@ func (p *pinger) receive(until time.Time) {
 }
 
 // handle looks at one packet: ICMP with its IPv4 header, ICMPv6 without a header.
-func (p *pinger) handle(packet []byte, now time.Time) {
+func (p *pinger) handle(b []byte, now time.Time) {
 	v4 := p.dst.Is4()
-	message := packet
+	message := b
 	if v4 {
-		message = afterIPv4(packet)
+		message = afterIPv4(b)
 	}
 	switch {
 	case len(message) < 8:
-	case v4 && message[0] == echoReply4, !v4 && message[0] == echoReply6:
+	case v4 && message[0] == packet.ICMPv4EchoReply, !v4 && message[0] == packet.ICMPv6EchoReply:
 		p.reply(message, now)
 	case v4 && message[0] == unreachable4:
 		p.undeliverable(afterIPv4(message[8:]), message[1])
@@ -202,31 +192,9 @@ func (p *pinger) ours(message []byte) (time.Time, bool) {
 	return sent, ok
 }
 
-func afterIPv4(packet []byte) []byte {
-	if len(packet) < 20 || int(packet[0]&15)*4 > len(packet) {
+func afterIPv4(b []byte) []byte {
+	if len(b) < 20 || int(b[0]&15)*4 > len(b) {
 		return nil
 	}
-	return packet[int(packet[0]&15)*4:]
-}
-
-func as4(a netip.Addr) [4]byte {
-	if !a.Is4() {
-		return [4]byte{}
-	}
-	return a.As4()
-}
-
-// checksum of RFC 1071 over a message whose checksum field is zero.
-func checksum(message []byte) uint16 {
-	var sum uint32
-	for i := 0; i+1 < len(message); i += 2 {
-		sum += uint32(message[i])<<8 | uint32(message[i+1])
-	}
-	if len(message)%2 == 1 {
-		sum += uint32(message[len(message)-1]) << 8
-	}
-	for sum > 0xffff {
-		sum = sum>>16 + sum&0xffff
-	}
-	return ^uint16(sum)
+	return b[int(b[0]&15)*4:]
 }

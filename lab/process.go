@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -18,7 +19,6 @@ type Process struct {
 	cmd    *exec.Cmd
 	record processRecord
 	done   chan struct{} // closed when it has ended
-	err    error         // of Wait, valid after done
 }
 
 // Spawn starts a program in the namespace and records it for Destroy. Its output is appended to a log in the run
@@ -40,7 +40,7 @@ func (n *Namespace) Spawn(what string, args ...string) *Process {
 	}), "%s: record", what)
 	// Owned by p; ends when the program ends.
 	go func() {
-		p.err = p.cmd.Wait()
+		_ = p.cmd.Wait() // ExitCode has the result
 		close(p.done)
 	}()
 	return p
@@ -104,6 +104,14 @@ func (p *Process) Log() string {
 		return fmt.Sprintf("(no log: %v)", err)
 	}
 	return string(text)
+}
+
+// awaitLog waits until the program's log says that it is ready.
+func (p *Process) awaitLog(text string) {
+	ready := func() bool { return strings.Contains(p.Log(), text) }
+	if !p.lab.Eventually(5*time.Second, func() bool { return !p.Running() || ready() }) || !p.Running() {
+		p.lab.fatal("%s: %s", p.What, p.Log())
+	}
 }
 
 func (p *Process) forget() {

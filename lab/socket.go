@@ -1,13 +1,13 @@
 package lab
 
 import (
-	"encoding/hex"
 	"net"
 	"net/netip"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/eosin-sdn/eosin/openflow/packet"
 )
 
 // SendRaw puts frames, from their Ethernet header on and without checksum at their end, on an interface.
@@ -56,29 +56,18 @@ func (n *Namespace) Dial(network, address string, timeout time.Duration) (net.Co
 // SendRaw puts frames on the guest's interface.
 func (v *VM) SendRaw(frames ...[]byte) { v.Namespace.SendRaw("eth0", frames...) }
 
-// SendHex is SendRaw for hex digits with spaces between them.
-func (v *VM) SendHex(frame string) {
-	data, err := hex.DecodeString(strings.Join(strings.Fields(frame), ""))
-	v.lab.check(err, "%s: frame", v.Name)
-	v.SendRaw(data)
-}
-
 // Announce broadcasts a gratuitous ARP request for the guest's first IPv4 address, as a booting or migrated guest does.
 // A guest without an IPv4 address announces 0.0.0.0, which still teaches switches where it is.
 func (v *VM) Announce() {
-	hw, err := net.ParseMAC(v.MAC)
+	hw, err := packet.ParseMAC(v.MAC)
 	v.lab.check(err, "%s", v.Name)
-	var ip [4]byte
+	ip := netip.IPv4Unspecified()
 	for _, addr := range v.opts.Addrs {
 		if p, err := netip.ParsePrefix(addr); err == nil && p.Addr().Is4() {
-			ip = p.Addr().As4()
+			ip = p.Addr()
 			break
 		}
 	}
-	frame := []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
-	frame = append(frame, hw...)
-	frame = append(frame, 0x08, 0x06, 0, 1, 0x08, 0x00, 6, 4, 0, 1)
-	frame = append(append(frame, hw...), ip[:]...)
-	frame = append(append(frame, 0, 0, 0, 0, 0, 0), ip[:]...)
-	v.SendRaw(frame)
+	frame := packet.AppendEthernet(nil, packet.Broadcast, hw, packet.EtherTypeARP)
+	v.SendRaw(packet.AppendARPRequest(frame, hw, ip, ip))
 }

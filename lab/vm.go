@@ -15,7 +15,6 @@ type VMOptions struct {
 	Gateway  string   // default route
 	IPv6     bool     // switch IPv6 on without a static address
 	Internal bool     // an internal port of OVS moved into the guest's namespace, instead of a pair of links
-	MTU      int      // 0: 1500
 	Settings []string // columns of the port's Interface record
 }
 
@@ -53,8 +52,8 @@ func (b *Bridge) AddVM(name string, o VMOptions) *VM {
 		hw, err := net.ParseMAC(o.MAC)
 		l.check(err, "%s", name)
 		l.addVeth(
-			vethEnd{ns: b.Host.Namespace, name: o.Port, mtu: o.MTU},
-			vethEnd{ns: v.Namespace, name: "eth0", mac: hw, mtu: o.MTU},
+			vethEnd{ns: b.Host.Namespace, name: o.Port},
+			vethEnd{ns: v.Namespace, name: "eth0", mac: hw},
 		)
 		b.AddPort(o.Port, o.Settings...)
 		v.configure()
@@ -78,9 +77,6 @@ func (v *VM) takeInternalPort() {
 	hw, err := net.ParseMAC(v.MAC)
 	l.check(err, "%s", v.Name)
 	l.check(v.handle().LinkSetHardwareAddr(link, hw), "%s: MAC", v.Name)
-	if v.opts.MTU != 0 {
-		v.SetMTU("eth0", v.opts.MTU)
-	}
 	v.disableTxChecksum("eth0")
 	v.SetLink("eth0", true)
 	v.configure()
@@ -128,8 +124,8 @@ func (v *VM) SetSilent(silent bool) {
 	v.Sysctl("net.ipv4.icmp_echo_ignore_all", value)
 }
 
-// ForgetNeighbours empties the guest's ARP and ND tables, so that its next packet asks again.
-func (v *VM) ForgetNeighbours() { v.Run("ip", "neigh", "flush", "all") }
+// ForgetNeighbors empties the guest's ARP and ND tables, so that its next packet asks again.
+func (v *VM) ForgetNeighbors() { v.Run("ip", "neigh", "flush", "all") }
 
 // Move unplugs the guest from its port and plugs it into a new port of another bridge, as a migration does. It sends
 // nothing.

@@ -15,7 +15,6 @@ func (l *Lab) Wire(a *Bridge, portA string, b *Bridge, portB string) *Wire {
 	l.addVeth(vethEnd{ns: a.Host.Namespace, name: portA}, vethEnd{ns: b.Host.Namespace, name: portB})
 	a.AddPort(portA)
 	b.AddPort(portB)
-	l.wires = append(l.wires, w)
 	l.progress(since, "wire %s:%s to %s:%s", a, portA, b, portB)
 	return w
 }

@@ -153,7 +153,7 @@ func TestControllerDead(t *testing.T) {
 	}
 	s.ctl.Kill()
 	for _, vm := range []*lab.VM{vm1, vm3} {
-		vm.ForgetNeighbours()
+		vm.ForgetNeighbors()
 	}
 	s.pings(vm1, vm3)
 	s.pings(vm2, vm4)

@@ -162,7 +162,7 @@ func TestReservedMulticast(t *testing.T) {
 	}
 
 	for _, vm := range []*lab.VM{vm1, vm2} {
-		vm.ForgetNeighbours()
+		vm.ForgetNeighbors()
 	}
 	solicited := vm2.Capture("icmp6 and ip6[40] == 135")
 	if r := vm1.Ping("fd00::2"); !r.AllReceived() {
