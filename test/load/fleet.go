@@ -4,9 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/eosin-sdn/eosin/openflow"
 )
@@ -20,7 +21,32 @@ var errPatience = errors.New("not done in time")
 type fleet struct {
 	p        *process
 	switches []*fakeSwitch
-	remote   atomic.Int64
+	remote   counter // rules given for hosts of other switches
+}
+
+// counter tells when it has reached a number.
+type counter struct {
+	n, want atomic.Int64
+	reached chan struct{} // capacity 1
+}
+
+// expect starts over.
+func (c *counter) expect(want int) {
+	c.n.Store(0)
+	c.want.Store(int64(want))
+	select {
+	case <-c.reached: // of before
+	default:
+	}
+}
+
+func (c *counter) add() {
+	if c.n.Add(1) == c.want.Load() {
+		select {
+		case c.reached <- struct{}{}:
+		default:
+		}
+	}
 }
 
 // backoff is how long Open vSwitch waits before it reconnects after a failed connection.
@@ -28,7 +54,7 @@ const backoff = time.Second
 
 // join connects switches, joined in a line if wired, and waits until all are ready.
 func join(p *process, n int, wired bool) (*fleet, error) {
-	fl := &fleet{p: p}
+	fl := &fleet{p: p, remote: counter{reached: make(chan struct{}, 1)}}
 	for i := range n {
 		f := newSwitch(i, &fl.remote)
 		if wired && i > 0 {
@@ -39,7 +65,7 @@ func join(p *process, n int, wired bool) (*fleet, error) {
 		fl.switches = append(fl.switches, f)
 	}
 	err := fl.each(func(f *fakeSwitch) error {
-		for limit := time.Now().Add(patience); ; time.Sleep(backoff) {
+		for limit := time.Now().Add(patience); ; pace(backoff) {
 			err := f.connect(p.address)
 			if err == nil {
 				err = fl.await(f, func() bool { return f.ready(p.subject) })
@@ -88,16 +114,16 @@ func (f *fakeSwitch) ready(s subject) bool {
 	if f.Received(openflow.TypeFeaturesRequest) == 0 {
 		return false
 	}
-	if s.rules {
-		_, explicit := f.template(hostPort)
-		return explicit
-	}
-	return true
+	_, explicit := f.template(hostPort)
+	return explicit || !s.rules
 }
+
+// pace lets time pass for what the controller does by its own timers, and for what a switch would wait.
+func pace(d time.Duration) { <-time.After(d) }
 
 // settle makes the server of every switch known, and waits until the controller has handled all that was sent.
 func (fl *fleet) settle() error {
-	time.Sleep(700 * time.Millisecond) // pacing: ports begin to flood, discovery slows down
+	pace(700 * time.Millisecond) // ports begin to flood, discovery slows down
 	return fl.each(func(f *fakeSwitch) error { return fl.deliver(f, f.serverPacketIn()) })
 }
 
@@ -115,18 +141,11 @@ func (f *fakeSwitch) echoes() int64 { return int64(f.Received(openflow.TypeEchoR
 
 // each runs a step for all switches at once.
 func (fl *fleet) each(step func(*fakeSwitch) error) error {
-	var wg sync.WaitGroup
-	errs := make([]error, len(fl.switches))
-	for i, f := range fl.switches {
-		wg.Go(func() { errs[i] = step(f) })
+	var g errgroup.Group
+	for _, f := range fl.switches {
+		g.Go(func() error { return step(f) })
 	}
-	wg.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return err // the others are likely the same
-		}
-	}
-	return nil
+	return g.Wait() // the first error: the others are likely the same
 }
 
 // median returns the value in the middle.

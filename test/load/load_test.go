@@ -52,10 +52,8 @@ func served(t *testing.T) *process {
 			t.Error(err)
 		}
 	})
-	for deadline := time.Now().Add(10 * time.Second); !listens(port); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("eosin does not listen")
-		}
+	if err := awaitListener(port, ended); err != nil {
+		t.Fatal(err)
 	}
 	return &process{subject: s, address: cfg.OpenFlow.Listen[0].Address, log: filepath.Join(t.TempDir(), "none")}
 }

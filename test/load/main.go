@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -172,29 +173,22 @@ func run(o *options, w io.Writer) error {
 	return r.table(w, measured)
 }
 
-func listed(list, name string) bool {
-	for item := range strings.SplitSeq(list, ",") {
-		if item == name {
-			return true
-		}
-	}
-	return false
-}
+func listed(list, name string) bool { return slices.Contains(strings.Split(list, ","), name) }
 
 // once runs a workload on a subject that is started for it and ended after it.
 func once(s subject, o *options, dir string,
 	workload func(*process, *options) (map[string]float64, error),
 ) (map[string]float64, error) {
-	p, err := s.launch(o, dir, 1)
+	p, err := s.launch(o, dir)
 	if err != nil {
 		return nil, err
 	}
 	defer p.stop()
 	figures, err := workload(p, o)
 	if err != nil {
-		return nil, p.fault(err)
+		err = p.fault(err)
 	}
-	return figures, nil
+	return figures, err
 }
 
 // machine describes where this runs.

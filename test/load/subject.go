@@ -50,9 +50,8 @@ func subjects(o *options, dir string) []subject {
 				"which is not needed)",
 			command: func(port int) ([]string, error) {
 				return []string{
-					o.testcontroller, "-O", "OpenFlow13", "--log-file=/dev/null", "--unixctl=" + filepath.Join(dir,
-						"tc.ctl"),
-					fmt.Sprintf("ptcp:%d:127.0.0.1", port),
+					o.testcontroller, "-O", "OpenFlow13", "--log-file=/dev/null",
+					"--unixctl=" + filepath.Join(dir, "tc.ctl"), fmt.Sprintf("ptcp:%d:127.0.0.1", port),
 				}, nil
 			},
 		},
@@ -75,14 +74,13 @@ func subjects(o *options, dir string) []subject {
 type process struct {
 	subject
 	address string
-	http    string
 	cmd     *exec.Cmd
 	exited  chan error
 	log     string
 }
 
-// launch starts a subject on the controller's cores and waits until it listens.
-func (s subject) launch(o *options, dir string, cores int) (*process, error) {
+// launch starts a subject on the controller's core and waits until it listens.
+func (s subject) launch(o *options, dir string) (*process, error) {
 	port, err := freePort()
 	if err != nil {
 		return nil, err
@@ -91,38 +89,44 @@ func (s subject) launch(o *options, dir string, cores int) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	on := strconv.Itoa(o.core)
-	if cores > 1 {
-		on = "0-" + strconv.Itoa(cores-1)
-	}
 	p := &process{
-		subject: s, address: fmt.Sprintf("127.0.0.1:%d", port), http: fmt.Sprintf("http://127.0.0.1:%d", port+1),
-		exited: make(chan error, 1), log: filepath.Join(dir, s.name+".log"),
+		subject: s, address: fmt.Sprintf("127.0.0.1:%d", port), exited: make(chan error, 1),
+		log: filepath.Join(dir, s.name+".log"),
 	}
 	log, err := os.Create(p.log)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = log.Close() }()
-	p.cmd = exec.Command("taskset", append([]string{"-c", on}, args...)...)
-	p.cmd.Env = append(os.Environ(), "GOMAXPROCS="+strconv.Itoa(cores))
+	p.cmd = exec.Command("taskset", append([]string{"-c", strconv.Itoa(o.core)}, args...)...)
+	p.cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	if err := p.cmd.Start(); err != nil {
 		return nil, err
 	}
 	go func() { p.exited <- p.cmd.Wait() }() // ends with the process, which stop ends
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	if err := awaitListener(port, p.exited); err != nil {
+		p.stop()
+		return nil, p.fault(err)
+	}
+	return p, nil
+}
+
+// awaitListener waits until somebody listens on a port of loopback, unless the process ends.
+func awaitListener(port int, exited chan error) error {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for limit := time.After(10 * time.Second); !listens(port); {
 		select {
-		case err := <-p.exited:
-			return nil, p.fault(fmt.Errorf("it ended: %w", err))
-		default:
-		}
-		if listens(port) {
-			return p, nil
+		case err := <-exited:
+			exited <- err
+			return fmt.Errorf("it ended: %w", err)
+		case <-limit:
+			return errors.New("it does not listen")
+		case <-tick.C:
 		}
 	}
-	p.stop()
-	return nil, p.fault(errors.New("it does not listen"))
+	return nil
 }
 
 // fault adds to an error what the subject's log complained of first, or else the end of it.

@@ -37,7 +37,7 @@ type fakeSwitch struct {
 	number int
 	*oftest.Switch
 	wires  map[openflow.PortNo]wireEnd
-	remote *atomic.Int64 // rules given for hosts of other switches
+	remote *counter // of the fleet
 
 	writing sync.Mutex // guards nc and keeps messages whole
 	nc      net.Conn   // nil while disconnected
@@ -67,7 +67,7 @@ type delivery struct {
 }
 
 // newSwitch returns a switch that is not connected.
-func newSwitch(number int, remote *atomic.Int64) *fakeSwitch {
+func newSwitch(number int, remote *counter) *fakeSwitch {
 	f := &fakeSwitch{
 		number: number, remote: remote, wires: map[openflow.PortNo]wireEnd{},
 		progress: make(chan struct{}, 1), ended: make(chan error, 1),
@@ -214,7 +214,7 @@ func (f *fakeSwitch) packetIn(port openflow.PortNo, frame []byte) (msg []byte, e
 		return nil, false
 	}
 	n := binary.BigEndian.Uint16(msg[2:])
-	return append([]byte(nil), msg[:n]...), true
+	return slices.Clone(msg[:n]), true
 }
 
 // countMessage is count for a message that is a flow-mod; mu is held.
@@ -279,7 +279,7 @@ func (f *fakeSwitch) missing() []int {
 // given notes that a rule of a host was installed; mu is held.
 func (f *fakeSwitch) given(mac []byte, bit byte) {
 	if int(binary.BigEndian.Uint16(mac[2:])) != f.number {
-		f.remote.Add(1)
+		f.remote.add()
 		return
 	}
 	h := int(binary.BigEndian.Uint16(mac[4:]))

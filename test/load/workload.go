@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -226,7 +225,7 @@ func connectStorm(p *process, o *options) (map[string]float64, error) {
 		return nil, fmt.Errorf("storm: %w", err)
 	}
 	took := time.Since(begin).Seconds()
-	time.Sleep(2 * time.Second) // pacing: deferred work counts too
+	pace(2 * time.Second) // deferred work counts too
 	peak, _ := p.memory()
 	return map[string]float64{storm: took, stormMemory: peak}, nil
 }
@@ -247,31 +246,29 @@ func fabric(p *process, o *options) (map[string]float64, error) {
 		f := fl.switches[i*7%len(fl.switches)]
 		host := i
 		f.expect(warm+samples, p.need, nil)
-		wait := 200 * time.Millisecond
-		for limit := time.Now().Add(patience); ; {
-			fl.remote.Store(0)
+		const wait = 200 * time.Millisecond
+		for limit, known := time.Now().Add(patience), false; !known; {
+			fl.remote.expect(len(fl.switches) - 1)
 			begin := time.Now()
 			if err := f.write(f.packetIns(hostPort, host, 1)); err != nil {
 				return nil, err
 			}
-			for fl.remote.Load() < int64(len(fl.switches)-1) && time.Since(begin) < wait {
-				time.Sleep(50 * time.Microsecond)
-			}
-			if fl.remote.Load() >= int64(len(fl.switches)-1) {
-				if i >= warm {
+			select {
+			case <-fl.remote.reached:
+				if known = true; i >= warm {
 					took = append(took, time.Since(begin).Seconds())
 				}
-				break
+			case <-time.After(wait):
+				if i > 0 || time.Now().After(limit) {
+					return nil, fmt.Errorf("fabric: host %d is known on %d of %d switches: %w", host, fl.remote.n.Load()+1,
+						len(fl.switches), errPatience)
+				}
+				// Not all links are known yet: the same host moves back and forth until it is seen everywhere.
+				pace(wait)
+				host = (host + 1) % (warm + samples)
 			}
-			if i > 0 || time.Now().After(limit) {
-				return nil, fmt.Errorf("fabric: host %d is known on %d of %d switches: %w", host, fl.remote.Load()+1,
-					len(fl.switches), errors.Join(errPatience))
-			}
-			// Not all links are known yet: the same host moves back and forth until it is seen everywhere.
-			time.Sleep(wait)
-			host = (host + 1) % (warm + samples)
 		}
-		time.Sleep(10 * time.Millisecond)
+		pace(10 * time.Millisecond)
 	}
 	return map[string]float64{fabricAll: median(took)}, nil
 }
