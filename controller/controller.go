@@ -154,7 +154,7 @@ func (c *Controller) Backend() api.Backend { return c.backend }
 
 // Collectors return the controller's metrics, to be registered once.
 func (c *Controller) Collectors() []prometheus.Collector {
-	return []prometheus.Collector{c.metrics, c.prober.Collector()}
+	return []prometheus.Collector{c.metrics, c.prober}
 }
 
 // switchNames returns a func that returns the names of the switches that are or were connected, and of those that the

@@ -99,9 +99,17 @@ func TestEchoSizes(t *testing.T) {
 	}
 }
 
-func TestEchoOfMixedFamiliesIsNothing(t *testing.T) {
-	if b := echo(ipA, ip6B).Append([]byte{9}, &testKey); len(b) != 1 {
-		t.Errorf("got %x, want only what was there", b)
+func TestEchoOfAnotherFamilyIsNothing(t *testing.T) {
+	for _, f := range []*Frame{
+		{Type: ICMP, Src: ipA, Dst: ip6B},
+		{Type: ICMP, Src: ip6A, Dst: ip6B},
+		{Type: ICMP6, Src: ipA, Dst: ipB},
+		{Type: ICMP6, Src: ip6A, Dst: ipB},
+		{Type: ICMP, Dst: ipB},
+	} {
+		if b := f.Append([]byte{9}, &testKey); len(b) != 1 {
+			t.Errorf("%v from %v to %v: got %x, want only what was there", f.Type, f.Src, f.Dst, b)
+		}
 	}
 }
 

@@ -47,19 +47,20 @@ var icmp6 = Kind{
 }
 
 // appendEcho appends an echo request as the source itself would send it, with the color as its Identifier. It appends
-// nothing when the addresses are not of one family.
+// nothing when an address is not of the type's family.
 func appendEcho(b []byte, f *Frame, key *Key) []byte {
-	start := len(b)
+	bits := 32
+	if f.Type.IPv6 {
+		bits = 128
+	}
+	if f.Src.BitLen() != bits || f.Dst.BitLen() != bits {
+		return b
+	}
 	payload := f.appendPayload(make([]byte, 0, f.size()), key)
-	b = f.Link.append(b, f.Type.etherType)
-	head := len(b)
-	b = packet.AppendEcho(b, packet.IP{Src: f.Src, Dst: f.Dst, DSCP: f.DSCP, TTL: 64, ID: uint16(f.Seq)}, packet.Echo{
+	ip := packet.IP{Src: f.Src, Dst: f.Dst, DSCP: f.DSCP, TTL: 64, ID: uint16(f.Seq)}
+	return packet.AppendEcho(f.Link.append(b, f.Type.etherType), ip, packet.Echo{
 		ID: f.Color, Seq: uint16(f.Seq), Payload: payload,
 	})
-	if len(b) == head {
-		return b[:start]
-	}
-	return b
 }
 
 func (r *Reply) readEcho(b []byte, typ uint8, key *Key) Reason {

@@ -76,24 +76,19 @@ type ways struct {
 //  3. Replies of the link layer go to a colored MAC address: they are ours, since no one else has it.
 func (t Trap) rule(w ways) *flow.Rule {
 	m := t.Type.matchReply(flow.Match{}.VLAN(t.VLAN), &t)
-	if t.Type.LinkLayer {
-		return &flow.Rule{
-			Table: w.trap.Number, Priority: prioTrap, Cookie: flow.Cookie(apps.OwnerProbe, tagLinkLayer),
-			Match: m, Instructions: w.swallow(),
-		}
+	switch {
+	case t.Type.LinkLayer:
+		return newRule(w.trap, prioTrap, tagLinkLayer, m, w.swallow())
+	case w.noConntrack:
+		return newRule(w.trap, prioTrap, tagFallback, m.IPDSCP(FallbackDSCP), w.swallow())
 	}
-	if w.noConntrack {
-		return &flow.Rule{
-			Table: w.trap.Number, Priority: prioTrap, Cookie: flow.Cookie(apps.OwnerProbe, tagFallback),
-			Match:        m.IPDSCP(FallbackDSCP),
-			Instructions: w.swallow(),
-		}
-	}
+	return newRule(w.trap, prioTrap, tagToTracker, m.CTState(0, flow.CTTracked),
+		flow.Instructions(nil).Apply(flow.Actions(nil).CTRecirculate(Zone(t.VLAN), w.trapped.Number)))
+}
+
+func newRule(t apps.Table, priority uint16, tag uint64, m flow.Match, i flow.Instructions) *flow.Rule {
 	return &flow.Rule{
-		Table: w.trap.Number, Priority: prioTrap, Cookie: flow.Cookie(apps.OwnerProbe, tagToTracker),
-		Match: m.CTState(0, flow.CTTracked),
-		Instructions: flow.Instructions(nil).Apply(
-			flow.Actions(nil).CTRecirculate(Zone(t.VLAN), w.trapped.Number)),
+		Table: t.Number, Priority: priority, Cookie: flow.Cookie(apps.OwnerProbe, tag), Match: m, Instructions: i,
 	}
 }
 
@@ -107,22 +102,13 @@ func (w ways) swallow() flow.Instructions {
 func fixedRules(w ways) []*flow.Rule {
 	miss := flow.Instructions(nil).Goto(w.trapped.Next)
 	rules := []*flow.Rule{
-		{
-			Table: w.trapped.Number, Priority: prioMiss, Cookie: flow.Cookie(apps.OwnerProbe, tagFixed),
-			Instructions: miss,
-		},
-		{
-			Table: w.trap.Number, Priority: prioMiss, Cookie: flow.Cookie(apps.OwnerProbe, tagFixed),
-			Instructions: miss,
-		},
+		newRule(w.trapped, prioMiss, tagFixed, flow.Match{}, miss),
+		newRule(w.trap, prioMiss, tagFixed, flow.Match{}, miss),
 	}
 	if w.noConntrack {
 		return rules
 	}
 	const reply = flow.CTTracked | flow.CTReply
-	return append(rules, &flow.Rule{
-		Table: w.trapped.Number, Priority: prioTrapped, Cookie: flow.Cookie(apps.OwnerProbe, tagTracked),
-		Match:        flow.Match{}.CTState(reply, reply).CTMark(markPrefix, markMask),
-		Instructions: w.swallow(),
-	})
+	m := flow.Match{}.CTState(reply, reply).CTMark(markPrefix, markMask)
+	return append(rules, newRule(w.trapped, prioTrapped, tagTracked, m, w.swallow()))
 }

@@ -34,8 +34,11 @@ type Kind struct {
 	readReply func(f packet.Frame, r *Reply, key *Key) Reason
 }
 
-// kinds are the kinds of probes, in the order in which texts list them.
-var kinds = []*Kind{&icmp, &icmp6, &arp, &tcp, &udp}
+// kinds are the kinds of probes, in the order in which texts list them. The names tcp and udp are reserved: they are
+// refused until they have their functions.
+var kinds = []*Kind{
+	&icmp, &icmp6, &arp, {Name: "tcp", Protocol: "TCP", HasPort: true}, {Name: "udp", Protocol: "UDP", HasPort: true},
+}
 
 // The types that need no parameter.
 var (

@@ -83,7 +83,7 @@ func (l *lab) configure(specs []probespec.Spec) {
 
 func expect(t *testing.T, l *lab, want string, names ...string) {
 	t.Helper()
-	if err := testutil.CollectAndCompare(l.e.Collector(), strings.NewReader(want), names...); err != nil {
+	if err := testutil.CollectAndCompare(l.e, strings.NewReader(want), names...); err != nil {
 		t.Error(err)
 	}
 }
@@ -109,7 +109,7 @@ func TestMeshFollowsTheHosts(t *testing.T) {
 		if n := len(l.e.Mesh()); n != 0 {
 			t.Fatalf("%d pairs with 1 host", n)
 		}
-		if n := testutil.CollectAndCount(l.e.Collector(), "eosin_probe_rtt_seconds", "eosin_probe_success",
+		if n := testutil.CollectAndCount(l.e, "eosin_probe_rtt_seconds", "eosin_probe_success",
 			"eosin_probe_sent_total"); n != 0 {
 			t.Errorf("%d series of removed pairs", n)
 		}
@@ -451,11 +451,11 @@ func TestMetricsAreWellFormed(t *testing.T) {
 			{Name: "a", Mesh: "blue", Type: probe.ARP},
 		})
 		rounds(2)
-		problems, err := testutil.CollectAndLint(l.e.Collector())
+		problems, err := testutil.CollectAndLint(l.e)
 		if err != nil || len(problems) > 0 {
 			t.Errorf("%v %v", err, problems)
 		}
-		if err := prometheus.NewPedanticRegistry().Register(l.e.Collector()); err != nil {
+		if err := prometheus.NewPedanticRegistry().Register(l.e); err != nil {
 			t.Error(err)
 		}
 		expect(t, l, `

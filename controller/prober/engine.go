@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/time/rate"
 
 	"github.com/eosin-sdn/eosin/apps"
@@ -54,7 +55,7 @@ type Engine struct {
 	emit   func(event.Event)
 	wakeCh chan struct{} // wakes the scheduler
 	jobs   chan func(context.Context)
-	rtt    rttHistograms
+	rtt    *prometheus.HistogramVec
 
 	changed atomic.Bool // hosts or specs may have changed since the last refresh
 

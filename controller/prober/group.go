@@ -241,7 +241,7 @@ func (p *pair) colorName() string {
 // drop ends a pair and releases its trap, color and metrics. The engine's lock is held.
 func (e *Engine) drop(p *pair) {
 	p.gone = true
-	e.rtt.forget(p)
+	e.rtt.DeleteLabelValues(p.labels()...)
 	if p.s == nil {
 		return
 	}

@@ -24,7 +24,7 @@ var (
 		pairLabels, nil)
 	descLost = prometheus.NewDesc("eosin_probe_lost_total",
 		"Requests that were not answered in time, by where they were lost as far as it can be told.",
-		append(pairLabels[:len(pairLabels):len(pairLabels)], "stage"), nil)
+		[]string{"probe", "source", "destination", "stage"}, nil)
 	descViolations = prometheus.NewDesc("eosin_isolation_violations_total",
 		"Rounds in which a pair that must be isolated was not.", pairLabels, nil)
 	descLate = prometheus.NewDesc("eosin_probe_late_total",
@@ -36,11 +36,8 @@ var (
 	descColors = prometheus.NewDesc("eosin_probe_colours_in_use", "Colors held by running probes.", nil, nil)
 )
 
-// rttHistograms holds the round trip times of configured probes.
-type rttHistograms struct{ vec *prometheus.HistogramVec }
-
-func newRTTHistograms() rttHistograms {
-	return rttHistograms{prometheus.NewHistogramVec(prometheus.HistogramOpts{
+func newRTTHistograms() *prometheus.HistogramVec {
+	return prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "eosin_probe_rtt_seconds",
 		Help: "Round trip time of answered requests, " +
 			"from before the request is written to the switch until its answer is read.",
@@ -49,56 +46,41 @@ func newRTTHistograms() rttHistograms {
 			500e-3, 1, 2.5,
 		},
 		NativeHistogramBucketFactor: 1.1, NativeHistogramMaxBucketNumber: 100,
-	}, pairLabels)}
+	}, pairLabels)
 }
-
-func (h rttHistograms) of(p *pair) prometheus.Observer {
-	return h.vec.WithLabelValues(p.g.spec.Name, p.key.Source, p.key.Destination)
-}
-
-func (h rttHistograms) forget(p *pair) {
-	h.vec.DeleteLabelValues(p.g.spec.Name, p.key.Source, p.key.Destination)
-}
-
-// collector exports the engine's figures.
-type collector struct{ e *Engine }
-
-// Collector returns the engine's metrics. The series of a pair exist until it is removed, and but for
-// the histogram from its first verdict on.
-func (e *Engine) Collector() prometheus.Collector { return collector{e} }
 
 // Describe implements prometheus.Collector.
-func (c collector) Describe(ch chan<- *prometheus.Desc) {
+func (e *Engine) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		descSuccess, descReachable, descSent, descReceived, descLost, descViolations, descLate, descDuplicates,
-		descRejected,
-		descColors,
+		descRejected, descColors,
 	} {
 		ch <- d
 	}
-	c.e.rtt.vec.Describe(ch)
+	e.rtt.Describe(ch)
 }
 
-// Collect implements prometheus.Collector.
-func (c collector) Collect(ch chan<- prometheus.Metric) {
+// Collect implements prometheus.Collector. The series of a pair exist until it is removed, and but for the histogram
+// from its first verdict on.
+func (e *Engine) Collect(ch chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
 	counter := func(d *prometheus.Desc, v uint64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
 	}
-	f := c.e.figures()
+	f := e.figures()
 	for i := range f.pairs {
 		p := &f.pairs[i]
-		gauge(descSuccess, truth(p.ok), p.labels[:]...)
-		gauge(descReachable, truth(p.verdict == probespec.Reachable), p.labels[:]...)
-		counter(descSent, p.sent, p.labels[:]...)
-		counter(descReceived, p.received, p.labels[:]...)
+		gauge(descSuccess, truth(p.ok), p.labels...)
+		gauge(descReachable, truth(p.verdict == probespec.Reachable), p.labels...)
+		counter(descSent, p.sent, p.labels...)
+		counter(descReceived, p.received, p.labels...)
 		for stage, n := range p.lost {
-			counter(descLost, n, append(p.labels[:], string(stage))...)
+			counter(descLost, n, append(p.labels, string(stage))...)
 		}
 		if p.isolation {
-			counter(descViolations, p.violations, p.labels[:]...)
+			counter(descViolations, p.violations, p.labels...)
 		}
 	}
 	for _, g := range f.groups {
@@ -109,7 +91,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 		counter(descRejected, f.rejected[r], r.String())
 	}
 	gauge(descColors, float64(f.colors))
-	c.e.rtt.vec.Collect(ch)
+	e.rtt.Collect(ch)
 }
 
 // figures are what the metrics say, copied so that the lock is held for a short time only.
@@ -121,7 +103,7 @@ type figures struct {
 }
 
 type pairFigures struct {
-	labels                     [3]string
+	labels                     []string
 	ok, isolation              bool
 	verdict                    probespec.Verdict
 	sent, received, violations uint64
@@ -140,18 +122,19 @@ func (e *Engine) figures() figures {
 	for _, g := range e.groups {
 		f.groups = append(f.groups, groupFigures{g.spec.Name, g.late, g.duplicates})
 		for _, p := range g.pairs {
-			if !p.decided {
-				continue
+			if p.decided {
+				f.pairs = append(f.pairs, pairFigures{
+					labels: p.labels(), ok: p.ok, isolation: p.unreachable(), verdict: p.verdict, sent: p.sent,
+					received: p.received, violations: p.violations, lost: maps.Clone(p.lost),
+				})
 			}
-			f.pairs = append(f.pairs, pairFigures{
-				labels: [3]string{g.spec.Name, p.key.Source, p.key.Destination}, ok: p.ok, isolation: p.unreachable(),
-				verdict: p.verdict, sent: p.sent, received: p.received, violations: p.violations,
-				lost: maps.Clone(p.lost),
-			})
 		}
 	}
 	return f
 }
+
+// labels are the values of pairLabels.
+func (p *pair) labels() []string { return []string{p.g.spec.Name, p.key.Source, p.key.Destination} }
 
 func truth(b bool) float64 {
 	if b {

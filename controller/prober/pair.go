@@ -64,13 +64,13 @@ const (
 	findingTTL = 10 * time.Second
 	// maxJitter bounds the random delay of a round, which separates rounds of equal phase.
 	maxJitter = 50 * time.Millisecond
-	// keptRequests of a pair are lossWindow, to recognize late and repeated replies.
+	// keptRequests is how many requests of a pair are remembered, to recognize late and repeated replies.
 	keptRequests = 4
 )
 
 func (e *Engine) newPair(g *group, key probespec.Pair) *pair {
 	p := &pair{e: e, g: g, key: key, verdict: probespec.Unknown, lateReply: make(chan struct{}, 1)}
-	p.histogram = e.rtt.of(p)
+	p.histogram = e.rtt.WithLabelValues(p.labels()...)
 	return p
 }
 

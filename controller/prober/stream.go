@@ -13,7 +13,7 @@ type stream struct {
 	id       uint32
 	want     probe.Expectation
 	timeout  time.Duration
-	keep     int // how many of the newest requests are lossWindow; 0: all
+	keep     int // how many of the newest requests are remembered; 0: all
 	first    uint32
 	requests []sentRequest // those numbered first, first+1, …
 	onReply  func(replyEvent)
