@@ -30,15 +30,18 @@ type blackboxInput struct {
 
 // registerBlackbox adds GET /probe.
 func (s *Server) registerBlackbox() {
-	huma.Register(s.api, huma.Operation{
-		OperationID: "blackbox-probe", Method: http.MethodGet, Path: blackboxPath, Tags: []string{"metrics"},
-		Summary: "Run one probe and answer with metrics, as blackbox_exporter does",
-		Description: "A probe that is lost or cannot be run answers with probe_success 0, so that a scrape of it succeeds. " +
+	huma.Register(s.api, s.operation(http.MethodGet, blackboxPath, "blackbox-probe", "metrics",
+		"Run one probe and answer with metrics, as blackbox_exporter does",
+		"A probe that is lost or cannot be run answers with probe_success 0, so that a scrape of it succeeds. "+
 			"A request that can never succeed (source or target missing, unknown module) is a problem.",
-	}, func(_ context.Context, in *blackboxInput) (*rawOutput, error) {
-		return raw(func(w http.ResponseWriter, r *http.Request) { s.serveBlackbox(w, r, *in) }), nil
-	})
-	s.describeBlackbox()
+		content{metricsType: textMedia("# HELP probe_success Displays whether or not the probe was a success\n" +
+			"# TYPE probe_success gauge\nprobe_success 1\n")}),
+		func(_ context.Context, in *blackboxInput) (*huma.StreamResponse, error) {
+			return raw(func(w http.ResponseWriter, r *http.Request) { s.serveBlackbox(w, r, *in) })
+		})
+	for _, p := range s.api.OpenAPI().Paths[blackboxPath].Get.Parameters {
+		p.Required = p.Name == "source" || p.Name == "target"
+	}
 }
 
 // request turns the query into a request for one probe.

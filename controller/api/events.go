@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -16,35 +17,35 @@ const eventsPath = apiPrefix + "/events"
 
 // eventsInput is the query of GET events.
 type eventsInput struct {
+	Last  string `header:"Last-Event-ID" doc:"Id of the last event that was received" example:"1773480413000000"`
 	After string `query:"after" pattern:"^[0-9]{1,20}$" doc:"Begin with the remembered events whose id is above this one; 0 for all that are remembered. The Last-Event-ID header has precedence." example:"0"`
 }
 
 // registerEvents adds GET events.
 func (s *Server) registerEvents() {
-	huma.Register(s.api, huma.Operation{
-		OperationID: "list-events", Method: http.MethodGet, Path: eventsPath, Tags: []string{"events"},
-		Summary: "Follow or list events",
-		Description: "Server-sent events: each has the id, its type as the event's name, and the event as JSON. A stream begins with what happens next, " +
-			"or after the id that the Last-Event-ID header or ?after= names, as far as it is remembered. A client that is too slow is cut off " +
+	list := &huma.Schema{Type: huma.TypeArray, Items: schemaOf[Event](s.registry())}
+	huma.Register(s.api, s.operation(http.MethodGet, eventsPath, "list-events", "events", "Follow or list events",
+		"Server-sent events: each has the id, its type as the event's name, and the event as JSON. A stream begins with what happens next, "+
+			"or after the id that the Last-Event-ID header or ?after= names, as far as it is remembered. A client that is too slow is cut off "+
 			"and can go on where it was. With \"Accept: application/json\" the remembered events are answered as an array.",
-	}, func(_ context.Context, in *eventsInput) (*rawOutput, error) {
-		return raw(func(w http.ResponseWriter, r *http.Request) { s.serveEvents(w, r, in.After) }), nil
-	})
-	s.describeEvents()
+		content{
+			"text/event-stream": textMedia(eventText(exampleEvent)),
+			jsonType:            {Schema: list, Example: []Event{exampleEvent}},
+		}),
+		func(_ context.Context, in *eventsInput) (*huma.StreamResponse, error) {
+			last := cmp.Or(strings.TrimSpace(in.Last), in.After)
+			return raw(func(w http.ResponseWriter, r *http.Request) { s.serveEvents(w, r, last) })
+		})
 }
 
 // serveEvents serves GET events.
-func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, after string) {
-	last := strings.TrimSpace(r.Header.Get("Last-Event-ID"))
-	if last == "" {
-		last = after
-	}
+func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, last string) {
 	id, err := strconv.ParseUint(last, 10, 64)
 	if last != "" && err != nil {
 		s.refuse(w, r, Invalid("header.Last-Event-ID", "must be the id of an event, a whole number, is %s", shorten([]byte(last))))
 		return
 	}
-	if accepts(r, "application/json") && !accepts(r, "text/event-stream") {
+	if accepts(r, jsonType) && !accepts(r, "text/event-stream") {
 		events := s.Backend.Events(id)
 		if events == nil {
 			events = []Event{}
@@ -88,19 +89,15 @@ func (s *Server) streamEvents(w http.ResponseWriter, r *http.Request, after uint
 	}
 	beat := time.NewTicker(s.Limits.Heartbeat)
 	defer beat.Stop()
-	for {
-		ok := true
+	for ok := true; ok; {
 		select {
 		case e, open := <-subscription.Events():
 			ok = open && send(eventText(e))
 		case <-beat.C:
 			ok = send(": alive\n\n")
 		case <-r.Context().Done():
-			ok = false
-		case <-s.stopping:
-			ok = false
-		}
-		if !ok {
+			return
+		case <-s.stopping.Done():
 			return
 		}
 	}
@@ -112,11 +109,6 @@ func eventText(e Event) string {
 	if err != nil { // a time outside the years 0 to 9999: nothing else of it can fail
 		return ": an event could not be written\n\n"
 	}
-	name := strings.Map(func(r rune) rune {
-		if r == '\n' || r == '\r' {
-			return -1
-		}
-		return r
-	}, e.Type)
+	name := strings.NewReplacer("\n", "", "\r", "").Replace(e.Type)
 	return fmt.Sprintf("id: %d\nevent: %s\ndata: %s\n\n", e.ID, name, data)
 }

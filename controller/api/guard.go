@@ -36,7 +36,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if hasBody(r) && pattern != "POST "+probesPath {
-		s.refuse(rw, r, newProblem(http.StatusBadRequest, CodeMalformed, "%s %s takes no body", r.Method, r.URL.Path))
+		s.refuse(rw, r, malformed("%s %s takes no body", r.Method, r.URL.Path))
 		return
 	}
 	s.mux.ServeHTTP(rw, r)
@@ -57,7 +57,7 @@ func (s *Server) check(r *http.Request) *Problem {
 			"this needs the controller's token: send the header \"Authorization: Bearer TOKEN\"")
 	}
 	if _, err := url.ParseQuery(r.URL.RawQuery); err != nil {
-		return newProblem(http.StatusBadRequest, CodeMalformed, "malformed query: %v", err)
+		return malformed("malformed query: %v", err)
 	}
 	if err := s.origin.Check(r); err != nil {
 		return newProblem(http.StatusForbidden, CodeForbidden, "a web page of another origin may not do this: %v", err)

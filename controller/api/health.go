@@ -13,6 +13,8 @@ const (
 	readyPath   = "/readyz"
 	metricsPath = "/metrics"
 	specPath    = apiPrefix + "/openapi.json"
+
+	indexPattern = "/{$}"
 )
 
 // Status is the response of the health checks.
@@ -27,17 +29,9 @@ type Index struct {
 	Paths   map[string]string `json:"paths" doc:"What there is, and where"`
 }
 
-// getOperation describes a GET.
-func getOperation(id, path, tag, summary, description string) huma.Operation {
-	return huma.Operation{
-		OperationID: id, Method: http.MethodGet, Path: path, Tags: []string{tag}, Summary: summary,
-		Description: description,
-	}
-}
-
 // handle registers an operation without parameters that writes its response itself.
 func (s *Server) handle(op huma.Operation, handler http.HandlerFunc) {
-	huma.Register(s.api, op, func(context.Context, *noInput) (*rawOutput, error) { return raw(handler), nil })
+	huma.Register(s.api, op, func(context.Context, *struct{}) (*huma.StreamResponse, error) { return raw(handler) })
 }
 
 // metricsExample is what the description shows of /metrics.
@@ -48,29 +42,25 @@ eosin_switch_connected{switch="host1",datapath_id="0000000000000001"} 1
 
 // registerHealth adds the operations for operators, and the index.
 func (s *Server) registerHealth() {
+	get := func(path, id, tag, summary, description string, ok content) huma.Operation {
+		return s.operation(http.MethodGet, path, id, tag, summary, description, ok)
+	}
 	const tag = "operation"
-	huma.Register(s.api,
-		getOperation("health", healthPath, tag, "Alive",
-			"Answers 200 as soon as the controller serves. Needs no token."),
-		func(context.Context, *noInput) (*oneOutput[Status], error) {
-			return &oneOutput[Status]{Body: Status{"ok"}}, nil
+	huma.Register(s.api, get(healthPath, "health", tag, "Alive",
+		"Answers 200 as soon as the controller serves. Needs no token.", example(Status{"ok"})),
+		func(context.Context, *struct{}) (*oneOutput[Status], error) {
+			return &oneOutput[Status]{Status{"ok"}}, nil
 		})
-	s.setExample(healthPath, Status{"ok"})
-
-	huma.Register(s.api,
-		getOperation("ready", readyPath, tag, "Ready", "Answers 200 when the controller does its work, else 503 with "+
-			"the reason."),
-		func(ctx context.Context, _ *noInput) (*oneOutput[Status], error) {
+	huma.Register(s.api, get(readyPath, "ready", tag, "Ready",
+		"Answers 200 when the controller does its work, else 503 with the reason.", example(Status{"ready"})),
+		func(ctx context.Context, _ *struct{}) (*oneOutput[Status], error) {
 			if ok, reason := s.Backend.Ready(ctx); !ok {
 				return nil, Unavailable("%s", cmp.Or(reason, "the controller is not ready yet"))
 			}
-			return &oneOutput[Status]{Body: Status{"ready"}}, nil
+			return &oneOutput[Status]{Status{"ready"}}, nil
 		})
-	s.setExample(readyPath, Status{"ready"})
-
-	s.handle(
-		getOperation("metrics", metricsPath, "metrics", "Metrics for Prometheus",
-			"Text exposition of all metrics of the controller."),
+	s.handle(get(metricsPath, "metrics", "metrics", "Metrics for Prometheus",
+		"Text exposition of all metrics of the controller.", content{metricsType: textMedia(metricsExample)}),
 		func(w http.ResponseWriter, r *http.Request) {
 			if s.Metrics == nil {
 				w.Header().Set("Content-Type", metricsType)
@@ -78,20 +68,19 @@ func (s *Server) registerHealth() {
 			}
 			s.Metrics.ServeHTTP(w, r)
 		})
-	s.describeText(metricsPath, metricsType, metricsExample)
-
-	s.handle(
-		getOperation("openapi", specPath, tag, "This description",
-			"The OpenAPI 3.1 description of everything the server answers."),
+	s.handle(get(specPath, "openapi", tag, "This description",
+		"The OpenAPI 3.1 description of everything the server answers.",
+		content{jsonType: {Schema: &huma.Schema{Type: huma.TypeObject}, Example: map[string]any{"openapi": "3.1.0"}}}),
 		func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Type", "application/json")
+			w.Header().Set("Content-Type", jsonType)
 			_, _ = w.Write(s.spec) // fails only when the client is gone
 		})
-	s.describeSpec()
-
-	// "{$}" matches / alone; in the description it is plain "/".
-	s.handle(
-		getOperation("index", "/{$}", tag, "Index", "The web page where there is one, else what there is and where."),
+	s.handle(get(indexPattern, "index", tag, "Index",
+		"The web page where there is one, else what there is and where.",
+		content{
+			jsonType:    {Schema: schemaOf[Index](s.registry()), Example: s.index()},
+			"text/html": textMedia("<!doctype html>"),
+		}),
 		func(w http.ResponseWriter, r *http.Request) {
 			if s.Page != nil {
 				s.Page.ServeHTTP(w, r)
@@ -99,7 +88,6 @@ func (s *Server) registerHealth() {
 			}
 			writeJSON(w, http.StatusOK, s.index())
 		})
-	s.describeIndex()
 }
 
 func (s *Server) index() Index {

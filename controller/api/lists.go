@@ -186,8 +186,8 @@ func fillList(list *[]string) {
 // addResource adds the two operations of one kind of object.
 func addResource[T any, Q query](s *Server, res resource[T]) {
 	path := apiPrefix + "/" + res.kind
-	list := getOperation("list-"+res.kind, path, "state", "List "+res.kind, res.doc)
-	huma.Register(s.api, list, func(ctx context.Context, q *Q) (*listOutput[T], error) {
+	huma.Register(s.api, s.operation(http.MethodGet, path, "list-"+res.kind, "state", "List "+res.kind, res.doc,
+		example([]T{res.example})), func(ctx context.Context, q *Q) (*listOutput[T], error) {
 		c := (*q).criteria()
 		all, err := res.list(ctx, c)
 		if err != nil {
@@ -196,19 +196,17 @@ func addResource[T any, Q query](s *Server, res resource[T]) {
 		return &listOutput[T]{Body: res.filter(all, c)}, nil
 	})
 
-	named := getOperation("get-"+res.kind, path+"/{name}", "state", "Get one of the "+res.kind+" by name", res.doc)
+	named := func(summary string, value any) huma.Operation {
+		return s.operation(http.MethodGet, path+"/{name}", "get-"+res.kind, "state", summary, res.doc, example(value))
+	}
 	if res.groups != nil {
-		named.Summary = fmt.Sprintf("List the %s of one %s", res.kind, res.one)
-		huma.Register(s.api, named, func(ctx context.Context, in *nameInput) (*listOutput[T], error) {
+		summary := fmt.Sprintf("List the %s of one %s", res.kind, res.one)
+		huma.Register(s.api, named(summary, []T{res.example}), func(ctx context.Context, in *nameInput) (*listOutput[T], error) {
 			found, err := lookUp(ctx, s, res, in.Name)
-			if err != nil {
-				return nil, err
-			}
-			return &listOutput[T]{Body: found}, nil
+			return &listOutput[T]{Body: found}, err
 		})
-		s.setExample(path+"/{name}", []T{res.example})
 	} else {
-		huma.Register(s.api, named, func(ctx context.Context, in *nameInput) (*oneOutput[T], error) {
+		huma.Register(s.api, named("Get one of the "+res.kind+" by name", res.example), func(ctx context.Context, in *nameInput) (*oneOutput[T], error) {
 			found, err := lookUp(ctx, s, res, in.Name)
 			if err != nil {
 				return nil, err
@@ -222,9 +220,7 @@ func addResource[T any, Q query](s *Server, res resource[T]) {
 			}
 			return &oneOutput[T]{Body: found[0]}, nil
 		})
-		s.setExample(path+"/{name}", res.example)
 	}
-	s.setExample(path, []T{res.example})
 }
 
 // namesOf adapts a list of objects to one of names.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -16,28 +15,17 @@ import (
 	"github.com/eosin-sdn/eosin/apps/probe/probespec"
 )
 
-// probeField reads one member of the JSON form of a request; the text is what the member should be.
-type probeField struct {
-	target func(*probespec.Request) any
-	want   string
-}
+// Kinds of members of a request, as messages name them.
+const (
+	textMember     = "a string"
+	numberMember   = "a whole number"
+	durationMember = `a string with a unit such as "1s", or a number of seconds`
+)
 
-// probeFields are the members that a request may have.
-var probeFields = map[string]probeField{
-	"source":      {func(r *probespec.Request) any { return &r.Source }, "a string"},
-	"destination": {func(r *probespec.Request) any { return &r.Destination }, "a string"},
-	"type":        {func(r *probespec.Request) any { return &r.Type }, "a string"},
-	"count":       {func(r *probespec.Request) any { return &r.Count }, "a whole number"},
-	"interval": {
-		func(r *probespec.Request) any { return &r.Interval },
-		`a string with a unit such as "1s", or a number of seconds`,
-	},
-	"timeout": {
-		func(r *probespec.Request) any { return &r.Timeout },
-		`a string with a unit such as "1s", or a number of seconds`,
-	},
-	"color": {func(r *probespec.Request) any { return &r.Color }, "a whole number"},
-	"size":  {func(r *probespec.Request) any { return &r.Size }, "a whole number"},
+// probeMembers are the members that a request may have.
+var probeMembers = map[string]string{
+	"source": textMember, "destination": textMember, "type": textMember, "count": numberMember,
+	"interval": durationMember, "timeout": durationMember, "color": numberMember, "size": numberMember,
 }
 
 // DecodeProbeRequest reads a request from JSON strictly, fills in the defaults and validates it. It returns every wrong
@@ -49,57 +37,42 @@ func DecodeProbeRequest(body []byte) (probespec.Request, *Problem) {
 		return req, problem
 	}
 	var errs []FieldError
+	refuse := func(name, format string, args ...any) {
+		errs = append(errs, FieldError{"body." + name, fmt.Sprintf(format, args...)})
+	}
 	for _, name := range slices.Sorted(maps.Keys(members)) {
 		value := members[name]
-		field, known := probeFields[name]
+		kind, known := probeMembers[name]
 		if !known {
-			errs = append(errs,
-				FieldError{
-					"body." + name,
-					"is not known; the members are " + strings.Join(slices.Sorted(maps.Keys(probeFields)), ", "),
-				})
+			refuse(name, "is not known; the members are %s",
+				strings.Join(slices.Sorted(maps.Keys(probeMembers)), ", "))
 			continue
 		}
-		if err := json.Unmarshal(value, field.target(&req)); err != nil {
-			message := fmt.Sprintf("must be %s, is %s", field.want, shorten(value))
-			if name == "type" && value[0] == '"' { // its parser says which there are
-				message = err.Error()
-			}
-			errs = append(errs, FieldError{"body." + name, message})
-			continue
-		}
-		if zeroWritten(name, value) {
-			errs = append(errs, FieldError{"body." + name, "must be above 0; leave it out for the default"})
+		err := json.Unmarshal(fmt.Appendf(nil, "{%q:%s}", name, value), &req)
+		switch {
+		case err != nil && name == "type" && value[0] == '"': // its parser says which there are
+			refuse(name, "%v", err)
+		case err != nil:
+			refuse(name, "must be %s, is %s", kind, shorten(value))
+		case kind != textMember && zeroWritten(value):
+			refuse(name, "must be above 0; leave it out for the default")
 		}
 	}
-	req = req.WithDefaults()
+	if req = req.WithDefaults(); len(errs) == 0 {
+		for _, wrong := range req.Check() {
+			refuse(wrong.Field, "%s", wrong.Text)
+		}
+	}
 	if len(errs) > 0 {
 		return req, invalid(errs...)
 	}
-	return req, checkRequest(&req)
+	return req, nil
 }
 
-// checkRequest returns what is wrong with the values of a request that has its defaults, or nil.
-func checkRequest(req *probespec.Request) *Problem {
-	var errs []FieldError
-	for _, wrong := range req.Check() {
-		errs = append(errs, FieldError{"body." + wrong.Field, wrong.Text})
-	}
-	if len(errs) == 0 {
-		return nil
-	}
-	return invalid(errs...)
-}
-
-// zeroWritten tells whether a member that must be above zero is written as zero, which would otherwise read as left
-// out.
-func zeroWritten(name string, value []byte) bool {
-	switch name {
-	case "count", "color", "size", "interval", "timeout":
-		var d probespec.Duration
-		return string(value) != "null" && d.UnmarshalJSON(value) == nil && d == 0
-	}
-	return false
+// zeroWritten reports that a number is written as zero, which would otherwise read as left out.
+func zeroWritten(value []byte) bool {
+	var d probespec.Duration
+	return string(value) != "null" && d.UnmarshalJSON(value) == nil && d == 0
 }
 
 // decodeObject splits a JSON object into its members. Its problems name the line and column.
@@ -107,41 +80,31 @@ func decodeObject(body []byte) (map[string]json.RawMessage, *Problem) {
 	dec := json.NewDecoder(bytes.NewReader(body))
 	var members map[string]json.RawMessage
 	err := dec.Decode(&members)
-	if err == nil && members == nil { // null
-		return nil, newProblem(http.StatusBadRequest, CodeMalformed, "the body must be a JSON object, is null")
-	}
-	if err == nil {
-		at := dec.InputOffset()
-		if _, err = dec.Token(); errors.Is(err, io.EOF) {
-			return members, nil
-		}
-		line, column := position(body, at+int64(len(body[at:])-len(bytes.TrimLeft(body[at:], " \t\r\n"))))
-		return nil,
-			newProblem(http.StatusBadRequest, CodeMalformed,
-				"malformed JSON at line %d, column %d: more text after the object", line, column)
+	malformedAt := func(offset int64, what any) (map[string]json.RawMessage, *Problem) {
+		head := body[:min(max(offset, 0), int64(len(body)))]
+		return nil, malformed("malformed JSON at line %d, column %d: %v", 1+bytes.Count(head, []byte("\n")),
+			len(head)-bytes.LastIndexByte(head, '\n'), what) // the column counts bytes
 	}
 	var syntax *json.SyntaxError
 	var kind *json.UnmarshalTypeError
 	switch {
+	case err == nil && members == nil:
+		return nil, malformed("the body must be a JSON object, is null")
+	case err == nil:
+		at := dec.InputOffset()
+		if _, err = dec.Token(); errors.Is(err, io.EOF) {
+			return members, nil
+		}
+		space := len(body[at:]) - len(bytes.TrimLeft(body[at:], " \t\r\n"))
+		return malformedAt(at+int64(space), "more text after the object")
 	case len(bytes.TrimSpace(body)) == 0:
-		return nil,
-			newProblem(http.StatusBadRequest, CodeMalformed,
-				`the body is empty: send a JSON object such as {"source": "vm1", "destination": "vm2"}`)
+		return nil, malformed(`the body is empty: send a JSON object such as {"source": "vm1", "destination": "vm2"}`)
 	case errors.As(err, &kind):
-		return nil,
-			newProblem(http.StatusBadRequest, CodeMalformed, "the body must be a JSON object, is %s",
-				article(kind.Value))
+		return nil, malformed("the body must be a JSON object, is %s", article(kind.Value))
 	case errors.As(err, &syntax):
-		line, column := position(body, max(syntax.Offset-1, 0))
-		return nil,
-			newProblem(http.StatusBadRequest, CodeMalformed, "malformed JSON at line %d, column %d: %v", line, column,
-				syntax)
-	default: // cut off
-		line, column := position(body, int64(len(body)))
-		return nil,
-			newProblem(http.StatusBadRequest, CodeMalformed, "malformed JSON at line %d, column %d: it ends too early",
-				line, column)
+		return malformedAt(syntax.Offset-1, syntax)
 	}
+	return malformedAt(int64(len(body)), "it ends too early")
 }
 
 // article puts "a" or "an" before the name of a JSON type.
@@ -150,12 +113,6 @@ func article(kind string) string {
 		return "an " + kind
 	}
 	return "a " + kind
-}
-
-// position turns an offset into a line and a column, both counted from 1; the column counts bytes.
-func position(body []byte, offset int64) (line, column int) {
-	head := body[:min(max(offset, 0), int64(len(body)))]
-	return 1 + bytes.Count(head, []byte("\n")), len(head) - bytes.LastIndexByte(head, '\n')
 }
 
 // shorten returns a value for a message, cut to a readable length.

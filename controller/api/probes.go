@@ -25,31 +25,47 @@ const (
 	streamType = "application/x-ndjson"
 )
 
-// noInput is the input of operations without parameters.
-type noInput struct{}
-
-// rawOutput is the output of operations that write their answer themselves.
-type rawOutput struct{ Body func(huma.Context) }
-
-// raw returns an output that lets a plain handler answer.
-func raw(handler http.HandlerFunc) *rawOutput {
-	return &rawOutput{Body: func(ctx huma.Context) {
+// raw lets a plain handler write the response.
+func raw(handler http.HandlerFunc) (*huma.StreamResponse, error) {
+	return &huma.StreamResponse{Body: func(ctx huma.Context) {
 		r, w := humago.Unwrap(ctx)
 		handler(w, r)
-	}}
+	}}, nil
 }
 
 // registerProbes adds POST probes.
 func (s *Server) registerProbes() {
-	huma.Register(s.api, huma.Operation{
-		OperationID: "run-probe", Method: http.MethodPost, Path: probesPath, Tags: []string{"probes"},
-		Summary: "Run a probe",
-		Description: "Answers when the probe is done with its result. Ends early when the client goes away. " +
-			"With \"Accept: " + streamType +
-			"\" the answer is a stream of lines, one JSON object for each piece of news as it comes; " +
+	s.handle(s.operation(http.MethodPost, probesPath, "run-probe", "probes", "Run a probe",
+		"Answers when the probe is done with its result. Ends early when the client goes away. "+
+			"With \"Accept: "+streamType+
+			"\" the answer is a stream of lines, one JSON object for each piece of news as it comes; "+
 			"the last one has the event result or problem.",
-	}, func(context.Context, *noInput) (*rawOutput, error) { return raw(s.runProbe), nil })
-	s.describeProbe()
+		content{
+			jsonType: {
+				Schema: schemaOf[probespec.Result](s.registry()),
+				Examples: map[string]*huma.Example{
+					"reachable":   {Value: exampleReachable},
+					"unreachable": {Value: exampleUnreachable},
+				},
+			},
+			streamType: textMedia("{\"event\":\"started\",\"color\":61441}\n{\"event\":\"reply\",\"seq\":1,\"rtt_seconds\":0.000412}\n"),
+		}), s.runProbe)
+	schemaOf[ProbeUpdate](s.registry())
+	finishProbeSchemas(s.registry())
+	// Described after registration: huma would take the body from us to check it.
+	s.api.OpenAPI().Paths[probesPath].Post.RequestBody = &huma.RequestBody{
+		Required: true,
+		Content: content{jsonType: {
+			Schema: schemaOf[probespec.Request](s.registry()),
+			Examples: map[string]*huma.Example{
+				"least": {Summary: "All by default", Value: map[string]any{"source": "vm1", "destination": "vm2"}},
+				"all": {Summary: "Everything said", Value: map[string]any{
+					"source": "host1:vif1", "destination": "10.0.3.2", "type": "icmp", "count": 3,
+					"interval": "200ms", "timeout": 0.5, "color": 61441, "size": 1400,
+				}},
+			},
+		}},
+	}
 }
 
 // runProbe serves POST probes.
@@ -112,7 +128,7 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *Prob
 			newProblem(http.StatusRequestTimeout, CodeTimeout, "the body did not arrive within %v",
 				s.Limits.BodyTimeout)
 	case err != nil:
-		return nil, newProblem(http.StatusBadRequest, CodeMalformed, "the body cannot be read: %v", err)
+		return nil, malformed("the body cannot be read: %v", err)
 	}
 	// From here on net/http reads only to see the client go away, for which there must be no deadline.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})

@@ -62,6 +62,11 @@ func newProblem(status int, code Code, format string, args ...any) *Problem {
 	return &Problem{Title: http.StatusText(status), Status: status, Code: code, Detail: fmt.Sprintf(format, args...)}
 }
 
+// malformed reports a request that cannot be read.
+func malformed(format string, args ...any) *Problem {
+	return newProblem(http.StatusBadRequest, CodeMalformed, format, args...)
+}
+
 // UnknownName reports that there is no object of that name. What is "source", "switch" and so on.
 func UnknownName(what, name string, candidates ...string) *Problem {
 	p := newProblem(http.StatusUnprocessableEntity, CodeUnknownName, "unknown %s %q", what, name)

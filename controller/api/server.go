@@ -76,7 +76,8 @@ type Server struct {
 	origin   *http.CrossOriginProtection
 	probes   *semaphore.Weighted
 	streams  *semaphore.Weighted
-	stopping chan struct{} // closed when long-running requests must end
+	stopping context.Context // ends when long-running requests must
+	stop     context.CancelFunc
 }
 
 // New returns a server. It panics if the operations are inconsistent, which a test finds.
@@ -90,13 +91,13 @@ func New(o Options) *Server {
 		o.Version = "unknown"
 	}
 	s := &Server{
-		Options:  o,
-		mux:      http.NewServeMux(),
-		origin:   http.NewCrossOriginProtection(),
-		probes:   semaphore.NewWeighted(int64(o.Limits.Probes)),
-		streams:  semaphore.NewWeighted(int64(o.Limits.Streams)),
-		stopping: make(chan struct{}),
+		Options: o,
+		mux:     http.NewServeMux(),
+		origin:  http.NewCrossOriginProtection(),
+		probes:  semaphore.NewWeighted(int64(o.Limits.Probes)),
+		streams: semaphore.NewWeighted(int64(o.Limits.Streams)),
 	}
+	s.stopping, s.stop = context.WithCancel(context.Background())
 	s.SetToken(o.Token)
 	s.api = humago.New(s.mux, describe(o.Version))
 	s.register()
@@ -141,7 +142,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		return err
 	case <-ctx.Done():
 	}
-	close(s.stopping)
+	s.stop()
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.Limits.Shutdown)
 	defer cancel()
 	err := server.Shutdown(grace)
@@ -156,16 +157,8 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 // longRunning returns a context that ends with the client's request or when the server stops.
 func (s *Server) longRunning(r *http.Request) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(r.Context())
-	stop := make(chan struct{})
-	go func() { // ends with the server, the request, or cancel
-		select {
-		case <-s.stopping:
-			cancel(errStopping)
-		case <-ctx.Done():
-		case <-stop:
-		}
-	}()
-	return ctx, func() { close(stop); cancel(context.Canceled) }
+	stop := context.AfterFunc(s.stopping, func() { cancel(errStopping) })
+	return ctx, func() { stop(); cancel(nil) }
 }
 
 // errStopping is the cause of a context that ends because the server stops.
@@ -205,7 +198,7 @@ func writeJSON(w http.ResponseWriter, status int, value any) {
 		internal(err).write(w)
 		return
 	}
-	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Type", jsonType)
 	w.WriteHeader(status)
 	_, _ = w.Write(append(body, '\n')) // fails only when the client is gone
 }
