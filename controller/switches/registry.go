@@ -6,6 +6,8 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"sync/atomic"
+	"time"
 
 	"github.com/eosin-sdn/eosin/controller/datapath"
 	"github.com/eosin-sdn/eosin/controller/lockorder"
@@ -18,12 +20,13 @@ type Registry struct {
 	mu   lockorder.RWMutex[lockorder.Registry] // guards byID
 	byID map[openflow.DatapathID]*Switch
 
-	stale staleness
+	disconnections atomic.Int32  // since stale switches were removed last
+	pruneNow       chan struct{} // capacity 1: there were many
 }
 
 // NewRegistry returns an empty registry.
 func NewRegistry() *Registry {
-	return &Registry{byID: map[openflow.DatapathID]*Switch{}, stale: staleness{wake: make(chan struct{}, 1)}}
+	return &Registry{byID: map[openflow.DatapathID]*Switch{}, pruneNow: make(chan struct{}, 1)}
 }
 
 // Get returns a switch, nil if it is not there.
@@ -36,10 +39,8 @@ func (r *Registry) Get(id openflow.DatapathID) *Switch {
 // List returns the switches, ascending by datapath id.
 func (r *Registry) List() []*Switch {
 	r.mu.RLock()
-	l := slices.Collect(maps.Values(r.byID))
-	r.mu.RUnlock()
-	slices.SortFunc(l, func(a, b *Switch) int { return cmp.Compare(a.id, b.id) })
-	return l
+	defer r.mu.RUnlock()
+	return slices.SortedFunc(maps.Values(r.byID), func(a, b *Switch) int { return cmp.Compare(a.id, b.id) })
 }
 
 // ByName returns the switch with a name, or with a datapath id in text form; nil if there is none.
@@ -67,13 +68,13 @@ func (r *Registry) PortName(ref topology.PortRef) (sw, port string) {
 	return sw, port
 }
 
-// getOrAdd returns a switch, which create makes if it is not there.
-func (r *Registry) getOrAdd(id openflow.DatapathID, create func() *Switch) *Switch {
+// getOrAdd returns a switch, a new one if it is not there.
+func (r *Registry) getOrAdd(id openflow.DatapathID, d *Deps) *Switch {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := r.byID[id]
 	if s == nil {
-		s = create()
+		s = &Switch{id: id, deps: d, registry: r, machine: datapath.New(id, d.Keys, d.Intent(id), d.Fabric.Snapshot())}
 		r.byID[id] = s
 	}
 	return s
@@ -83,4 +84,25 @@ func (r *Registry) remove(id openflow.DatapathID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.byID, id)
+}
+
+// DeliverGraph gives every switch a new snapshot.
+func (r *Registry) DeliverGraph(g *topology.Snapshot) {
+	for _, s := range r.List() {
+		s.update(func(_ time.Time, m *datapath.Machine) { m.DeliverGraph(g) })
+	}
+}
+
+// DeliverHosts gives a switch the new places of hosts, in one step.
+func (r *Registry) DeliverHosts(id openflow.DatapathID, updates []topology.Update) {
+	r.Get(id).update(func(now time.Time, m *datapath.Machine) {
+		for _, u := range updates {
+			m.DeliverHost(now, topology.NewHostKey(u.VLAN, u.MAC), u.At, u.Port)
+		}
+	})
+}
+
+// DeliverFreeze has a switch keep a host where it is for a while.
+func (r *Registry) DeliverFreeze(id openflow.DatapathID, host topology.HostKey) {
+	r.Get(id).update(func(now time.Time, m *datapath.Machine) { m.DeliverFreeze(now, host) })
 }

@@ -1,18 +1,16 @@
 package switches
 
 import (
-	"cmp"
 	"context"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/eosin-sdn/eosin/controller/datapath"
 	"github.com/eosin-sdn/eosin/openflow"
 )
 
-// A switch that is gone is kept for a while, since it usually comes back and goes on forwarding meanwhile. But whoever
-// may connect may also make up datapath ids, and must not fill the memory with them.
+// A switch that is gone is kept for a while, since it usually comes back. But whoever may connect may also make up
+// datapath ids, and must not fill the memory with them.
 const (
 	keepFor    = time.Hour
 	keepFlows  = 100_000 // of all of them
@@ -22,17 +20,12 @@ const (
 	MaxStale = 256
 )
 
-// staleness counts disconnections, so that many at once are looked at at once.
-type staleness struct {
-	disconnections atomic.Int32 // since stale switches were removed last
-	wake           chan struct{}
-}
-
-func (s *staleness) disconnected() {
-	if s.disconnections.Add(1) >= MaxStale {
+// disconnected counts a session that has ended. When there were many, stale switches are removed at once.
+func (r *Registry) disconnected() {
+	if r.disconnections.Add(1) >= MaxStale {
 		select {
-		case s.wake <- struct{}{}:
-		default: // it is awake
+		case r.pruneNow <- struct{}{}:
+		default: // it is on its way
 		}
 	}
 }
@@ -45,10 +38,10 @@ func (r *Registry) RunPruning(ctx context.Context, named func(openflow.DatapathI
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-r.stale.wake:
+		case <-r.pruneNow:
 		case <-tick.C:
 		}
-		r.stale.disconnections.Store(0)
+		r.disconnections.Store(0)
 		r.Prune(time.Now(), named)
 		after()
 	}
@@ -74,26 +67,28 @@ func (r *Registry) Prune(now time.Time, named func(openflow.DatapathID) bool) {
 			}
 		})
 	}
-	slices.SortFunc(stale, func(a, b candidate) int { return cmp.Compare(b.left.UnixNano(), a.left.UnixNano()) }) // the latest first
+	slices.SortFunc(stale, func(a, b candidate) int { return b.left.Compare(a.left) }) // the latest first
 	flows := 0
 	for i, c := range stale {
 		flows += c.flows
 		if c.ready && i < MaxStale && now.Sub(c.left) < keepFor && flows <= keepFlows {
 			continue
 		}
-		c.sw.removeFrom(r)
+		c.sw.remove()
 	}
 }
 
-// removeFrom removes the switch from its registry, unless it has just come back.
-func (s *Switch) removeFrom(r *Registry) {
+// remove removes the switch from its registry, unless it has just come back.
+func (s *Switch) remove() {
 	s.mu.Lock()
 	defer s.unlock()
 	if s.session != nil || s.removed {
 		return
 	}
 	s.removed = true
-	s.stopTimer()
-	r.remove(s.id)
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+	s.registry.remove(s.id)
 	s.deps.Fabric.SwitchRemoved(s.id)
 }

@@ -1,10 +1,10 @@
 package switches
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"time"
 
 	"github.com/eosin-sdn/eosin/apps"
@@ -13,43 +13,14 @@ import (
 	"github.com/eosin-sdn/eosin/controller/datapath"
 	"github.com/eosin-sdn/eosin/controller/lockorder"
 	"github.com/eosin-sdn/eosin/openflow"
-	"github.com/eosin-sdn/eosin/topology"
 )
-
-// Fabric is told what switches find out about the network. It is called under a switch's lock and never blocks.
-type Fabric interface {
-	Snapshot() *topology.Snapshot
-	Facts(openflow.DatapathID, []apps.Fact)
-	Ports(openflow.DatapathID, map[openflow.PortNo]topology.PortInfo)
-	SwitchConnected(openflow.DatapathID, bool)
-	SwitchRemoved(openflow.DatapathID)
-}
-
-// Prober is told of replies and of what may change where probes go. It is called under a switch's lock and never
-// blocks.
-type Prober interface {
-	Received(sw openflow.DatapathID, port openflow.PortNo, at time.Time, vlan uint16, r *probe.Trapped)
-	HostsChanged()
-}
-
-// Deps is what switches need of the rest of the controller.
-type Deps struct {
-	Keys   datapath.Keys
-	Intent func(openflow.DatapathID) datapath.Intent // by the running config
-	Fabric Fabric
-	Prober Prober
-	// AddAddress notes that a host uses an IP address. It is called under a switch's lock and never blocks.
-	AddAddress func(netip.Addr, openflow.DatapathID, topology.HostKey)
-	// Emit reports an event. It is never called under a lock.
-	Emit func(event.Event)
-}
 
 // Switch is the shell of one switch: its machine, the lock that guards it, the session it has at present and the one
 // timer it needs. It outlives its sessions.
 type Switch struct {
-	id    openflow.DatapathID
-	deps  *Deps
-	stale *staleness
+	id       openflow.DatapathID
+	deps     *Deps
+	registry *Registry
 
 	mu      lockorder.Mutex[lockorder.Switch] // guards all below
 	machine *datapath.Machine
@@ -59,18 +30,18 @@ type Switch struct {
 	served  bool      // the fabric has been told that the switch is connected, and that it obeys
 	removed bool      // it is in the registry no more: who still holds it must not use it
 	timer   *time.Timer
-	wake    time.Time     // when the timer fires; zero when it is not set
-	facts   []apps.Fact   // scratch: what one step has found out for the fabric
-	events  []event.Event // what is to be emitted after the lock is released
+	wake    time.Time   // when the timer fires; zero when it is not set
+	facts   []apps.Fact // scratch: what one step has found out for the fabric
+
+	events   []event.Event // to be emitted after the lock is released
+	emitting bool          // a goroutine emits events, and will emit these
 }
 
 // ErrOffline says that a switch is not connected, or cannot be used yet.
 var ErrOffline = errors.New("not connected")
 
-// newSwitch returns a switch without a session.
-func newSwitch(id openflow.DatapathID, d *Deps) *Switch {
-	return &Switch{id: id, deps: d, machine: datapath.New(id, d.Keys, d.Intent(id), d.Fabric.Snapshot())}
-}
+// offline is ErrOffline with the switch's name. The lock is held.
+func (s *Switch) offline() error { return fmt.Errorf("switch %s: %w", s.machine.Name(), ErrOffline) }
 
 // ID returns the datapath id.
 func (s *Switch) ID() openflow.DatapathID { return s.id }
@@ -116,7 +87,7 @@ func (s *Switch) Step(f func(now time.Time, m *datapath.Machine, st State) error
 	s.mu.Lock()
 	defer s.unlock()
 	if s.removed {
-		return fmt.Errorf("switch %s: %w", s.machine.Name(), ErrOffline)
+		return s.offline()
 	}
 	now := time.Now()
 	err := f(now, s.machine, s.state())
@@ -124,15 +95,25 @@ func (s *Switch) Step(f func(now time.Time, m *datapath.Machine, st State) error
 	return err
 }
 
-// unlock releases the lock, and emits the events of the step without it: a log that blocks must not stall the switch.
-// How many there can be is bounded by what one read brings; the sink bounds what waits for the log.
+// unlock releases the lock and then emits the events of the step: a log that blocks must not stall the switch. One
+// goroutine at a time emits, so that they stay in order; how many there can be is bounded by what one read brings.
 func (s *Switch) unlock() {
-	events := s.events
-	s.events = nil
-	s.mu.Unlock()
-	for _, e := range events {
-		s.deps.Emit(e)
+	if s.emitting || len(s.events) == 0 {
+		s.mu.Unlock()
+		return
 	}
+	s.emitting = true
+	for len(s.events) > 0 {
+		events := s.events
+		s.events = nil
+		s.mu.Unlock()
+		for _, e := range events {
+			s.deps.Emit(e)
+		}
+		s.mu.Lock()
+	}
+	s.emitting = false
+	s.mu.Unlock()
 }
 
 // finish ends a step: one write, the facts on their way, the timer set. The lock is held.
@@ -146,64 +127,6 @@ func (s *Switch) finish(now time.Time) {
 	s.reportServed()
 	s.deliver(m)
 	s.arm(m.Out.TakeWake())
-}
-
-// reportServed tells the fabric whether it can count on the switch. One that obeys another controller is like one that
-// has none: it goes on forwarding by tables that are not ours to change. The lock is held.
-func (s *Switch) reportServed() {
-	serves := s.session != nil && s.machine.Phase() != datapath.Standby
-	if serves == s.served {
-		return
-	}
-	s.served = serves
-	s.deps.Fabric.SwitchConnected(s.id, serves)
-	s.deps.Prober.HostsChanged()
-}
-
-// deliver passes on what matters beyond the switch. The lock is held: nobody here waits for another switch.
-func (s *Switch) deliver(m *datapath.Machine) {
-	facts := m.TakeFacts()
-	if len(facts) > 0 {
-		alone, hosts := m.Alone(), false
-		for i := range facts {
-			f := &facts[i]
-			switch f.Kind {
-			case apps.ProbeReply:
-				s.deps.Prober.Received(s.id, f.Port, f.At, f.VLAN, f.Reply.(*probe.Trapped))
-			case apps.HostIP:
-				s.deps.AddAddress(f.Addr, s.id, topology.NewHostKey(f.VLAN, f.MAC))
-			case apps.Told:
-				s.events = append(s.events, *f.Event)
-			case apps.HostSeen, apps.HostGone:
-				hosts = true
-				if !alone {
-					s.facts = append(s.facts, *f)
-				}
-			default:
-				s.facts = append(s.facts, *f)
-			}
-		}
-		if len(s.facts) > 0 {
-			s.deps.Fabric.Facts(s.id, s.facts)
-			s.facts = s.facts[:0]
-			if cap(s.facts) > 1<<10 {
-				s.facts = nil // after a burst
-			}
-		}
-		if hosts {
-			s.deps.Prober.HostsChanged()
-		}
-	}
-	var ports map[openflow.PortNo]topology.PortInfo
-	if m.PortsChanged(func(no openflow.PortNo, p topology.PortInfo) {
-		if ports == nil {
-			ports = map[openflow.PortNo]topology.PortInfo{}
-		}
-		ports[no] = p
-	}) {
-		s.deps.Fabric.Ports(s.id, ports)
-		s.deps.Prober.HostsChanged()
-	}
 }
 
 // arm sets the timer to an earlier time than it has. A later one is asked for again when the timer has fired.
@@ -221,12 +144,6 @@ func (s *Switch) arm(at time.Time) {
 	s.timer.Reset(d)
 }
 
-func (s *Switch) stopTimer() {
-	if s.timer != nil {
-		s.timer.Stop()
-	}
-}
-
 func (s *Switch) tick() {
 	err := s.Step(func(now time.Time, m *datapath.Machine, _ State) error {
 		s.wake = time.Time{}
@@ -239,8 +156,16 @@ func (s *Switch) tick() {
 
 // Configure makes in what the switch should be.
 func (s *Switch) Configure(in datapath.Intent) {
-	_ = s.Step(func(_ time.Time, m *datapath.Machine, _ State) error {
-		m.Configure(in)
+	s.update(func(_ time.Time, m *datapath.Machine) { m.Configure(in) })
+}
+
+// update is a Step that cannot fail. A switch that is nil or was removed is left alone.
+func (s *Switch) update(f func(time.Time, *datapath.Machine)) {
+	if s == nil {
+		return
+	}
+	_ = s.Step(func(now time.Time, m *datapath.Machine, _ State) error {
+		f(now, m)
 		return nil
 	})
 }
@@ -249,10 +174,36 @@ func (s *Switch) Configure(in datapath.Intent) {
 func (s *Switch) Exec(f func(now time.Time, app *probe.App, out *apps.Output)) error {
 	return s.Step(func(now time.Time, m *datapath.Machine, st State) error {
 		if !st.Usable {
-			return fmt.Errorf("switch %s: %w", m.Name(), ErrOffline)
+			return s.offline()
 		}
 		app, out := m.Probe()
 		f(now, app, out)
 		return nil
 	})
+}
+
+// Barrier waits until the switch has confirmed all that is desired at present.
+func (s *Switch) Barrier(ctx context.Context) error {
+	return s.await(ctx, (*datapath.Machine).NotifyInstalled)
+}
+
+// await waits until the switch has answered what send sends, or the session has ended.
+func (s *Switch) await(ctx context.Context, send func(*datapath.Machine, chan<- struct{})) error {
+	done := make(chan struct{})
+	err := s.Step(func(_ time.Time, m *datapath.Machine, st State) error {
+		if !st.Connected {
+			return s.offline()
+		}
+		send(m, done)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }

@@ -1,6 +1,7 @@
 package switches
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -58,7 +59,7 @@ func deps(f Fabric) *Deps {
 
 // add adds a switch to a registry.
 func add(r *Registry, id openflow.DatapathID, d *Deps) *Switch {
-	return r.getOrAdd(id, func() *Switch { return newSwitch(id, d) })
+	return r.getOrAdd(id, d)
 }
 
 // plug has a port come up.
@@ -123,15 +124,15 @@ func TestPrune(t *testing.T) {
 func TestManyDisconnect(t *testing.T) {
 	r := NewRegistry()
 	for range MaxStale - 1 {
-		r.stale.disconnected()
+		r.disconnected()
 	}
 	select {
-	case <-r.stale.wake:
+	case <-r.pruneNow:
 		t.Fatal("woken too early")
 	default:
 	}
-	r.stale.disconnected()
-	<-r.stale.wake
+	r.disconnected()
+	<-r.pruneNow
 }
 
 // Who looked a switch up before it was removed (a reload, a timer) does not bring it back to the fabric.
@@ -141,11 +142,12 @@ func TestRemovedSwitchTakesNoStep(t *testing.T) {
 	if err := plug(s); err != nil {
 		t.Fatal(err)
 	}
-	s.removeFrom(r)
+	s.remove()
 	before := len(f.calls)
 	s.Configure(datapath.Intent{})
 	s.tick()
-	if err := s.Step(func(time.Time, *datapath.Machine, State) error { t.Error("it took a step"); return nil }); !errors.Is(err, ErrOffline) {
+	err := s.Step(func(time.Time, *datapath.Machine, State) error { t.Error("it took a step"); return nil })
+	if !errors.Is(err, ErrOffline) {
 		t.Errorf("error %v", err)
 	}
 	if n := len(f.calls); n != before {
@@ -175,5 +177,43 @@ func TestEventsAreEmittedUnlocked(t *testing.T) {
 	}
 	if emitted != 1 {
 		t.Errorf("emitted %d times", emitted)
+	}
+}
+
+// Events stay in order when a step follows before those of the one before are emitted.
+func TestEventsStayInOrder(t *testing.T) {
+	d := deps(&fakeFabric{})
+	s := add(NewRegistry(), 1, d)
+	raise := func(text string) {
+		s.update(func(now time.Time, m *datapath.Machine) {
+			m.Out.Emit(now, event.Event{Type: event.Drift, Message: text})
+		})
+	}
+	var got []string
+	d.Emit = func(e event.Event) {
+		if e.Message == "first" {
+			raise("second") // as another goroutine may at this moment
+		}
+		got = append(got, e.Message)
+	}
+	raise("first")
+	raise("third")
+	if want := []string{"first", "second", "third"}; !slices.Equal(got, want) {
+		t.Errorf("emitted %q, want %q", got, want)
+	}
+}
+
+// A connection that claims a switch while the program ends leaves the incumbent to end for that reason.
+func TestClaimAtTheEnd(t *testing.T) {
+	r, d := NewRegistry(), deps(&fakeFabric{})
+	a, b := net.Pipe()
+	incumbent := ofconn.New(a, ofconn.Options{})
+	s := add(r, 1, d)
+	s.session = &session{conn: incumbent, ended: make(chan struct{})}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := NewSessions(r, *d).attach(ctx, 1, ofconn.New(b, ofconn.Options{}), "pipe")
+	if !errors.Is(err, ErrStopping) || incumbent.Err() != nil || s.claimed {
+		t.Errorf("attach: %v; the incumbent: %v, claimed %v", err, incumbent.Err(), s.claimed)
 	}
 }
