@@ -13,7 +13,7 @@ const (
 
 // Fields of OpenFlow 1.3 (section 7.2.3.7).
 const (
-	InPort     = basic | 0
+	InPort     = basic // number 0
 	Metadata   = basic | 2
 	EthDst     = basic | 3
 	EthSrc     = basic | 4
@@ -49,7 +49,7 @@ const (
 
 // Nicira's fields (nicira-ext.h).
 const (
-	Reg0    = nxm1 | 0 // to Reg0+15
+	Reg0    = nxm1 // number 0, to Reg0+15
 	IPTTL   = nxm1 | 29
 	TunSrc  = nxm1 | 31
 	TunDst  = nxm1 | 32
