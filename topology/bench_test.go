@@ -13,7 +13,7 @@ import (
 func benchWorld(shape string, n int) *world {
 	w := newWorld()
 	join := func(a, b, pa, pb int) {
-		w.join(Wire, false, AllVLANs(), PortRef{openflow.DatapathID(a), openflow.PortNo(pa)},
+		w.join(Wire, false, allVLANs(), PortRef{openflow.DatapathID(a), openflow.PortNo(pa)},
 			PortRef{openflow.DatapathID(b), openflow.PortNo(pb)})
 	}
 	for i := 1; i <= n; i++ {
@@ -31,7 +31,7 @@ func benchWorld(shape string, n int) *world {
 	case "mesh":
 		for i := 1; i <= n; i++ {
 			for j := 1; j < i; j++ {
-				w.join(Tunnel, true, AllVLANs(), PortRef{openflow.DatapathID(j), openflow.PortNo(i)},
+				w.join(Tunnel, true, allVLANs(), PortRef{openflow.DatapathID(j), openflow.PortNo(i)},
 					PortRef{openflow.DatapathID(i), openflow.PortNo(j)})
 			}
 		}

@@ -75,7 +75,7 @@ func parseWorld(t *testing.T, text string) *world {
 		default:
 			t.Fatalf("line %q", line)
 		}
-		vlans, kind := AllVLANs(), Wire
+		vlans, kind := allVLANs(), Wire
 		if words[0] != "wire" {
 			kind = Tunnel
 		}
@@ -316,4 +316,13 @@ func (h *Hosts) all() (list []PortRef) {
 	}
 	slices.SortFunc(list, PortRef.Compare)
 	return list
+}
+
+// allVLANs returns the set of every id.
+func allVLANs() VLANs {
+	b := new(vlanBits)
+	for i := range b {
+		b[i] = ^uint64(0)
+	}
+	return VLANs{b}
 }

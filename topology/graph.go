@@ -51,7 +51,7 @@ func NewGraph() *Graph {
 		links:    map[LinkRef]*link{},
 		byPort:   map[PortRef][]*link{},
 		bySwitch: map[openflow.DatapathID][]*link{},
-		vlanSets: map[vlanBits]*vlanBits{*allVLANs: allVLANs, *noVLANs: noVLANs},
+		vlanSets: map[vlanBits]*vlanBits{*noVLANs: noVLANs},
 		changed:  true,
 	}
 }

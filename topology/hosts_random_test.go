@@ -120,8 +120,8 @@ func TestRandomHostsOrder(t *testing.T) {
 			for range r.IntN(3) {
 				x, y := PortRef{openflow.DatapathID(1 + r.IntN(7)), 3}, PortRef{openflow.DatapathID(1 + r.IntN(7)), 4}
 				facts = append(facts, func(a *replicas) {
-					a.g.SetPort(x, PortInfo{Up: true, VLANs: AllVLANs()})
-					a.g.SetPort(y, PortInfo{Up: true, VLANs: AllVLANs()})
+					a.g.SetPort(x, PortInfo{Up: true, VLANs: allVLANs()})
+					a.g.SetPort(y, PortInfo{Up: true, VLANs: allVLANs()})
 					a.g.LinkSeen(x, y, Wire, 1, t0)
 					a.apply()
 				})

@@ -93,7 +93,7 @@ func TestHostsMergeAndSplit(t *testing.T) {
 	}
 
 	for _, p := range []PortRef{{2, 2}, {3, 2}} {
-		g.SetPort(p, PortInfo{Up: true, VLANs: AllVLANs()})
+		g.SetPort(p, PortInfo{Up: true, VLANs: allVLANs()})
 	}
 	g.LinkSeen(PortRef{2, 2}, PortRef{3, 2}, Wire, 1, t0)
 	out = h.Apply(g.Snapshot(), out)
@@ -124,8 +124,8 @@ func TestHostsTransit(t *testing.T) {
 	out, _ = h.Observe(sightingAt(a, 1), out)
 	out, _ = h.Observe(sightingAt(b, 2), out[:0])
 	check(t, "moved", &out, updateFor(1, b))
-	g.SetPort(b, PortInfo{Up: true, VLANs: AllVLANs()})
-	g.SetPort(PortRef{3, 1}, PortInfo{Up: true, VLANs: AllVLANs()})
+	g.SetPort(b, PortInfo{Up: true, VLANs: allVLANs()})
+	g.SetPort(PortRef{3, 1}, PortInfo{Up: true, VLANs: allVLANs()})
 	g.LinkSeen(PortRef{3, 1}, b, Wire, 1, t0)
 	out = h.Apply(g.Snapshot(), out)
 	check(t, "back", &out, updateFor(1, a), updateFor(2, a), updateFor(3, a))

@@ -124,9 +124,9 @@ func TestExpireUnanswered(t *testing.T) {
 
 // Snapshots show that a retained port waits for its link, until it is found or removed.
 func TestRestoring(t *testing.T) {
-	retained := PortInfo{Up: true, Retained: true, VLANs: AllVLANs()}
+	retained := PortInfo{Up: true, Retained: true, VLANs: allVLANs()}
 	for what, end := range map[string]func(*Graph){
-		"found":   func(g *Graph) { g.SetPort(PortRef{1, 7}, PortInfo{Up: true, VLANs: AllVLANs()}) },
+		"found":   func(g *Graph) { g.SetPort(PortRef{1, 7}, PortInfo{Up: true, VLANs: allVLANs()}) },
 		"removed": func(g *Graph) { g.RemovePort(PortRef{1, 7}) },
 		"switch":  func(g *Graph) { g.RemoveSwitch(1) },
 	} {
@@ -211,7 +211,7 @@ func TestDisconnected(t *testing.T) {
 
 func TestLinkLife(t *testing.T) {
 	g := NewGraph()
-	all := PortInfo{Up: true, VLANs: AllVLANs()}
+	all := PortInfo{Up: true, VLANs: allVLANs()}
 	state := func() string {
 		links := g.Snapshot().Links()
 		if len(links) != 1 {
@@ -227,11 +227,11 @@ func TestLinkLife(t *testing.T) {
 		{"a frame of a port that nobody described", func() { g.LinkSeen(endA, endB, Wire, 1, t0) }, "down"},
 		{"one end", func() { g.SetSwitch(1, true); g.SetPort(endA, all) }, "down"},
 		{"both ends", func() { g.SetSwitch(2, true); g.SetPort(endB, all) }, "up"},
-		{"port down", func() { g.SetPort(endB, PortInfo{VLANs: AllVLANs()}) }, "down"},
+		{"port down", func() { g.SetPort(endB, PortInfo{VLANs: allVLANs()}) }, "down"},
 		{"port up", func() { g.SetPort(endB, all) }, "down"},
 		{"heard again", func() { g.LinkSeen(endB, endA, Wire, 2, t0) }, "up"},
 		{"a port that hears itself", func() { g.LinkSeen(endA, endA, Wire, 3, t0) }, "up"},
-		{"other port down", func() { g.SetPort(endA, PortInfo{VLANs: AllVLANs()}) }, "down"},
+		{"other port down", func() { g.SetPort(endA, PortInfo{VLANs: allVLANs()}) }, "down"},
 		{"port removed", func() { g.RemovePort(endA) }, "none"},
 	} {
 		step.do()
@@ -249,7 +249,7 @@ func TestCableMoved(t *testing.T) {
 		t.Fatalf("%d links, want the one that is down too", n)
 	}
 	c := PortRef{3, 2}
-	g.SetPort(c, PortInfo{Up: true, VLANs: AllVLANs()})
+	g.SetPort(c, PortInfo{Up: true, VLANs: allVLANs()})
 	g.LinkSeen(endA, c, Wire, 5, t0)
 	if links := g.Snapshot().Links(); len(links) != 2 || links[0].B != c {
 		t.Errorf("links %+v", links)

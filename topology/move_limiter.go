@@ -1,6 +1,9 @@
 package topology
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // A host that moves too often within MoveWindow stays where it is for FreezeTime: two hosts with one address, or a loop
 // behind edge ports, must not keep the controller busy.
@@ -17,11 +20,7 @@ type MoveLimiter struct {
 // Allow counts a move, at a time in nanoseconds, unless it exceeds the limit within MoveWindow; then counting starts
 // over.
 func (l *MoveLimiter) Allow(limit int, now int64) bool {
-	expired := 0
-	for expired < len(l.times) && now-l.times[expired] > int64(MoveWindow) {
-		expired++
-	}
-	l.times = append(l.times[:0], l.times[expired:]...)
+	l.times = slices.DeleteFunc(l.times, func(t int64) bool { return now-t > int64(MoveWindow) })
 	if len(l.times) < limit {
 		l.times = append(l.times, now)
 		return true

@@ -31,9 +31,9 @@ func randomWorld(r *rand.Rand, sh shape) *world {
 	}
 	vlans := func() VLANs {
 		if !sh.vlans {
-			return AllVLANs()
+			return allVLANs()
 		}
-		return [...]VLANs{AllVLANs(), NewVLANs(10), NewVLANs(11), NewVLANs(11, 10), NewVLANs(9, 10, 11)}[r.IntN(5)]
+		return [...]VLANs{allVLANs(), NewVLANs(10), NewVLANs(11), NewVLANs(11, 10), NewVLANs(9, 10, 11)}[r.IntN(5)]
 	}
 	for _, i := range ids {
 		w.off[openflow.DatapathID(i+1)] = false
@@ -47,7 +47,7 @@ func randomWorld(r *rand.Rand, sh shape) *world {
 			for range r.IntN(3) {
 				ports = append(ports, port(r.IntN(n)))
 			}
-			w.join(Wire, false, AllVLANs(), ports...)
+			w.join(Wire, false, allVLANs(), ports...)
 		}
 	}
 	free := r.Perm(n)
@@ -56,7 +56,7 @@ func randomWorld(r *rand.Rand, sh shape) *world {
 		for i, a := range free[:size] {
 			for _, b := range free[:i] {
 				if !sh.holes || r.IntN(3) > 0 {
-					w.join(Tunnel, true, AllVLANs(), port(a), port(b))
+					w.join(Tunnel, true, allVLANs(), port(a), port(b))
 				}
 			}
 		}

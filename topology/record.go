@@ -1,6 +1,10 @@
 package topology
 
-import "github.com/eosin-sdn/eosin/openflow"
+import (
+	"slices"
+
+	"github.com/eosin-sdn/eosin/openflow"
+)
 
 // sighting is the latest time at which a host was seen at a port.
 type sighting struct {
@@ -54,7 +58,8 @@ func (r *record) put(s sighting) {
 		r.latest.at = max(r.latest.at, s.at) // it remains the newest
 		return
 	}
-	if i := r.other(s.PortRef); i >= 0 {
+	i := slices.IndexFunc(r.others, func(o sighting) bool { return o.PortRef == s.PortRef })
+	if i >= 0 {
 		if s.at <= r.others[i].at {
 			return
 		}
@@ -109,15 +114,6 @@ func (r *record) promote() {
 			r.others[i], r.latest = r.latest, o
 		}
 	}
-}
-
-func (r *record) other(ref PortRef) int {
-	for i, o := range r.others {
-		if o.PortRef == ref {
-			return i
-		}
-	}
-	return -1
 }
 
 func (r *record) dropOther(i int) {

@@ -12,7 +12,7 @@ type classes struct {
 func (s *layout) addClasses() {
 	c := &s.classes
 	c.first = []uint16{0}
-	seen := map[*vlanBits]bool{allVLANs: true, noVLANs: true}
+	seen := map[*vlanBits]bool{noVLANs: true}
 	known := map[vlanBits]bool{}
 	split := func(set *vlanBits) {
 		if seen[set] {

@@ -15,7 +15,7 @@ func TestVLANs(t *testing.T) {
 		if v.has(id) {
 			got = append(got, id)
 		}
-		if !AllVLANs().has(id) || (VLANs{}).has(id) {
+		if !allVLANs().has(id) || (VLANs{}).has(id) {
 			t.Errorf("VLAN %d is not in all, or in none", id)
 		}
 	}
@@ -39,7 +39,7 @@ func TestRandomClasses(t *testing.T) {
 			}
 			vlans := NewVLANs(ids...)
 			if r.IntN(4) == 0 {
-				vlans = AllVLANs()
+				vlans = allVLANs()
 			}
 			port := openflow.PortNo(i + 1)
 			w.join(Wire, false, vlans, PortRef{1, port}, PortRef{2, port})

@@ -8,19 +8,7 @@ type vlanBits [maxVLANs / 64]uint64
 // VLANs is an immutable set of VLAN ids. The zero value is empty. Copies share their memory.
 type VLANs struct{ bits *vlanBits }
 
-var (
-	noVLANs  = &vlanBits{}
-	allVLANs = func() *vlanBits {
-		b := new(vlanBits)
-		for i := range b {
-			b[i] = ^uint64(0)
-		}
-		return b
-	}()
-)
-
-// AllVLANs returns the set of every id.
-func AllVLANs() VLANs { return VLANs{allVLANs} }
+var noVLANs = &vlanBits{}
 
 // NewVLANs returns the set of the given ids, in any order; ids above 4095 are ignored.
 func NewVLANs(ids ...uint16) VLANs {
@@ -48,13 +36,10 @@ func (v VLANs) raw() *vlanBits {
 
 func (b *vlanBits) has(id uint16) bool { return b[id/64]&(1<<(id%64)) != 0 }
 
-// and returns the intersection; it shares memory with an operand where that is possible.
+// and returns the intersection; it shares memory with operands that are one.
 func (b *vlanBits) and(o *vlanBits) *vlanBits {
-	switch {
-	case b == o || o == allVLANs:
+	if b == o {
 		return b
-	case b == allVLANs:
-		return o
 	}
 	r := new(vlanBits)
 	for i := range b {

@@ -211,7 +211,7 @@ func TestAnswered(t *testing.T) {
 	here, there := p.m.sw.Ref(1), topology.PortRef{Switch: p.m.sw.ID + 1, Port: 1}
 	for _, end := range []topology.PortRef{here, there} {
 		g.SetSwitch(end.Switch, true)
-		g.SetPort(end, topology.PortInfo{Up: true, VLANs: topology.AllVLANs()})
+		g.SetPort(end, topology.PortInfo{Up: true, VLANs: topology.NewVLANs(1)})
 	}
 	g.Snapshot() // versions tell graphs apart: this one is not the first
 	g.LinkSeen(there, here, topology.Wire, 1, p.now)

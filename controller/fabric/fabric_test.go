@@ -26,7 +26,7 @@ func TestPortListsDoNotOvertakeFacts(t *testing.T) {
 	f := New(Options{Switches: nobody{}, Emit: func(event.Event) {}, GraphChanged: func() {}})
 	apply := func() { f.apply(time.Now(), nil) }
 	ports := func(up bool) map[openflow.PortNo]topology.PortInfo {
-		return map[openflow.PortNo]topology.PortInfo{1: {Up: up, VLANs: topology.AllVLANs()}}
+		return map[openflow.PortNo]topology.PortInfo{1: {Up: up, VLANs: topology.NewVLANs(1)}}
 	}
 	here, there := topology.PortRef{Switch: 1, Port: 1}, topology.PortRef{Switch: 2, Port: 1}
 	f.SwitchConnected(1, true)

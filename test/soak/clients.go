@@ -81,10 +81,8 @@ func invalidPeer(ctx context.Context, address string, r *rand.Rand) {
 		if err != nil {
 			continue
 		}
-		_, _ = io.WriteString(nc, []string{
-			"", "\x04\x00\x00\x08\x00\x00\x00\x01", "GET / HTTP/1.1\r\n\r\n",
-			"\x04\x00\x00",
-		}[r.IntN(4)])
+		const hello = "\x04\x00\x00\x08\x00\x00\x00\x01"
+		_, _ = io.WriteString(nc, pick(r, []string{"", hello, "GET / HTTP/1.1\r\n\r\n", hello[:3]}))
 		sleep(ctx, between(r, 0, time.Second))
 		_ = nc.Close()
 	}

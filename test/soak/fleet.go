@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/oftest"
+	"github.com/eosin-sdn/eosin/openflow/packet"
 )
 
 // Ports of a fake switch.
@@ -41,7 +43,7 @@ type fake struct {
 	*oftest.Switch
 	number  int
 	rand    *rand.Rand
-	skew    *atomic.Int64 // its clock is so many ns ahead
+	skew    atomic.Int64 // its clock is so many ns ahead
 	address string
 
 	cancel context.CancelFunc // nil while it does not want to be connected
@@ -53,15 +55,14 @@ type fake struct {
 func newFleet(n int, address string, seed uint64) (*fleet, error) {
 	fl := &fleet{address: address}
 	for i := range n {
-		skew := &atomic.Int64{}
-		f := &fake{number: i, rand: rand.New(rand.NewPCG(seed, uint64(firstFake+i))), skew: skew, address: address}
+		f := &fake{number: i, rand: rand.New(rand.NewPCG(seed, uint64(firstFake+i))), address: address}
 		var ports []oftest.Port
 		for no := residentsPort; no <= visitorsPort; no++ {
 			ports = append(ports, f.port(no))
 		}
 		f.Switch = oftest.New(oftest.Options{
 			DatapathID: openflow.DatapathID(firstFake + i),
-			Now:        func() time.Time { return time.Now().Add(time.Duration(skew.Load())) },
+			Now:        func() time.Time { return time.Now().Add(time.Duration(f.skew.Load())) },
 			Desc:       openflow.SwitchDesc{Manufacturer: "soak", Hardware: "fake switch"},
 		}, ports...)
 		fl.fakes = append(fl.fakes, f)
@@ -120,20 +121,14 @@ func (fl *fleet) settle() {
 // told.
 func (fl *fleet) sendAway() {
 	fl.each(func(f *fake) {
-		down := f.port(visitorsPort)
-		down.Down = true
-		f.SetPort(down)
+		f.cut(visitorsPort)
 		f.SetPort(f.port(visitorsPort))
 	})
 }
 
 // speak has every resident send a frame at its own port. Known ones are forwarded; the others are learned.
 func (fl *fleet) speak() {
-	fl.each(func(f *fake) {
-		for h := range residents {
-			f.Inject(home(h), f.frame(h))
-		}
-	})
+	fl.each((*fake).speak)
 }
 
 // close ends all connections and waits for them.
@@ -167,6 +162,20 @@ func home(host int) openflow.PortNo {
 	return otherPort
 }
 
+// cut takes a port down.
+func (f *fake) cut(no openflow.PortNo) {
+	p := f.port(no)
+	p.Down = true
+	f.SetPort(p)
+}
+
+// speak has every resident send a frame.
+func (f *fake) speak() {
+	for h := range residents {
+		f.Inject(home(h), f.frame(h))
+	}
+}
+
 // act does one of the things that switches and their hosts do.
 func (f *fake) act(ctx context.Context) {
 	switch f.rand.IntN(12) {
@@ -175,14 +184,10 @@ func (f *fake) act(ctx context.Context) {
 			f.Inject(visitorsPort, f.frame(100+f.rand.IntN(100)))
 		}
 	case 3, 4: // residents
-		for h := range residents {
-			f.Inject(home(h), f.frame(h))
-		}
+		f.speak()
 	case 5, 6, 7: // a port flaps
 		no := residentsPort + openflow.PortNo(f.rand.IntN(int(visitorsPort)))
-		down := f.port(no)
-		down.Down = true
-		f.SetPort(down)
+		f.cut(no)
 		sleep(ctx, between(f.rand, 10*time.Millisecond, 500*time.Millisecond))
 		f.SetPort(f.port(no))
 	case 8: // a host moves to the other port, and back when all is calm
@@ -232,10 +237,10 @@ func (f *fake) offline() {
 
 // frame is a gratuitous ARP request of a host.
 func (f *fake) frame(host int) []byte {
-	mac := []byte{0x02, 0xfa, byte(f.number >> 8), byte(f.number), byte(host >> 8), byte(host)}
-	ip := []byte{10, 9, byte(host >> 8), byte(host)}
-	b := slices.Concat([]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, mac, []byte{8, 6, 0, 1, 8, 0, 6, 4, 0, 1}, mac, ip,
-		make([]byte, 6), ip)
+	mac := packet.MAC{0x02, 0xfa, byte(f.number >> 8), byte(f.number), byte(host >> 8), byte(host)}
+	ip := netip.AddrFrom4([4]byte{10, 9, byte(host >> 8), byte(host)})
+	b := packet.AppendEthernet(nil, packet.Broadcast, mac, packet.EtherTypeARP)
+	b = packet.AppendARPRequest(b, mac, ip, ip)
 	return append(b, make([]byte, 60-len(b))...)
 }
 

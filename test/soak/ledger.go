@@ -70,10 +70,8 @@ func (l *ledger) end(w *window) {
 func (l *ledger) stood(from, to time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.windows = append(l.windows, &window{
-		step: step{kind: machineBusy}, began: from, ended: to,
-		traffic: scope{all: true},
-	})
+	busy := step{kind: machineBusy}
+	l.windows = append(l.windows, &window{step: busy, began: from, ended: to, traffic: scope{all: true}})
 	l.stoodFor += to.Sub(from)
 }
 
@@ -159,8 +157,7 @@ func (p poll) grown(metric string, f func(labels map[string]string, by float64))
 			if by < 0 {
 				by = v // the series is another one of the same name
 			}
-			one := scrape{series: by}
-			one.each(metric, f)
+			scrape{series: by}.each(metric, f)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -40,7 +41,7 @@ var labels = regexp.MustCompile(`(\w+)="([^"]*)"`)
 // each calls f for each series of a metric.
 func (s scrape) each(metric string, f func(labelsOf map[string]string, v float64)) {
 	for series, v := range s {
-		if len(series) <= len(metric) || series[:len(metric)] != metric || series[len(metric)] != '{' {
+		if !strings.HasPrefix(series, metric+"{") {
 			continue
 		}
 		m := map[string]string{}

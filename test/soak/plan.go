@@ -11,9 +11,8 @@ import (
 type kind string
 
 const (
-	portFlap kind = "port flap" // the carrier of a guest's port goes and comes back
-	// a guest is unplugged and plugged in at another host, and announces itself
-	guestMove         kind = "guest move"
+	portFlap          kind = "port flap"          // the carrier of a guest's port goes and comes back
+	guestMove         kind = "guest move"         // to another host, where it announces itself
 	vswitchdRestart   kind = "vswitchd restart"   // as the system's service does it
 	vswitchdKill      kind = "vswitchd kill -9"   // and a start
 	ovsdbRestart      kind = "ovsdb restart"      // ovs-vswitchd cannot do without it for long
@@ -30,6 +29,11 @@ const (
 	machineBusy kind = "busy machine" // not planned: this process did not run
 )
 
+const (
+	ms     = time.Millisecond
+	second = time.Second
+)
+
 // nature says how a kind of disturbance is planned.
 type nature struct {
 	kind      kind
@@ -43,36 +47,24 @@ type nature struct {
 
 // natures are what a deck is made of. Restarts of the controller are not: they are rare, and the plan places them.
 var natures = []nature{
-	{kind: portFlap, shortest: 300 * time.Millisecond, longest: 3 * time.Second, perDeck: 2},
+	{kind: portFlap, shortest: 300 * ms, longest: 3 * second, perDeck: 2},
 	{kind: guestMove, perDeck: 2},
-	{
-		kind: vswitchdRestart, shortest: 500 * time.Millisecond, longest: 2 * time.Second, perDeck: 1,
-		pauseMore: 3 * time.Second,
-	},
-	{
-		kind: vswitchdKill, shortest: 500 * time.Millisecond, longest: 2 * time.Second, perDeck: 1,
-		pauseMore: 3 * time.Second,
-	},
-	{
-		kind: ovsdbRestart, shortest: 200 * time.Millisecond, longest: time.Second, perDeck: 1,
-		pauseMore: 3 * time.Second,
-	},
-	{kind: underlayCut, shortest: 3 * time.Second, longest: 6 * time.Second, perDeck: 1, overlaps: true},
-	{kind: tunnelCut, shortest: 4 * time.Second, longest: 8 * time.Second, perDeck: 2, overlaps: true},
-	{kind: managementCut, shortest: 6 * time.Second, longest: 12 * time.Second, perDeck: 1, first: true},
+	{kind: vswitchdRestart, shortest: 500 * ms, longest: 2 * second, perDeck: 1, pauseMore: 3 * second},
+	{kind: vswitchdKill, shortest: 500 * ms, longest: 2 * second, perDeck: 1, pauseMore: 3 * second},
+	{kind: ovsdbRestart, shortest: 200 * ms, longest: second, perDeck: 1, pauseMore: 3 * second},
+	{kind: underlayCut, shortest: 3 * second, longest: 6 * second, perDeck: 1, overlaps: true},
+	{kind: tunnelCut, shortest: 4 * second, longest: 8 * second, perDeck: 2, overlaps: true},
+	{kind: managementCut, shortest: 6 * second, longest: 12 * second, perDeck: 1, first: true},
 	{kind: flowsDeleted, perDeck: 1},
-	{kind: configReload, shortest: time.Second, longest: 4 * time.Second, perDeck: 2, overlaps: true},
-	{kind: configBroken, shortest: time.Second, longest: 3 * time.Second, perDeck: 1, overlaps: true},
-	{kind: controllerFreeze, shortest: 3 * time.Second, longest: 12 * time.Second, perDeck: 1, first: true},
+	{kind: configReload, shortest: second, longest: 4 * second, perDeck: 2, overlaps: true},
+	{kind: configBroken, shortest: second, longest: 3 * second, perDeck: 1, overlaps: true},
+	{kind: controllerFreeze, shortest: 3 * second, longest: 12 * second, perDeck: 1, first: true},
 }
 
 // restarts take what they take; the time is that between end and start.
 var restarts = map[kind]nature{
-	controllerRestart: {
-		kind: controllerRestart, shortest: 200 * time.Millisecond, longest: 2 * time.Second,
-		first: true,
-	},
-	controllerKill: {kind: controllerKill, shortest: 200 * time.Millisecond, longest: 2 * time.Second, first: true},
+	controllerRestart: {kind: controllerRestart, shortest: 200 * ms, longest: 2 * second, first: true},
+	controllerKill:    {kind: controllerKill, shortest: 200 * ms, longest: 2 * second, first: true},
 }
 
 // pause is between disturbances that follow each other.

@@ -71,8 +71,7 @@ func run(ctx context.Context, l *lab.Lab, o options, out io.Writer) (*ledger, er
 		}
 	}
 	s.planned = plan(o.seed, o.total, shape{
-		hosts: hostNames, guests: names, movers: movers, cycle: o.cycle,
-		calm: o.calm, only: o.only,
+		hosts: hostNames, guests: names, movers: movers, cycle: o.cycle, calm: o.calm, only: o.only,
 	})
 	s.say(fmt.Sprintf("seed %d: %v in %d cycles, %d hosts, %d guests, %d fake switches, %d HTTP clients",
 		o.seed, o.total, len(s.planned), len(hostNames), len(guests), o.switches, o.visitors))
@@ -226,11 +225,9 @@ func (s *soak) becomeCalm(ctx context.Context, first bool) bool {
 	for {
 		s.fleet.speak()
 		m, err := s.scraper.read(ctx)
-		problem := ""
+		problem := s.unrest(m)
 		if err != nil {
 			problem = err.Error()
-		} else {
-			problem = s.unrest(m)
 		}
 		if problem == "" {
 			problem = s.wrongView(ctx)
@@ -306,10 +303,8 @@ func (s *soak) wrongView(ctx context.Context) string {
 	}
 	for _, v := range s.site.VMs() {
 		want := v.Bridge.Host.Name + ":" + v.Port
-		if !slices.ContainsFunc(hosts, func(h api.Host) bool {
-			return h.Name == v.Name &&
-				h.Switch+":"+h.Port == want
-		}) {
+		there := func(h api.Host) bool { return h.Name == v.Name && h.Switch+":"+h.Port == want }
+		if !slices.ContainsFunc(hosts, there) {
 			return fmt.Sprintf("eosin get hosts: %s is not said to be at %s", v.Name, want)
 		}
 	}

@@ -98,7 +98,7 @@ func latest(windows []*window) iter.Seq[*window] {
 // explainProbe is the same for probes that were sent some time between two times. What loses packets loses probes.
 func explainProbe(windows []*window, p pair, from, to time.Time, probes int) *window {
 	for w := range latest(windows) {
-		if (w.traffic.has(p.from, p.to) || w.probes.has(p.from, p.to)) && w.coversProbe(from, to) {
+		if (w.traffic.has(p.from, p.to) || w.probes.has(p.from, p.to)) && w.covers(from.Add(-probeHeal), to) {
 			w.probesLost += probes
 			return w
 		}
@@ -106,12 +106,7 @@ func explainProbe(windows []*window, p pair, from, to time.Time, probes int) *wi
 	return nil
 }
 
-// coversProbe allows for a controller that has to catch up.
-func (w *window) coversProbe(from, to time.Time) bool {
-	return w.covers(from.Add(-probeHeal), to) || w.covers(from, to)
-}
-
-// probeHeal is what the controller may take longer to probe a pair than the pair to talk.
+// probeHeal is how much longer a controller that has to catch up may take to probe a pair than the pair to talk.
 const probeHeal = 2 * time.Second
 
 // explainDrift finds the window that explains that flows of a switch were found changed between two times.
