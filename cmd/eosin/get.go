@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
+	"github.com/eosin-sdn/eosin/apps/probe/probespec"
 	"github.com/eosin-sdn/eosin/config/spelling"
 )
 
@@ -70,9 +71,9 @@ func (a *app) getKindCommand(k kind) *cobra.Command {
 	}
 	form := addOutput(cmd)
 	var watch bool
-	var every durationValue = durationValue(2 * time.Second)
+	every := probespec.Duration(2 * time.Second)
 	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "show it again and again until interrupted")
-	cmd.Flags().Var(&every, "every", "time between two looks with --watch")
+	cmd.Flags().TextVar(&every, "every", every, "`duration` between two looks with --watch")
 	for _, name := range k.filters {
 		cmd.Flags().String(name, "", filterHelp[name])
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -24,7 +25,6 @@ const probeSlack = time.Minute
 // probeCommand runs a probe.
 func (a *app) probeCommand() *cobra.Command {
 	request := probespec.Request{}.WithDefaults()
-	interval, timeout := durationValue(request.Interval), durationValue(request.Timeout)
 	cmd := &cobra.Command{
 		Use:   "probe SOURCE DESTINATION",
 		Short: "Probe whether one host reaches another, without its help",
@@ -57,22 +57,19 @@ could not be run.`,
 	flags.TextVarP(&request.Type, "type", "t", request.Type, "`type` of probe: "+probe.TypeNames())
 	flags.IntVarP(&request.Count, "count", "c", request.Count,
 		fmt.Sprintf("number of probes, at most %d", probespec.MaxCount))
-	flags.VarP(&interval, "interval", "i", fmt.Sprintf("time between two probes, at least %v", probespec.MinInterval))
-	flags.VarP(&timeout, "timeout", "W",
-		fmt.Sprintf("how long to wait for each reply, at most %v", probespec.MaxTimeout))
+	flags.TextVarP(&request.Interval, "interval", "i", request.Interval,
+		fmt.Sprintf("`duration` between two probes, at least %v", probespec.MinInterval))
+	flags.TextVarP(&request.Timeout, "timeout", "W", request.Timeout,
+		fmt.Sprintf("`duration` to wait for each reply, at most %v", probespec.MaxTimeout))
 	flags.IntVar(&request.Color, "color", 0,
 		fmt.Sprintf("ICMP identifier to use, 1 to %d (default a free one)", probespec.MaxColor))
 	flags.IntVarP(&request.Size, "size", "s", request.Size,
 		fmt.Sprintf("payload in bytes, at most %d", probespec.MaxSize))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		request.Source, request.Destination = args[0], args[1]
-		request.Interval, request.Timeout = probespec.Duration(interval), probespec.Duration(timeout)
 		// The rest is the API's to check; but a zero would not be sent, and stand for the default there.
-		for name, zero := range map[string]bool{
-			"count": request.Count == 0, "interval": interval == 0, "timeout": timeout == 0,
-			"color": request.Color == 0, "size": request.Size == 0,
-		} {
-			if flags.Changed(name) && zero {
+		for _, name := range []string{"count", "interval", "timeout", "color", "size"} {
+			if value := flags.Lookup(name).Value.String(); flags.Changed(name) && (value == "0" || value == "0s") {
 				return usageErrorf("--%s must be above 0; leave it out for the default", name)
 			}
 		}
@@ -96,9 +93,12 @@ func (a *app) probe(ctx context.Context, request probespec.Request, form output)
 		return err
 	}
 	defer response.Body.Close()
-	show := &probeView{app: a, request: request, quiet: form == outputJSON}
-	show.result = probespec.NewResult(&request)
-	failure := show.failure(ctx, c, show.read(response))
+	show := &probeView{app: a, request: request, quiet: form == outputJSON, result: probespec.NewResult(&request)}
+	ended := show.read(response)
+	if !show.done {
+		show.result.Summarize()
+	}
+	failure := show.failure(ctx, c, ended)
 	if failure != nil && show.result.Sent == 0 {
 		return failure
 	}
@@ -199,9 +199,6 @@ func (v *probeView) update(u api.ProbeUpdate) {
 	case probespec.UpdateProblem:
 		v.problem = u.Problem
 	}
-	if !v.done {
-		v.result.Summarize()
-	}
 }
 
 // started takes the head of a probe.
@@ -239,10 +236,7 @@ func endText(asked string, end *probespec.End) string {
 		return asked
 	}
 	var known []string
-	name := end.Name
-	if name == "" {
-		name = asked
-	}
+	name := cmp.Or(end.Name, asked)
 	if end.IP != "" && end.IP != name {
 		known = append(known, end.IP)
 	}

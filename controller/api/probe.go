@@ -152,7 +152,11 @@ func probeProblem(err error) *Problem {
 	case errors.As(err, &cannot):
 		return CannotRun(string(cannot.Stage), cannot.Reason, cannot.Evidence...)
 	case errors.As(err, &color):
-		return ColorBusy(int(color.Color), int(color.Wait/time.Second))
+		p := ColorBusy(int(color.Color), int(color.Wait/time.Second))
+		if color.Color == 0 {
+			p.Detail = color.Error()
+		}
+		return p
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -22,7 +23,8 @@ func TestProbeAnswers(t *testing.T) {
 	for name, body := range map[string]string{
 		"probe_reachable":   `{"source":"vm1","destination":"10.0.3.2","count":3,"interval":"1ms"}`,
 		"probe_unreachable": `{"source":"host1:vif1","destination":"vm3","count":1,"timeout":0.001,"color":77}`,
-		"probe_partial":     `{"source":"vm1","destination":"vm4","type":"arp","count":3,"interval":0.001,"timeout":"1ms","size":1400}`,
+		"probe_partial": `{"source":"vm1","destination":"vm4","type":"arp","count":3,` +
+			`"interval":0.001,"timeout":"1ms","size":1400}`,
 	} {
 		a := ask(t, "POST", url+"/api/v1/probes", body)
 		if a.StatusCode != 200 {
@@ -144,6 +146,58 @@ func TestProbeRequestsThatAreWrong(t *testing.T) {
 		t.Errorf("%+v", p)
 	}
 	wantProblem(t, ask(t, "POST", url+"/api/v1/probes", "x", "Content-Encoding: gzip"), 415, api.CodeMalformed)
+}
+
+// failing is a backend whose probes cannot be run.
+type failing struct {
+	*apitest.Backend
+	err error
+}
+
+func (f *failing) Probe(context.Context, probespec.Request, func(probespec.Update)) (probespec.Result, error) {
+	return probespec.Result{}, f.err
+}
+
+// TestProbeErrors: each error of the prober has its status, code and words.
+func TestProbeErrors(t *testing.T) {
+	b := &failing{Backend: apitest.Lab()}
+	url := serve(t, b, nil) + "/api/v1/probes"
+	two := []string{"a", "b"}
+	for _, c := range []struct {
+		err    error
+		status int
+		code   api.Code
+		detail string
+	}{
+		{
+			&probespec.EndError{End: "source", Err: &probespec.UnknownError{Ref: "vm", Candidates: two}},
+			422, api.CodeUnknownName, `unknown source "vm"; candidates: a, b`,
+		},
+		{
+			&probespec.EndError{End: "destination", Err: &probespec.AmbiguousError{Ref: "vm", Candidates: two}},
+			422, api.CodeAmbiguous, `destination "vm" is ambiguous; candidates: a, b`,
+		},
+		{&probespec.InvalidError{Field: "type", Text: "is wrong"}, 422, api.CodeInvalid, "type is wrong"},
+		{
+			&probespec.CannotRunError{Stage: probespec.SourceDown, Reason: "switch host1: not connected"},
+			422, api.CodeCannotRun, "switch host1: not connected",
+		},
+		{
+			&probe.ColorError{Color: 7, Wait: 20 * time.Second},
+			409, api.CodeColorBusy, "color 7 is in use for another 20 s",
+		},
+		{&probe.ColorError{}, 409, api.CodeColorBusy, "no color is free: too many probes are running"},
+		{errors.New("boom"), 500, api.CodeInternal, ""},
+	} {
+		b.err = c.err
+		for _, accept := range []string{"application/json", "application/x-ndjson"} {
+			a := ask(t, "POST", url, `{"source":"vm","destination":"vm"}`, "Accept: "+accept)
+			p := wantProblem(t, a, c.status, c.code)
+			if !strings.HasPrefix(p.Detail, c.detail) || (p.Stage == "source_down") != (c.code == api.CodeCannotRun) {
+				t.Errorf("%v: %+v", c.err, p)
+			}
+		}
+	}
 }
 
 func TestBusyColorAndTooMany(t *testing.T) {

@@ -38,7 +38,7 @@ const (
 // FieldError is one wrong value of a request.
 type FieldError struct {
 	Location string `json:"location" doc:"Where the value is" example:"body.count"`
-	Message  string `json:"message" doc:"What is wrong and what would be right" example:"must be from 1 to 10000, is 0"`
+	Message  string `json:"message" doc:"What is wrong and what would be right" example:"must be from 1 to 100000, is 0"`
 }
 
 // Problem is an RFC 9457 problem document of type about:blank with a few more members. A [Backend] returns one where

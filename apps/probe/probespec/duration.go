@@ -40,8 +40,17 @@ func (d Duration) String() string { return time.Duration(d).String() }
 // Seconds returns it in seconds.
 func (d Duration) Seconds() float64 { return time.Duration(d).Seconds() }
 
-// MarshalJSON writes a string with a unit.
-func (d Duration) MarshalJSON() ([]byte, error) { return json.Marshal(d.String()) }
+// MarshalText writes a string with a unit.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// UnmarshalText is ParseDuration.
+func (d *Duration) UnmarshalText(text []byte) error {
+	parsed, err := ParseDuration(string(text))
+	if err == nil {
+		*d = parsed
+	}
+	return err
+}
 
 // UnmarshalJSON reads a string with a unit, or a number of seconds.
 func (d *Duration) UnmarshalJSON(data []byte) error {
@@ -54,12 +63,7 @@ func (d *Duration) UnmarshalJSON(data []byte) error {
 			return err
 		}
 	}
-	parsed, err := ParseDuration(text)
-	if err != nil {
-		return err
-	}
-	*d = parsed
-	return nil
+	return d.UnmarshalText([]byte(text))
 }
 
 // Seconds is a time span that is a number of seconds in JSON.
