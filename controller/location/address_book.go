@@ -21,11 +21,11 @@ type hostRef struct {
 	key topology.HostKey
 }
 
-// maxUsers bounds how many hosts are remembered for one address.
-const maxUsers = 64
-
-// maxAddresses bounds how many addresses are remembered.
-const maxAddresses = 1 << 17
+const (
+	maxUsers     = 64      // of one address
+	maxAddresses = 1 << 17 // that are remembered
+	sweepAtOnce  = 1 << 14 // addresses that one sweep looks at
+)
 
 func newAddressBook() *addressBook { return &addressBook{hosts: map[netip.Addr][]hostRef{}} }
 
@@ -49,8 +49,7 @@ func (b *addressBook) add(a netip.Addr, r hostRef) {
 	b.hosts[a] = append(l, r)
 }
 
-// users returns the hosts that are said to use an address. They may be gone: the caller looks them up. Stale ones are
-// dropped through drop.
+// users returns the hosts that were seen to use an address. They may be gone: the caller looks them up.
 func (b *addressBook) users(a netip.Addr) []hostRef {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
@@ -69,11 +68,7 @@ func (b *addressBook) drop(a netip.Addr, r hostRef) {
 	b.hosts[a] = l
 }
 
-// sweepAtOnce is how many addresses one sweep looks at.
-const sweepAtOnce = 1 << 14
-
-// sweep drops what is true no more: guests come and go, and nobody may ever ask for their addresses. It looks at some
-// addresses, which ones is left to chance: those that stay have been looked at by a later sweep.
+// sweep drops what is true no more of some addresses, which are left to chance: nobody may ever look them up.
 func (b *addressBook) sweep(hasAddress func(hostRef, netip.Addr) bool) {
 	type entry struct {
 		addr netip.Addr
@@ -98,11 +93,13 @@ func (b *addressBook) sweep(hasAddress func(hostRef, netip.Addr) bool) {
 	}
 }
 
-// dropUnless drops a user that no longer has an address. It may have got it back at this moment, which is reported once
-// only.
-func (b *addressBook) dropUnless(a netip.Addr, r hostRef, hasAddress func(hostRef, netip.Addr) bool) {
+// dropUnless drops a user that no longer has an address, and reports whether it has got it back at this moment, which
+// is reported once only.
+func (b *addressBook) dropUnless(a netip.Addr, r hostRef, hasAddress func(hostRef, netip.Addr) bool) bool {
 	b.drop(a, r)
-	if hasAddress(r, a) {
-		b.add(a, r)
+	if !hasAddress(r, a) {
+		return false
 	}
+	b.add(a, r)
+	return true
 }

@@ -132,31 +132,31 @@ func (f *Finder) AddAddress(a netip.Addr, sw openflow.DatapathID, k topology.Hos
 // Sweep forgets addresses that no host has any more.
 func (f *Finder) Sweep() { f.book.sweep(f.hasAddress) }
 
-// hasAddress reports whether a host is there, or was until its port went down, and has an address.
-func (f *Finder) hasAddress(ref hostRef, ip netip.Addr) bool {
-	s := f.registry.Get(ref.sw)
-	if s == nil {
-		return false
+// user returns a host that is there, or was until its port went down, if it uses an address.
+func (f *Finder) user(ref hostRef, ip netip.Addr) (host Host, present, ok bool) {
+	if s := f.registry.Get(ref.sw); s != nil {
+		host, present, ok = at(s, ref.key)
 	}
-	h, _, ok := at(s, ref.key)
-	return ok && slices.Contains(h.IPs, ip)
+	return host, present, ok && slices.Contains(host.IPs, ip)
+}
+
+func (f *Finder) hasAddress(ref hostRef, ip netip.Addr) bool {
+	_, _, ok := f.user(ref, ip)
+	return ok
 }
 
 // ByAddress returns the hosts that were seen to use an IP address, or else those that did until their port went down.
 func (f *Finder) ByAddress(ip netip.Addr) []Host {
 	var found, unplugged []Host
 	for _, ref := range f.book.users(ip) {
-		s := f.registry.Get(ref.sw)
-		if s == nil {
-			continue
+		h, present, ok := f.user(ref, ip)
+		if !ok && f.book.dropUnless(ip, ref, f.hasAddress) {
+			h, present, ok = f.user(ref, ip)
 		}
-		h, present, ok := at(s, ref.key)
 		switch {
-		case !ok || !slices.Contains(h.IPs, ip):
-			f.book.dropUnless(ip, ref, f.hasAddress)
-		case present:
+		case present && ok:
 			found = append(found, h)
-		default:
+		case ok:
 			unplugged = append(unplugged, h)
 		}
 	}
