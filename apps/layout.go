@@ -19,7 +19,8 @@ type Table struct{ Number, Next uint8 }
 
 // Layout is a pipeline: its tables in the order in which a frame passes them. Apps find their tables by name.
 type Layout struct {
-	Version uint8 // see VersionTag
+	Version uint8                      // see VersionTag
+	Earlier map[uint8]map[string]uint8 // the tables' numbers in earlier versions
 	Tables  []TableSpec
 	owners  [256]uint16 // by table, a bit for each owner
 	apps    [flow.MaxOwners]string
@@ -80,6 +81,20 @@ func (l *Layout) AppOf(o flow.Owner) string {
 
 // Owns reports whether rules of the owner may stand in the table. Without a layout they may stand anywhere.
 func (l *Layout) Owns(table uint8, o flow.Owner) bool { return l == nil || l.owners[table]>>o&1 == 1 }
+
+// Translate returns today's number of a table of an earlier version. ok is false for a table that is no more, or a
+// version that is not known.
+func (l *Layout) Translate(from, table uint8) (number uint8, ok bool) {
+	if from == l.Version {
+		return table, true
+	}
+	for _, t := range l.Tables {
+		if old, had := l.Earlier[from][t.Name]; had && old == table {
+			return t.Number, true
+		}
+	}
+	return 0, false
+}
 
 // VersionTag is the cookie tag of the rules in the first table, which says in which version of the pipeline a switch's
 // flows were stated. It is 0 for the first version, which had none.

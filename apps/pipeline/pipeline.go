@@ -74,26 +74,13 @@ var Layout = func() *apps.Layout {
 	for i, t := range Tables {
 		specs[i] = apps.TableSpec{Number: t.number, Name: t.name, App: t.app.name, Owners: t.owners}
 	}
-	return apps.NewLayout(version, specs...)
+	l := apps.NewLayout(version, specs...)
+	l.Earlier = earlier
+	return l
 }()
 
 // Number returns the number of a table.
 func Number(name string) uint8 { return Layout.Table(name).Number }
-
-// Translate returns today's number of a table of an earlier version. ok is false for one that is no more, or of a version
-// that is not known.
-func Translate(from, table uint8) (number uint8, ok bool) {
-	if from == version {
-		return table, true
-	}
-	for name, old := range earlier[from] {
-		if old == table {
-			i := slices.IndexFunc(Tables, func(t Table) bool { return t.name == name })
-			return Tables[max(i, 0)].number, i >= 0
-		}
-	}
-	return 0, false
-}
 
 // Set holds the apps of one switch.
 type Set struct {

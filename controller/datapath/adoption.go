@@ -7,7 +7,6 @@ import (
 
 	"github.com/eosin-sdn/eosin/apps"
 	"github.com/eosin-sdn/eosin/apps/event"
-	"github.com/eosin-sdn/eosin/apps/pipeline"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
 )
@@ -49,7 +48,10 @@ func (a *adoption) attach() (dump, reset bool) {
 	if reset {
 		a.state = adoptionPending
 	}
-	a.flows, a.version, a.earlier = 0, 0, nil
+	a.flows = 0
+	if a.state == adoptionPending { // else the version of flows that no bundle has replaced yet stays known
+		a.version, a.earlier, a.outdated = 0, nil, false
+	}
 	return a.state == adoptionPending, reset
 }
 
@@ -88,18 +90,22 @@ func (m *Machine) restoreFlow(now time.Time, f *openflow.FlowStats) {
 	if !ours {
 		return // a switch that does not filter by cookie
 	}
-	m.adoption.flows++
-	switch a := &m.adoption; {
-	case a.version == 0 && f.TableID == 0 && owner == apps.OwnerDiscovery:
-		m.restoreVersion(now, apps.VersionOf(f.Cookie))
-		m.restoreTranslated(now, f)
-	case a.version == 0:
+	a := &m.adoption
+	a.flows++
+	if f.TableID == 0 && owner == apps.OwnerDiscovery {
+		version := apps.VersionOf(f.Cookie)
+		if a.version == 0 {
+			m.restoreVersion(now, version)
+		}
+		a.outdated = a.outdated || version != m.sw.Layout.Version // also where rules of two versions are mixed
+	}
+	if a.version == 0 {
 		kept := *f
 		kept.Match, kept.Instructions = bytes.Clone(f.Match), bytes.Clone(f.Instructions)
 		a.earlier = append(a.earlier, kept)
-	default:
-		m.restoreTranslated(now, f)
+		return
 	}
+	m.restoreTranslated(now, f)
 }
 
 // restoreVersion takes up the flows that had to wait for the version.
@@ -117,12 +123,12 @@ func (m *Machine) restoreVersion(now time.Time, version uint8) {
 // replaces.
 func (m *Machine) restoreTranslated(now time.Time, f *openflow.FlowStats) {
 	owner, _ := flow.OwnerOf(f.Cookie)
-	table, known := pipeline.Translate(m.adoption.version, f.TableID)
+	table, known := m.sw.Layout.Translate(m.adoption.version, f.TableID)
 	match, err := flow.Canonical(f.Match)
 	limit := m.sw.Settings.HostsPerSwitch
 	switch {
 	case !known || err != nil || m.apps.ByOwner[owner] == nil:
-	case limit > 0 && owner == apps.OwnerHosts && table == pipeline.Number("learn") && m.l2.Len() >= limit:
+	case limit > 0 && owner == apps.OwnerHosts && table == m.sw.Layout.Table("learn").Number && m.l2.Len() >= limit:
 	default:
 		f.TableID = table
 		m.apps.ByOwner[owner].MultipartReply(now, f, &match, &m.Out)

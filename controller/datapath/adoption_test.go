@@ -56,7 +56,7 @@ func TestAdoption(t *testing.T) {
 	p.recv(packetIn(learnCookie, 1, macA))
 	before := p.dump()
 
-	p.m = newMachine(inNetwork())
+	p.m = newTestMachine(inNetwork())
 	p.log = nil
 	p.attach()
 	p.wantSent("set_config", "set_async", "role_request", "ask desc", "ask port_desc", "ask meter_config", "ask flow")
@@ -90,7 +90,7 @@ func TestAdoptionFollowsHosts(t *testing.T) {
 	p := newPeer(t)
 	p.ready()
 	p.recv(packetIn(learnCookie, 1, macA))
-	p.m = newMachine(inNetwork())
+	p.m = newTestMachine(inNetwork())
 	p.attach()
 	p.m.Configure(inPort("p2", 10)) // something that has the apps restate everything
 	p.run()
@@ -142,7 +142,7 @@ func TestAdoptionHoldsLinks(t *testing.T) {
 			p.m.DeliverGraph(g.Snapshot())
 			p.ready()
 			before := p.dump()
-			p.m = newMachine(inNetwork())
+			p.m = newTestMachine(inNetwork())
 			p.attach()
 			p.pass(retainTime - time.Second)
 			if p.m.Phase() != Ready || p.dump() != before {
@@ -182,7 +182,7 @@ func TestAdoptionPrunes(t *testing.T) {
 		Cookie: flow.Cookie(apps.OwnerVLAN, 77), Match: m.Bytes(),
 	})
 	p.groups[flow.GroupID(99<<4)] = nil
-	p.m = newMachine(inNetwork())
+	p.m = newTestMachine(inNetwork())
 	p.log = nil
 	p.attach()
 	p.pass(5 * time.Second)
@@ -206,7 +206,7 @@ func TestAdoptionIsRepeated(t *testing.T) {
 	p.ready()
 	p.recv(packetIn(learnCookie, 1, macA))
 	before := p.dump()
-	p.m = newMachine(inNetwork()) // the controller was restarted
+	p.m = newTestMachine(inNetwork()) // the controller was restarted
 	p.attach()
 	p.pass(adoptTime / 2)
 	p.m.Detach(p.now)

@@ -9,7 +9,6 @@ import (
 	"github.com/eosin-sdn/eosin/apps"
 	"github.com/eosin-sdn/eosin/apps/event"
 	"github.com/eosin-sdn/eosin/apps/intent"
-	"github.com/eosin-sdn/eosin/apps/pipeline"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
 )
@@ -43,7 +42,7 @@ func (m *Machine) handleError(now time.Time, e *openflow.Error) {
 // table with room for too few hosts is no reason to go without ports and floods, and hosts without rules are flooded
 // to.
 func (m *Machine) changeRejected(now time.Time, e *openflow.Error, meter bool) {
-	rule := rejectedFlowOf(e)
+	rule := m.rejectedFlow(e)
 	if meter && m.Out.Store.RefusedMeters() > 0 {
 		m.Errors++ // the status shows the first
 	} else {
@@ -86,7 +85,7 @@ func (m *Machine) requestRejected(now time.Time, e *openflow.Error) {
 // repeatsLastError reports whether a host's rule was rejected for the reason that the status already shows, while a
 // repair is planned in any case.
 func (m *Machine) repeatsLastError(e *openflow.Error) bool {
-	if m.phase != Ready || m.audit.repairAt.IsZero() || rejectedFlowOf(e).owner != apps.OwnerHosts {
+	if m.phase != Ready || m.audit.repairAt.IsZero() || m.rejectedFlow(e).owner != apps.OwnerHosts {
 		return false
 	}
 	var last *openflow.Error
@@ -133,8 +132,8 @@ type rejectedFlow struct {
 	text  string // for the error's text, or ""
 }
 
-// rejectedFlowOf reads the beginning of the rejected message: a flow-mod, by itself or in a bundle.
-func rejectedFlowOf(e *openflow.Error) rejectedFlow {
+// rejectedFlow reads the beginning of the rejected message: a flow-mod, by itself or in a bundle.
+func (m *Machine) rejectedFlow(e *openflow.Error) rejectedFlow {
 	const bundleAddLen, needed = 24, 32
 	b := e.Data
 	if len(b) >= bundleAddLen && openflow.Type(b[1]) == openflow.TypeExperimenter {
@@ -146,5 +145,5 @@ func rejectedFlowOf(e *openflow.Error) rejectedFlow {
 	cookie := binary.BigEndian.Uint64(b[8:])
 	owner, _ := flow.OwnerOf(cookie)
 	return rejectedFlow{owner, fmt.Sprintf(" (rule in table %s, priority %d, cookie %#x)",
-		pipeline.Layout.Name(b[24]), binary.BigEndian.Uint16(b[30:]), cookie)}
+		m.sw.Layout.Name(b[24]), binary.BigEndian.Uint16(b[30:]), cookie)}
 }

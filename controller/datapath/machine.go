@@ -80,10 +80,14 @@ type Keys = pipeline.Keys
 
 // New returns the machine of a switch that has not connected yet.
 func New(id openflow.DatapathID, keys Keys, in Intent, graph *topology.Snapshot) *Machine {
-	m := &Machine{sw: &apps.Switch{
-		ID: id, Ports: map[openflow.PortNo]*apps.Port{}, Graph: graph, Layout: pipeline.Layout,
-	}}
-	m.Out.Store, m.Out.Layout = flow.NewStore(), pipeline.Layout
+	return newMachine(id, keys, in, graph, pipeline.Layout)
+}
+
+func newMachine(
+	id openflow.DatapathID, keys Keys, in Intent, graph *topology.Snapshot, layout *apps.Layout,
+) *Machine {
+	m := &Machine{sw: &apps.Switch{ID: id, Ports: map[openflow.PortNo]*apps.Port{}, Graph: graph, Layout: layout}}
+	m.Out.Store, m.Out.Layout = flow.NewStore(), layout
 	m.eventLimit = newEventLimiter()
 	m.apps = pipeline.New(m.sw, keys)
 	m.discovery = pipeline.Get[*discovery.App](m.apps)

@@ -143,3 +143,21 @@ func TestStrayMeters(t *testing.T) {
 		t.Errorf("sent:\n%s", got)
 	}
 }
+
+// A switch that refuses to delete a meter is asked once in a session.
+func TestMeterKept(t *testing.T) {
+	p := newPeer(t)
+	p.refuse = func(msg []byte) (uint16, uint16) {
+		var m openflow.MeterMod
+		if openflow.Type(msg[1]) == openflow.TypeMeterMod && m.Decode(msg) == nil && m.Command == openflow.MeterDelete {
+			return openflow.ErrorTypeMeterModFailed, 0
+		}
+		return 0, 0
+	}
+	p.meters[flow.MeterIDs+0x77] = flow.Meter{ID: flow.MeterIDs + 0x77, Rate: 1, Burst: 1}
+	p.attach()
+	p.pass(2 * time.Minute)
+	if got := p.sent(); strings.Count(got, "delete meter") != 1 || p.m.Audits > 8 || p.m.Drifts > 0 {
+		t.Errorf("%d audits, %d drifts, sent:\n%s", p.m.Audits, p.m.Drifts, got)
+	}
+}

@@ -121,7 +121,7 @@ func TestMultipartInParts(t *testing.T) {
 		p.ready()
 		p.recv(manyHosts(30)...)
 		p.m.Detach(p.now)
-		p.m = newMachine(inNetwork())
+		p.m = newTestMachine(inNetwork())
 		p.log = nil
 		p.attach()
 		p.pass(5 * time.Second)
@@ -204,7 +204,7 @@ func TestDumpFits(t *testing.T) {
 		return intent.Port{Mode: intent.Tunnel, VLANs: []uint16{10}}
 	}
 	p := newPeer(t)
-	p.m = newMachine(in)
+	p.m = newTestMachine(in)
 	p.ready()
 	p.recv(manyHosts(10)...)
 	bytes, flows := 0, 0

@@ -84,7 +84,7 @@ func inPort(name string, vlan uint16) Intent {
 	return in
 }
 
-func newMachine(in Intent) *Machine {
+func newTestMachine(in Intent) *Machine {
 	key := probe.NewKey()
 	return New(dpid, Keys{Hellos: discovery.NewSigner(epoch), Probes: &key}, in, topology.NewGraph().Snapshot())
 }
@@ -92,7 +92,7 @@ func newMachine(in Intent) *Machine {
 // newPeer returns a switch with ports 1 and 2 that is not attached yet.
 func newPeer(t *testing.T) *peer {
 	p := &peer{
-		t: t, m: newMachine(inNetwork()), now: epoch, groups: map[uint32][]byte{}, meters: map[uint32]flow.Meter{},
+		t: t, m: newTestMachine(inNetwork()), now: epoch, groups: map[uint32][]byte{}, meters: map[uint32]flow.Meter{},
 		ports: []openflow.PortDesc{port(1), port(2)},
 		sw:    oftest.New(oftest.Options{DatapathID: dpid, Desc: openflow.SwitchDesc{Manufacturer: "Nicira, Inc."}}),
 	}

@@ -98,7 +98,7 @@ func adopting(p *peer) {
 
 func earlierRun(p *peer) {
 	p.ready()
-	p.m = newMachine(inNetwork())
+	p.m = newTestMachine(inNetwork())
 }
 
 // auditing is an audit of a ready session, which finds what change has done.

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/eosin-sdn/eosin/apps/pipeline"
 	"github.com/eosin-sdn/eosin/openflow"
 	"github.com/eosin-sdn/eosin/openflow/flow"
 )
@@ -104,14 +103,14 @@ func (m *Machine) flowRemoved(now time.Time, msg []byte) error {
 	if err := f.Decode(msg); err != nil {
 		return err
 	}
-	owner, ours := flow.OwnerOf(f.Cookie)
+	owner, known := flow.OwnerOf(f.Cookie)
+	if known && m.adoption.outdated {
+		f.TableID, known = m.sw.Layout.Translate(m.adoption.version, f.TableID)
+	}
 	match, err := flow.Canonical(f.Match)
-	if !ours || err != nil || m.apps.ByOwner[owner] == nil || m.phase < Adopting {
+	if !known || err != nil || m.apps.ByOwner[owner] == nil || m.phase < Adopting {
 		m.Unsolicited++
 		return nil
-	}
-	if m.adoption.outdated {
-		f.TableID, _ = pipeline.Translate(m.adoption.version, f.TableID)
 	}
 	switch desired := m.Out.Store.Has(f.TableID, f.Priority, &match); {
 	case desired && f.Reason == openflow.FlowRemovedDelete:

@@ -115,7 +115,13 @@ func (s *Store) sendMeter(b []byte, xid *uint32, command uint16, r *meterRecord)
 // name; ok is false when there is none.
 func (s *Store) RefuseMeter(xid uint32) (m Meter, ok bool) {
 	for _, r := range s.meters {
-		if r.xid != xid || !r.usable() {
+		if r.xid != xid {
+			continue
+		}
+		if r.command == openflow.MeterDelete {
+			r.exists = true // rules no longer name it: it is tried again with the next change
+		}
+		if !r.usable() {
 			continue
 		}
 		r.refused = r.have == r.want                 // else another is to be sent in its place

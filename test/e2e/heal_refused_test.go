@@ -7,12 +7,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eosin-sdn/eosin/apps/pipeline"
 	"github.com/eosin-sdn/eosin/controller/api"
 	"github.com/eosin-sdn/eosin/lab"
 )
 
 // learnTable is where each known host has a rule.
-const learnTable = 5
+var learnTable = int(pipeline.Number("learn"))
 
 // limitTable lets a table of a bridge hold no more than so many flows; what is above is refused.
 func limitTable(br *lab.Bridge, table, flows int) {
@@ -84,7 +85,7 @@ func TestHealTableFull(t *testing.T) {
 		}
 		want := 0
 		for _, f := range get[api.Flow](s, "flows") {
-			if f.Table < learnTable {
+			if int(f.Table) < learnTable {
 				want++
 			}
 		}
