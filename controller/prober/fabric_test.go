@@ -276,7 +276,7 @@ func (l *lab) packetOut(sw openflow.DatapathID, m []byte) {
 	}
 	for _, g := range l.hosts {
 		there := g.VLAN == from.VLAN && g != from && !g.cutOff || g == from && x.deliver || g.leaky && g != from
-		if !there || g.dead || (f.Dst() != g.MAC && !f.Dst().IsBroadcast()) {
+		if !there || g.dead || (f.Dst() != g.MAC && f.Dst() != packet.Broadcast) {
 			continue
 		}
 		answers := []answerFrame{{sw: sw, port: 99, vlan: from.VLAN, delay: g.delay, frame: g.answer(f)}}

@@ -466,7 +466,7 @@ func TestAddressesOfNoKnownHost(t *testing.T) {
 		if res.Verdict != probespec.Reachable || res.DestinationEnd.MAC != stranger.MAC.String() {
 			t.Errorf("in the network: %+v", res)
 		}
-		if first := l.frames(nil)[0].frame; first.EtherType() != packet.EtherTypeARP || !first.Dst().IsBroadcast() ||
+		if first := l.frames(nil)[0].frame; first.EtherType() != packet.EtherTypeARP || first.Dst() != packet.Broadcast ||
 			!probe.IsColored(first.Src()) {
 			t.Errorf("first frame %x", first.Bytes())
 		}

@@ -26,19 +26,11 @@ func ParseARP(b []byte) (ARP, bool) {
 	return ARP(b[:arpLen:arpLen]), true
 }
 
-// Op returns the operation.
-func (a ARP) Op() uint16 { return be.Uint16(a[6:]) }
-
-// SenderMAC returns the sender's hardware address.
-func (a ARP) SenderMAC() MAC { return MAC(a[8:14]) }
-
-// SenderIP returns the sender's protocol address.
+// The fields of the packet. Requests usually have zeros in TargetMAC.
+func (a ARP) Op() uint16           { return be.Uint16(a[6:]) }
+func (a ARP) SenderMAC() MAC       { return MAC(a[8:14]) }
 func (a ARP) SenderIP() netip.Addr { return netip.AddrFrom4([4]byte(a[14:18])) }
-
-// TargetMAC returns the target's hardware address; requests usually have zeros there.
-func (a ARP) TargetMAC() MAC { return MAC(a[18:24]) }
-
-// TargetIP returns the target's protocol address.
+func (a ARP) TargetMAC() MAC       { return MAC(a[18:24]) }
 func (a ARP) TargetIP() netip.Addr { return netip.AddrFrom4([4]byte(a[24:28])) }
 
 // appendARP appends an ARP packet, without Ethernet header. It appends nothing when an address is not IPv4.

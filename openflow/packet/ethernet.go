@@ -27,23 +27,18 @@ func Parse(frame []byte) (Frame, bool) {
 		return Frame{}, false
 	}
 	frame = frame[:len(frame):len(frame)] // whoever appends to a part of it copies
-	if t := be.Uint16(frame[12:]); t == EtherTypeVLAN || t == EtherTypeQinQ {
-		if len(frame) < etherLen+tagLen {
-			return Frame{}, false
-		}
-		return Frame{bytes: frame, tagged: true}, true
+	t := be.Uint16(frame[12:])
+	f := Frame{bytes: frame, tagged: t == EtherTypeVLAN || t == EtherTypeQinQ}
+	if f.tagged && len(frame) < etherLen+tagLen {
+		return Frame{}, false
 	}
-	return Frame{bytes: frame}, true
+	return f, true
 }
 
-// Bytes returns the whole frame.
+// The whole frame, and its destination and source address.
 func (f Frame) Bytes() []byte { return f.bytes }
-
-// Dst returns the destination address.
-func (f Frame) Dst() MAC { return MAC(f.bytes[0:6]) }
-
-// Src returns the source address.
-func (f Frame) Src() MAC { return MAC(f.bytes[6:12]) }
+func (f Frame) Dst() MAC      { return MAC(f.bytes[0:6]) }
+func (f Frame) Src() MAC      { return MAC(f.bytes[6:12]) }
 
 // Tagged reports whether the frame starts with a VLAN tag, 802.1Q or 802.1ad, a priority tag (VID 0) included.
 func (f Frame) Tagged() bool { return f.tagged }
@@ -65,11 +60,9 @@ func (f Frame) TCI() uint16 {
 	return be.Uint16(f.bytes[14:])
 }
 
-// VID returns the VLAN id of the tag, or 0.
+// The VLAN id and the priority of the tag, or 0.
 func (f Frame) VID() uint16 { return f.TCI() & 0xfff }
-
-// PCP returns the priority of the tag, or 0.
-func (f Frame) PCP() uint8 { return uint8(f.TCI() >> 13) }
+func (f Frame) PCP() uint8  { return uint8(f.TCI() >> 13) }
 
 // EtherType returns the type behind the tag, or the frame's when it has none. Below 0x600 it is an 802.3 length.
 func (f Frame) EtherType() uint16 { return be.Uint16(f.bytes[f.payload()-2:]) }

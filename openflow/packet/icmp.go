@@ -12,7 +12,7 @@ const (
 
 const icmpLen = 8
 
-// ICMP is a view of an ICMP message of either version (RFC 792, RFC 4443). ID and Seq have a meaning in echoes only.
+// ICMP is a view of an ICMP message of either version (RFC 792, RFC 4443).
 type ICMP []byte
 
 // ParseICMP checks that b has a whole ICMP header. b is the payload of the IP packet.
@@ -23,16 +23,10 @@ func ParseICMP(b []byte) (ICMP, bool) {
 	return ICMP(b), true
 }
 
-// Type returns the message type.
+// The fields of the header: identifier and sequence number are those of an echo.
 func (p ICMP) Type() uint8 { return p[0] }
-
-// Code returns the message code.
 func (p ICMP) Code() uint8 { return p[1] }
-
-// ID returns the identifier of an echo.
-func (p ICMP) ID() uint16 { return be.Uint16(p[4:]) }
-
-// Seq returns the sequence number of an echo.
+func (p ICMP) ID() uint16  { return be.Uint16(p[4:]) }
 func (p ICMP) Seq() uint16 { return be.Uint16(p[6:]) }
 
 // Payload returns what follows the first 8 bytes: in an echo the data, which the reply returns.

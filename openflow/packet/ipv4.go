@@ -30,11 +30,13 @@ func ParseIPv4(b []byte) (IPv4, bool) {
 // HeaderLen returns the length of the header with options, in bytes.
 func (p IPv4) HeaderLen() int { return int(p[0]&0xf) * 4 }
 
-// DSCP returns the differentiated services code point.
-func (p IPv4) DSCP() uint8 { return p[1] >> 2 }
-
-// ID returns the identification field.
-func (p IPv4) ID() uint16 { return be.Uint16(p[4:]) }
+// The other fields of the header.
+func (p IPv4) DSCP() uint8     { return p[1] >> 2 }
+func (p IPv4) ID() uint16      { return be.Uint16(p[4:]) }
+func (p IPv4) TTL() uint8      { return p[8] }
+func (p IPv4) Proto() uint8    { return p[9] }
+func (p IPv4) Src() netip.Addr { return netip.AddrFrom4([4]byte(p[12:16])) }
+func (p IPv4) Dst() netip.Addr { return netip.AddrFrom4([4]byte(p[16:20])) }
 
 // FragmentOffset returns the offset of the payload in the whole packet, in bytes. Only at 0 does Payload start with a
 // header of the protocol.
@@ -43,20 +45,8 @@ func (p IPv4) FragmentOffset() int { return int(be.Uint16(p[6:])&0x1fff) * 8 }
 // MoreFragments reports whether another fragment follows.
 func (p IPv4) MoreFragments() bool { return p[6]&0x20 != 0 }
 
-// TTL returns the time to live, in hops.
-func (p IPv4) TTL() uint8 { return p[8] }
-
-// Proto returns the protocol number.
-func (p IPv4) Proto() uint8 { return p[9] }
-
 // ChecksumValid reports whether the header's checksum is right.
 func (p IPv4) ChecksumValid() bool { return fold(sum(0, p[:p.HeaderLen()])) == 0 }
-
-// Src returns the source address.
-func (p IPv4) Src() netip.Addr { return netip.AddrFrom4([4]byte(p[12:16])) }
-
-// Dst returns the destination address.
-func (p IPv4) Dst() netip.Addr { return netip.AddrFrom4([4]byte(p[16:20])) }
 
 // Payload returns what follows the header.
 func (p IPv4) Payload() []byte { return p[p.HeaderLen():] }

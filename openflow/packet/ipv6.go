@@ -20,17 +20,11 @@ func ParseIPv6(b []byte) (IPv6, bool) {
 	return IPv6(b[:total:total]), true
 }
 
-// DSCP returns the differentiated services code point.
-func (p IPv6) DSCP() uint8 { return uint8(be.Uint16(p)>>6) & 0x3f }
-
-// NextHeader returns the protocol of the payload, or an extension header's number.
+// The fields of the header: NextHeader is the protocol of the payload, or the number of an extension header.
+func (p IPv6) DSCP() uint8       { return uint8(be.Uint16(p)>>6) & 0x3f }
 func (p IPv6) NextHeader() uint8 { return p[6] }
-
-// Src returns the source address.
-func (p IPv6) Src() netip.Addr { return netip.AddrFrom16([16]byte(p[8:24])) }
-
-// Dst returns the destination address.
-func (p IPv6) Dst() netip.Addr { return netip.AddrFrom16([16]byte(p[24:40])) }
+func (p IPv6) Src() netip.Addr   { return netip.AddrFrom16([16]byte(p[8:24])) }
+func (p IPv6) Dst() netip.Addr   { return netip.AddrFrom16([16]byte(p[24:40])) }
 
 // Payload returns what follows the fixed header.
 func (p IPv6) Payload() []byte { return p[ipv6Len:] }

@@ -1,6 +1,9 @@
 package packet
 
-import "fmt"
+import (
+	"encoding/hex"
+	"fmt"
+)
 
 // MAC is an Ethernet address.
 type MAC [6]byte
@@ -16,30 +19,15 @@ func MACFromUint64(v uint64) MAC {
 // ParseMAC reads six pairs of hex digits of either case with colons between them, and no other form.
 func ParseMAC(s string) (MAC, error) {
 	var m MAC
-	if len(s) != 17 {
+	ok := len(s) == 17
+	for i := 0; ok && i < len(m); i++ {
+		_, err := hex.Decode(m[i:i+1], []byte(s[3*i:3*i+2]))
+		ok = err == nil && (i == 5 || s[3*i+2] == ':')
+	}
+	if !ok {
 		return MAC{}, fmt.Errorf("MAC address %q: want 01:23:45:67:89:ab", s)
 	}
-	for i := range m {
-		hi, ok1 := hexDigit(s[3*i])
-		lo, ok2 := hexDigit(s[3*i+1])
-		if !ok1 || !ok2 || i < 5 && s[3*i+2] != ':' {
-			return MAC{}, fmt.Errorf("MAC address %q: want 01:23:45:67:89:ab", s)
-		}
-		m[i] = hi<<4 | lo
-	}
 	return m, nil
-}
-
-func hexDigit(c byte) (byte, bool) {
-	switch {
-	case '0' <= c && c <= '9':
-		return c - '0', true
-	case 'a' <= c && c <= 'f':
-		return c - 'a' + 10, true
-	case 'A' <= c && c <= 'F':
-		return c - 'A' + 10, true
-	}
-	return 0, false
 }
 
 // String returns lower-case hex with colons.
@@ -66,6 +54,3 @@ func (m MAC) IsMulticast() bool { return m[0]&1 == 1 }
 
 // IsZero reports whether m is 00:00:00:00:00:00.
 func (m MAC) IsZero() bool { return m == MAC{} }
-
-// IsBroadcast reports whether m is ff:ff:ff:ff:ff:ff.
-func (m MAC) IsBroadcast() bool { return m == Broadcast }

@@ -4,10 +4,7 @@ import "net/netip"
 
 // TCP flags.
 const (
-	TCPFin uint8 = 1 << 0
 	TCPSyn uint8 = 1 << 1
-	TCPRst uint8 = 1 << 2
-	TCPPsh uint8 = 1 << 3
 	TCPAck uint8 = 1 << 4
 )
 
@@ -27,20 +24,12 @@ func ParseTCP(b []byte) (TCP, bool) {
 	return TCP(b), true
 }
 
-// SrcPort returns the source port.
+// The fields of the header.
 func (p TCP) SrcPort() uint16 { return be.Uint16(p) }
-
-// DstPort returns the destination port.
 func (p TCP) DstPort() uint16 { return be.Uint16(p[2:]) }
-
-// Seq returns the sequence number.
-func (p TCP) Seq() uint32 { return be.Uint32(p[4:]) }
-
-// Ack returns the acknowledgement number.
-func (p TCP) Ack() uint32 { return be.Uint32(p[8:]) }
-
-// Flags returns the TCP flags.
-func (p TCP) Flags() uint8 { return p[13] }
+func (p TCP) Seq() uint32     { return be.Uint32(p[4:]) }
+func (p TCP) Ack() uint32     { return be.Uint32(p[8:]) }
+func (p TCP) Flags() uint8    { return p[13] }
 
 // Payload returns what follows the header and its options.
 func (p TCP) Payload() []byte { return p[int(p[12]>>4)*4:] }

@@ -19,13 +19,9 @@ func ParseUDP(b []byte) (UDP, bool) {
 	return UDP(b[:n:n]), true
 }
 
-// SrcPort returns the source port.
+// The ports and the data.
 func (p UDP) SrcPort() uint16 { return be.Uint16(p) }
-
-// DstPort returns the destination port.
 func (p UDP) DstPort() uint16 { return be.Uint16(p[2:]) }
-
-// Payload returns the data.
 func (p UDP) Payload() []byte { return p[udpLen:] }
 
 // ChecksumValid reports whether the checksum between these addresses is right. In IPv4 a checksum of zero says that
