@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -37,17 +38,11 @@ type client struct {
 
 // client returns a client for the server that the flags or the environment name.
 func (a *app) client() (*client, error) {
-	server := a.server
-	if server == "" {
-		server = a.env("EOSIN_SERVER")
-	}
-	if server == "" {
-		server = defaultServer
-	}
+	server := cmp.Or(a.server, a.env("EOSIN_SERVER"), defaultServer)
 	files := a.sources()
 	if !strings.Contains(server, "://") {
 		scheme := "http://"
-		if hasFiles(files) {
+		if len(files) > 0 {
 			scheme = "https://" // TLS files were given
 		}
 		server = scheme + server

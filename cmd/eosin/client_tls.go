@@ -13,51 +13,40 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/spf13/pflag"
-
 	"github.com/eosin-sdn/eosin/config/spelling"
 	"github.com/eosin-sdn/eosin/controller/pki"
 )
 
-// credentials are the TLS files of a client.
-type credentials struct {
-	ca, cert, key string // --ca, --cert, --key
-}
-
-func (s *credentials) addFlags(flags *pflag.FlagSet) {
-	flags.StringVar(&s.ca, "ca", "", "file with the authority that the controller's certificate comes from (default "+
-		"$EOSIN_CA, else those of the system)")
-	flags.StringVar(&s.cert, "cert", "", "file with the certificate to show to the controller (default $EOSIN_CERT)")
-	flags.StringVar(&s.key, "key", "", "file with the key of --cert (default $EOSIN_KEY)")
+// tlsFlags are the help of the flags that name TLS files.
+var tlsFlags = map[string]string{
+	"ca": "file with the authority that the controller's certificate comes from (default $EOSIN_CA, else those of the " +
+		"system)",
+	"cert": "file with the certificate to show to the controller (default $EOSIN_CERT)",
+	"key":  "file with the key of --cert (default $EOSIN_KEY)",
 }
 
 // source is a file name and the flag or environment variable that gave it.
 type source struct{ name, path string }
 
-// sources returns the TLS files by kind. One without a path was not given.
+// sources returns the TLS files that were given, by flag.
 func (a *app) sources() map[string]source {
-	from := func(flag, path, variable string) source {
-		if path != "" {
-			return source{flag, path}
+	files := map[string]source{}
+	for flag := range tlsFlags {
+		variable := "EOSIN_" + strings.ToUpper(flag)
+		if path := *a.tlsFiles[flag]; path != "" {
+			files[flag] = source{"--" + flag, path}
+		} else if path = a.env(variable); path != "" {
+			files[flag] = source{variable, path}
 		}
-		return source{variable, a.env(variable)}
 	}
-	return map[string]source{
-		"ca": from("--ca", a.credentials.ca, "EOSIN_CA"), "cert": from("--cert", a.credentials.cert,
-			"EOSIN_CERT"), "key": from("--key", a.credentials.key, "EOSIN_KEY"),
-	}
-}
-
-// hasFiles reports whether any TLS file was given.
-func hasFiles(files map[string]source) bool {
-	return files["ca"].path != "" || files["cert"].path != "" || files["key"].path != ""
+	return files
 }
 
 // clientTLS returns the TLS settings for a URL scheme; nil for http.
 func (a *app) clientTLS(scheme string, files map[string]source) (*tls.Config, error) {
 	if scheme == "http" {
 		for _, key := range []string{"ca", "cert", "key"} {
-			if f := files[key]; f.path != "" && strings.HasPrefix(f.name, "--") {
+			if f := files[key]; strings.HasPrefix(f.name, "--") {
 				return nil, usageErrorf(
 					"%s is for servers that speak HTTPS; write https:// in --server or EOSIN_SERVER", f.name)
 			}

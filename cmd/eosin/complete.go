@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -20,25 +21,18 @@ func (a *app) complete(cmd *cobra.Command, k kind) ([]cobra.Completion, cobra.Sh
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	parent := cmd.Context()
-	if parent == nil {
-		parent = context.Background()
-	}
-	ctx, cancel := context.WithTimeout(parent, completeTimeout)
+	ctx, cancel := context.WithTimeout(cmp.Or(cmd.Context(), context.Background()), completeTimeout)
 	defer cancel()
 	body, err := c.get(ctx, "/api/v1/"+k.name)
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	var names []string // without duplicates, in the order of the response
-	seen := map[string]bool{}
-	for _, n := range k.names(body) {
-		if n = spelling.Printable(n); !seen[n] {
-			seen[n] = true
-			names = append(names, n)
-		}
+	names := k.names(body)
+	for i := range names {
+		names[i] = spelling.Printable(names[i])
 	}
-	return names, cobra.ShellCompDirectiveNoFileComp
+	slices.Sort(names)
+	return slices.Compact(names), cobra.ShellCompDirectiveNoFileComp
 }
 
 // kindNamed returns a kind by its name.

@@ -29,9 +29,9 @@ var filterHelp = map[string]string{
 
 // getCommand lists what the controller knows.
 func (a *app) getCommand() *cobra.Command {
-	names := make([]string, len(kinds))
-	for i, k := range kinds {
-		names[i] = k.name
+	var names []string
+	for _, k := range kinds {
+		names = append(names, k.name)
 	}
 	get := &cobra.Command{
 		Use:   "get " + strings.Join(names, "|") + " [NAME]",

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"fmt"
+	"errors"
 	"io"
 	"strings"
 	"time"
@@ -15,26 +15,15 @@ type app struct {
 	stdout, stderr io.Writer
 	now            func() time.Time
 	zone           *time.Location
-	server         string // --server
-	tokenFile      string // --token-file
-	credentials    credentials
+	server         string             // --server
+	tokenFile      string             // --token-file
+	tlsFiles       map[string]*string // --ca, --cert, --key
 }
 
 func newApp(env func(string) string, stdout, stderr io.Writer) *app {
-	return &app{env: env, stdout: stdout, stderr: stderr, now: time.Now, zone: time.Local}
-}
-
-// commands lists the subcommands in the order in which help shows them.
-func (a *app) commands() []*cobra.Command {
-	return []*cobra.Command{
-		a.serveCommand(),
-		a.checkCommand(),
-		a.getCommand(),
-		a.probeCommand(),
-		a.eventsCommand(),
-		a.labCommand(),
-		a.versionCommand(),
-		a.completionCommand(),
+	return &app{
+		env: env, stdout: stdout, stderr: stderr, now: time.Now, zone: time.Local,
+		tlsFiles: map[string]*string{},
 	}
 }
 
@@ -59,11 +48,14 @@ virtual machines, carries VLANs between hosts over tunnels, and probes who reach
 	flags.StringVar(&a.server, "server", "", "URL of the controller (default $EOSIN_SERVER, else "+defaultServer+")")
 	flags.StringVar(&a.tokenFile, "token-file", "", "file with the controller's token (default: the token in "+
 		"$EOSIN_TOKEN)")
-	a.credentials.addFlags(flags)
-	for _, name := range []string{"token-file", "ca", "cert", "key"} {
-		_ = root.MarkPersistentFlagFilename(name) // the flags were added above
+	_ = root.MarkPersistentFlagFilename("token-file") // the flag was added above
+	for name, help := range tlsFlags {
+		a.tlsFiles[name] = flags.String(name, "", help)
+		_ = root.MarkPersistentFlagFilename(name) // as above
 	}
-	root.AddCommand(a.commands()...)
+	// Help shows them in this order.
+	root.AddCommand(a.serveCommand(), a.checkCommand(), a.getCommand(), a.probeCommand(), a.eventsCommand(),
+		a.labCommand(), a.versionCommand(), a.completionCommand())
 	root.SetHelpCommand(helpCommand())
 	markFailures(root)
 	return root
@@ -82,12 +74,11 @@ func (o *output) String() string { return string(*o) }
 func (o *output) Type() string { return "table|json" }
 
 func (o *output) Set(text string) error {
-	switch output(text) {
-	case outputTable, outputJSON:
-		*o = output(text)
-		return nil
+	*o = output(text)
+	if *o != outputTable && *o != outputJSON {
+		return errors.New("must be table or json")
 	}
-	return fmt.Errorf("must be table or json")
+	return nil
 }
 
 // addOutput adds -o to a command.
