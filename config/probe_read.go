@@ -61,7 +61,8 @@ func (r *reader) probe(c *Config, v value) (p probespec.Spec, at value, ok bool)
 			r.errorf(o["expect"], "%s is not a verdict; use reachable or unreachable", quote(s))
 		}
 	}
-	if size := 0; integer(r, o["size"], &size, 0, probespec.MaxSize, "a size in bytes") && size > 0 { // 0 is the default
+	size := 0
+	if integer(r, o["size"], &size, 0, probespec.MaxSize, "a size in bytes") && size > 0 { // 0 is the default
 		p.Size = size
 	}
 	integer(r, o["count"], &p.Count, 1, probespec.MaxRound, "a count of packets")
@@ -87,7 +88,8 @@ func (r *reader) probeTargets(c *Config, p *probespec.Spec, v value, o map[strin
 	switch {
 	case len(ways) == 0:
 		r.missing(v, mark,
-			"says nobody to probe; use mesh: NETWORK, or from: NETWORK with to: NETWORK, or pairs: [[SOURCE, DESTINATION]]")
+			"says nobody to probe; use mesh: NETWORK, or from: NETWORK with to: NETWORK, or pairs: "+
+				"[[SOURCE, DESTINATION]]")
 	case len(ways) > 1:
 		r.errorf(v, "has %s together; keep one and write a probe of its own for the other", strings.Join(ways, " and "))
 	case hasFrom && !hasTo:

@@ -19,8 +19,8 @@ import (
 
 // tlsFlags are the help of the flags that name TLS files.
 var tlsFlags = map[string]string{
-	"ca": "file with the authority that the controller's certificate comes from (default $EOSIN_CA, else those of the " +
-		"system)",
+	"ca": "file with the authority that the controller's certificate comes from (default $EOSIN_CA, else those of " +
+		"the system)",
 	"cert": "file with the certificate to show to the controller (default $EOSIN_CERT)",
 	"key":  "file with the key of --cert (default $EOSIN_KEY)",
 }

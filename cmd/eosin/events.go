@@ -63,7 +63,8 @@ func (a *app) eventsCommand() *cobra.Command {
 
 // writeEvent writes an event as a line.
 func (a *app) writeEvent(e api.Event) {
-	fmt.Fprintf(a.stdout, "%s  %-7s  %s\n", e.Time.In(a.zone).Format(time.RFC3339), spelling.Printable(e.Level), spelling.Printable(e.Message))
+	fmt.Fprintf(a.stdout, "%s  %-7s  %s\n", e.Time.In(a.zone).Format(time.RFC3339), spelling.Printable(e.Level),
+		spelling.Printable(e.Message))
 }
 
 // followEvents writes events until it is interrupted. When the stream breaks off it goes on where it was.

@@ -247,49 +247,38 @@ func (a *app) labAnnounce(ctx context.Context, c *client, show *labTable) bool {
 
 // printTopology draws the lab.
 func printTopology(w io.Writer, d *lab.Demo) {
-	hosts := []string{}
+	const width, gap = 34, "            "
+	var hosts []string
+	boxes := map[string][]string{}
+	rows := 0
 	for _, g := range d.Guests {
-		if !slices.Contains(hosts, g.Host) {
+		if boxes[g.Host] == nil {
 			hosts = append(hosts, g.Host)
+			boxes[g.Host] = []string{g.Host + "  br0 (Open vSwitch)", ""}
 		}
-	}
-	const width = 34
-	cell := func(s string) string { return fmt.Sprintf("| %-*s |", width, s) }
-	columns := make([][]string, len(hosts))
-	for i, h := range hosts {
-		columns[i] = []string{h + "  br0 (Open vSwitch)", ""}
-		for _, g := range d.Guests {
-			if g.Host == h {
-				silent := ""
-				if g.Silent {
-					silent = "  silent"
-				}
-				columns[i] = append(columns[i], fmt.Sprintf("%-4s %-9s %-4s%s", g.Name, g.IP, g.Network, silent))
-			}
+		silent := ""
+		if g.Silent {
+			silent = "  silent"
 		}
+		boxes[g.Host] = append(boxes[g.Host], fmt.Sprintf("%-4s %-9s %-4s%s", g.Name, g.IP, g.Network, silent))
+		rows = max(rows, len(boxes[g.Host]))
 	}
 	edge := "+" + strings.Repeat("-", width+2) + "+"
-	fmt.Fprintln(w, strings.Join(slices.Repeat([]string{edge}, len(hosts)), "            "))
-	rows := 0
-	for _, c := range columns {
-		rows = max(rows, len(c))
-	}
+	edges := strings.Join(slices.Repeat([]string{edge}, len(hosts)), gap)
+	fmt.Fprintln(w, edges)
 	for r := range rows {
-		line := make([]string, len(hosts))
-		for i, c := range columns {
-			text := ""
-			if r < len(c) {
-				text = c[r]
-			}
-			line[i] = cell(text)
+		var line []string
+		for _, h := range hosts {
+			text := append(boxes[h], make([]string, rows)...)[r]
+			line = append(line, fmt.Sprintf("| %-*s |", width, text))
 		}
-		gap := "            "
+		between := gap
 		if r == 1 {
-			gap = "---VXLAN----"
+			between = "---VXLAN----"
 		}
-		fmt.Fprintln(w, strings.Join(line, gap))
+		fmt.Fprintln(w, strings.Join(line, between))
 	}
-	fmt.Fprintln(w, strings.Join(slices.Repeat([]string{edge}, len(hosts)), "            "))
+	fmt.Fprintln(w, edges)
 	fmt.Fprintln(w, "networks: blue = VLAN 10, VNI 5010; red = VLAN 11, VNI 5011; both use 10.0.3.0/24")
 }
 
@@ -300,8 +289,6 @@ type labTable struct {
 	seen map[string]string // the last verdict of each pair
 }
 
-func pairKey(m *probespec.MeshEntry) string { return m.Probe + " " + m.Source + " " + m.Destination }
-
 // update prints the pairs whose verdict is new.
 func (t *labTable) update(mesh []probespec.MeshEntry) {
 	for i := range mesh {
@@ -310,26 +297,32 @@ func (t *labTable) update(mesh []probespec.MeshEntry) {
 		if m.Loss != nil && m.Expect == probespec.Reachable {
 			text += string(m.Loss.Stage)
 		}
-		if m.Last == nil || m.Verdict == probespec.Unknown || t.seen[pairKey(m)] == text {
+		key := m.Probe + " " + m.Source + " " + m.Destination
+		if m.Last == nil || m.Verdict == probespec.Unknown || t.seen[key] == text {
 			continue
 		}
-		t.seen[pairKey(m)] = text
-		fmt.Fprintf(t.out, "  %-14s %s -> %s  %s\n", m.Probe, m.Source, m.Destination, describeEntry(m))
+		t.seen[key] = text
+		_, how := describeEntry(m)
+		fmt.Fprintf(t.out, "  %-14s %s -> %s  %s\n", m.Probe, m.Source, m.Destination, how)
 	}
 }
 
-func describeEntry(m *probespec.MeshEntry) string {
+// describeEntry says how a pair does: a word for the table, and words for a line.
+func describeEntry(m *probespec.MeshEntry) (word, text string) {
+	verdict := string(m.Verdict)
 	switch {
-	case m.Verdict == probespec.Reachable && m.RTT != nil && m.Expect == probespec.Reachable:
-		return "reachable, " + millis(m.RTT.Seconds())
-	case m.Verdict == probespec.Reachable:
-		return "REACHABLE, which it must not be"
+	case m.Last == nil:
+		return "?", "not probed yet"
+	case m.Expect == probespec.Unreachable && m.Verdict == probespec.Reachable:
+		return "LEAK", "REACHABLE, which it must not be"
 	case m.Expect == probespec.Unreachable && m.OK:
-		return "isolated, as it should be"
+		return "isolated", "isolated, as it should be"
+	case m.Verdict == probespec.Reachable && m.RTT != nil:
+		return millis(m.RTT.Seconds()), "reachable, " + millis(m.RTT.Seconds())
 	case m.Loss != nil:
-		return string(m.Verdict) + ": " + m.Loss.Reason
+		return string(m.Loss.Stage), verdict + ": " + m.Loss.Reason
 	}
-	return string(m.Verdict)
+	return verdict, verdict
 }
 
 // verdicts returns what is not as the demo should be, and whether every pair has a verdict.
@@ -346,7 +339,8 @@ func (t *labTable) verdicts(mesh []probespec.MeshEntry) (wrong []string, complet
 		pairs++
 		want := t.demo.Reachable(m.Source, m.Destination)
 		if got := m.Verdict == probespec.Reachable; got != want {
-			wrong = append(wrong, fmt.Sprintf("%s -> %s: %s", m.Source, m.Destination, describeEntry(m)))
+			_, how := describeEntry(m)
+			wrong = append(wrong, fmt.Sprintf("%s -> %s: %s", m.Source, m.Destination, how))
 		}
 	}
 	return wrong, pairs == len(mesh) && pairs == len(t.demo.Guests)*(len(t.demo.Guests)-1)
@@ -368,7 +362,14 @@ func (t *labTable) print(mesh []probespec.MeshEntry) {
 		row := []string{from.Name + " " + from.Network}
 		for _, to := range t.demo.Guests {
 			m := by[[2]string{from.Name, to.Name}]
-			row = append(row, tableCell(m, from.Name == to.Name))
+			word := "?"
+			switch {
+			case from == to:
+				word = "."
+			case m != nil:
+				word, _ = describeEntry(m)
+			}
+			row = append(row, word)
 			if m != nil && m.Loss != nil && m.Expect == probespec.Reachable {
 				note := fmt.Sprintf("%s -> %s: %s [%s]", from.Name, to.Name, m.Loss.Reason, m.Loss.Stage)
 				if len(m.Loss.Evidence) > 0 {
@@ -385,24 +386,6 @@ func (t *labTable) print(mesh []probespec.MeshEntry) {
 	for _, n := range notes {
 		fmt.Fprintln(t.out, n)
 	}
-}
-
-func tableCell(m *probespec.MeshEntry, self bool) string {
-	switch {
-	case self:
-		return "."
-	case m == nil || m.Last == nil:
-		return "?"
-	case m.Expect == probespec.Unreachable && m.Verdict == probespec.Reachable:
-		return "LEAK"
-	case m.Expect == probespec.Unreachable && m.OK:
-		return "isolated"
-	case m.Verdict == probespec.Reachable && m.RTT != nil:
-		return millis(m.RTT.Seconds())
-	case m.Loss != nil:
-		return string(m.Loss.Stage)
-	}
-	return string(m.Verdict)
 }
 
 // getJSON reads a list of the API.

@@ -17,7 +17,6 @@ import (
 	"github.com/sirupsen/logrus"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
-	"golang.org/x/term"
 
 	"github.com/eosin-sdn/eosin/config"
 	"github.com/eosin-sdn/eosin/controller"
@@ -69,30 +68,32 @@ reload. SIGTERM and SIGINT end the program; the switches go on forwarding.`,
 			if err != nil {
 				return err
 			}
-			return withPprof(cmd.Context(), o.pprof, log, func(ctx context.Context) error { return serve(ctx, cfg, o.load, log) })
+			return withPprof(cmd.Context(), o.pprof, log, func(ctx context.Context) error {
+				return serve(ctx, cfg, o.load, log)
+			})
 		},
 	}
 	f := cmd.Flags()
 	f.StringVarP(&o.file, "config", "c", "", "config file (YAML)")
-	f.StringSliceVar(&o.openflowListen, "openflow-listen", nil, "where to listen for switches, instead of openflow.listen: tcp:ADDRESS:PORT, ssl:ADDRESS:PORT or unix:PATH")
+	f.StringSliceVar(&o.openflowListen, "openflow-listen", nil, "where to listen for switches, instead of "+
+		"openflow.listen: tcp:ADDRESS:PORT, ssl:ADDRESS:PORT or unix:PATH")
 	f.StringVar(&o.httpListen, "http-listen", "", "where to serve HTTP, instead of http.listen: ADDRESS:PORT")
 	f.StringVar(&o.logFormat, "log-format", "text", "form of the log: text or json")
 	f.StringVar(&o.logLevel, "log-level", "info", "least level that is logged: debug, info, warning or error")
-	f.StringVar(&o.pprof, "pprof", "", "serve profiles, for go tool pprof, at this ADDRESS:PORT, which must be a loopback one")
+	f.StringVar(&o.pprof, "pprof", "",
+		"serve profiles, for go tool pprof, at this ADDRESS:PORT, which must be a loopback one")
 	_ = cmd.MarkFlagFilename("config", "yaml", "yml")
 	return cmd
 }
 
 // load reads the config and lets the flags override it.
 func (o *serveOptions) load() (*config.Config, error) {
-	cfg := config.Default()
+	cfg, err := config.Default(), error(nil)
 	if o.file != "" {
-		var err error
 		if cfg, err = config.Load(o.file); err != nil {
 			return nil, err
 		}
 	}
-	var err error
 	if len(o.openflowListen) > 0 {
 		if cfg, err = cfg.WithOpenFlowListen(o.openflowListen...); err != nil {
 			return nil, usageErrorf("--openflow-listen: %v", err)
@@ -119,9 +120,9 @@ func newLogger(w io.Writer, format, level string) (*logrus.Logger, error) {
 	case "json":
 		log.SetFormatter(&logrus.JSONFormatter{TimestampFormat: time.RFC3339Nano})
 	case "text":
-		f, isFile := w.(*os.File)
-		terminal := isFile && term.IsTerminal(int(f.Fd()))
-		log.SetFormatter(&logrus.TextFormatter{FullTimestamp: true, TimestampFormat: "2006-01-02 15:04:05.000", DisableColors: !terminal})
+		log.SetFormatter(&logrus.TextFormatter{
+			FullTimestamp: true, TimestampFormat: "2006-01-02 15:04:05.000", DisableColors: !isTerminal(w),
+		})
 	default:
 		return nil, fmt.Errorf("--log-format must be text or json, is %q", format)
 	}
@@ -150,17 +151,19 @@ func serve(ctx context.Context, cfg *config.Config, reload func() (*config.Confi
 	if err != nil {
 		return fmt.Errorf("http.listen %s: %w", cfg.HTTP.Listen, err)
 	}
-	switch {
-	case certs == nil:
-		log.Infof("eosin %s: HTTP on http://%s", programVersion(), web.Addr())
-	case cfg.HTTP.TLS.CA == "":
-		log.Infof("eosin %s: HTTP on https://%s", programVersion(), web.Addr())
-	default:
-		log.Infof("eosin %s: HTTP on https://%s, for clients with a certificate", programVersion(), web.Addr())
+	scheme, clients := "http", ""
+	if certs != nil {
+		scheme = "https"
 	}
+	if cfg.HTTP.TLS.CA != "" {
+		clients = ", for clients with a certificate"
+	}
+	log.Infof("eosin %s: HTTP on %s://%s%s", programVersion(), scheme, web.Addr(), clients)
 
 	c := controller.New(cfg, controller.Options{Log: log, Events: api.NewEventLog(eventsKept, time.Now())})
-	server := api.New(api.Options{Backend: c.Backend(), Version: programVersion(), Token: token, Metrics: metricsHandler(c, certs), Log: log})
+	server := api.New(api.Options{
+		Backend: c.Backend(), Version: programVersion(), Token: token, Metrics: metricsHandler(c, certs), Log: log,
+	})
 
 	g, ctx := errgroup.WithContext(ctx)
 	if certs != nil {
@@ -191,7 +194,9 @@ func serve(ctx context.Context, cfg *config.Config, reload func() (*config.Confi
 
 // reloadConfig makes a changed config the running one, or keeps what runs. started is the config of the start, by which
 // it listens.
-func reloadConfig(c *controller.Controller, server *api.Server, started *config.Config, reload func() (*config.Config, error), log *logrus.Logger) {
+func reloadConfig(c *controller.Controller, server *api.Server, started *config.Config,
+	reload func() (*config.Config, error), log *logrus.Logger,
+) {
 	next, err := reload()
 	var token string
 	if err == nil {
@@ -209,22 +214,23 @@ func reloadConfig(c *controller.Controller, server *api.Server, started *config.
 	for _, w := range next.Warnings {
 		log.Warn(w)
 	}
-	for _, w := range restartNotes(started, c.Config(), next) {
-		log.Warn(w)
+	for _, note := range restartNotes(started, c.Config(), next) {
+		log.Warn(note)
 	}
 	server.SetToken(token)
 	c.Configure(next)
 	log.Info("the config is reloaded")
 }
 
-// later says what of the next config takes effect only later, beside that of the start and the one that runs.
+// restartNotes says what of the next config takes effect only later, beside that of the start and the one that runs.
 func restartNotes(started, running, next *config.Config) (list []string) {
 	if running.OpenFlow.Role != next.OpenFlow.Role {
 		list = append(list, "the changed openflow.role takes effect at each switch when it connects anew")
 	}
 	before, after := started.OpenFlow, next.OpenFlow
 	before.Role = after.Role
-	if fmt.Sprint(before) != fmt.Sprint(after) || started.HTTP.Listen != next.HTTP.Listen || started.HTTP.TLS != next.HTTP.TLS {
+	if fmt.Sprint(before) != fmt.Sprint(after) ||
+		started.HTTP.Listen != next.HTTP.Listen || started.HTTP.TLS != next.HTTP.TLS {
 		list = append(list, "changed listeners and connections take effect when eosin is started again")
 	}
 	return list
@@ -236,7 +242,8 @@ func checkAuth(next *config.Config, started config.HTTP) error {
 	running := *next
 	running.HTTP.TLS = started.TLS
 	if _, err := running.WithHTTPListen(started.Listen); err != nil {
-		return fmt.Errorf("HTTP is served where eosin was started, and this config has no token for that: %w; or start eosin again", err)
+		return fmt.Errorf("HTTP is served where eosin was started, and this config has no token for that: %w; "+
+			"or start eosin again", err)
 	}
 	return nil
 }
@@ -263,26 +270,26 @@ func lookAtFiles(cfg *config.Config, log *logrus.Logger) error {
 // metricsHandler serves what Prometheus scrapes. certs are those of HTTPS, nil without.
 func metricsHandler(c *controller.Controller, certs *pki.Files) http.Handler {
 	r := prometheus.NewRegistry()
-	info := prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "eosin_build_info", Help: "Always 1; the label tells the version.", ConstLabels: prometheus.Labels{"version": programVersion()},
-	})
-	info.Set(1)
+	gauge := func(name, help string, labels prometheus.Labels, value func() float64) {
+		opts := prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: labels}
+		r.MustRegister(prometheus.NewGaugeFunc(opts, value))
+	}
+	gauge("eosin_build_info", "Always 1; the label tells the version.",
+		prometheus.Labels{"version": programVersion()}, func() float64 { return 1 })
 	if certs != nil {
-		r.MustRegister(
-			prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-				Name: "eosin_http_tls_expiry_timestamp_seconds", Help: "When the first of the certificates in use for HTTP ends, in seconds since 1970.",
-			}, func() float64 { return float64(certs.Current().Expires().Unix()) }),
-			prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-				Name: "eosin_http_tls_last_reload_successful", Help: "Whether the TLS files of HTTP can be used as they are (1), or what was read before stays in use (0).",
-			}, func() float64 {
+		gauge("eosin_http_tls_expiry_timestamp_seconds",
+			"When the first of the certificates in use for HTTP ends, in seconds since 1970.",
+			nil, func() float64 { return float64(certs.Current().Expires().Unix()) })
+		gauge("eosin_http_tls_last_reload_successful",
+			"Whether the TLS files of HTTP can be used as they are (1), or what was read before stays in use (0).",
+			nil, func() float64 {
 				if certs.Healthy() {
 					return 1
 				}
 				return 0
-			}),
-		)
+			})
 	}
-	r.MustRegister(info, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	r.MustRegister(c.Collectors()...)
 	return promhttp.HandlerFor(r, promhttp.HandlerOpts{EnableOpenMetrics: true})
 }

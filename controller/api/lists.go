@@ -201,12 +201,13 @@ func addResource[T any, Q query](s *Server, res resource[T]) {
 	}
 	if res.groups != nil {
 		summary := fmt.Sprintf("List the %s of one %s", res.kind, res.one)
-		huma.Register(s.api, named(summary, []T{res.example}), func(ctx context.Context, in *nameInput) (*listOutput[T], error) {
+		handler := func(ctx context.Context, in *nameInput) (*listOutput[T], error) {
 			found, err := lookUp(ctx, s, res, in.Name)
 			return &listOutput[T]{Body: found}, err
-		})
+		}
+		huma.Register(s.api, named(summary, []T{res.example}), handler)
 	} else {
-		huma.Register(s.api, named("Get one of the "+res.kind+" by name", res.example), func(ctx context.Context, in *nameInput) (*oneOutput[T], error) {
+		handler := func(ctx context.Context, in *nameInput) (*oneOutput[T], error) {
 			found, err := lookUp(ctx, s, res, in.Name)
 			if err != nil {
 				return nil, err
@@ -219,7 +220,8 @@ func addResource[T any, Q query](s *Server, res resource[T]) {
 				return nil, AmbiguousName(res.one, in.Name, candidates...)
 			}
 			return &oneOutput[T]{Body: found[0]}, nil
-		})
+		}
+		huma.Register(s.api, named("Get one of the "+res.kind+" by name", res.example), handler)
 	}
 }
 

@@ -1,7 +1,7 @@
 package ovsdb
 
 import (
-	"cmp"
+	"maps"
 	"slices"
 
 	"github.com/eosin-sdn/eosin/apps/event"
@@ -13,11 +13,8 @@ type FindingTracker struct {
 	reported map[findingKey]Finding
 }
 
-// findingKey identifies a finding across reports.
-type findingKey struct {
-	kind    Kind
-	subject string
-}
+// findingKey is the kind and the subject of a finding, which identify it across reports.
+type findingKey [2]string
 
 // events are the types of event of a finding that has appeared and of one that was resolved.
 var events = map[Kind]struct{ found, fixed *event.Type }{
@@ -34,28 +31,23 @@ func (t *FindingTracker) Next(r Report, allow func() bool) (list []event.Event) 
 	}
 	current := map[findingKey]bool{}
 	for _, f := range r.Findings {
-		key := findingKey{f.Kind, f.Subject}
+		key := findingKey{string(f.Kind), f.Subject}
 		current[key] = true
 		if _, known := t.reported[key]; !known && allow() {
 			list = append(list, event.Event{Type: events[f.Kind].found, Switch: f.Switch, Message: f.Text})
 			t.reported[key] = f
 		}
 	}
-	var gone []findingKey
-	for key := range t.reported {
-		if !current[key] {
-			gone = append(gone, key)
-		}
-	}
-	slices.SortFunc(gone, func(a, b findingKey) int {
-		return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.subject, b.subject))
-	})
-	for _, key := range gone {
-		if r.subjects[key.subject] {
-			if !allow() {
-				continue
-			}
-			f := t.reported[key]
+	order := func(a, b findingKey) int { return slices.Compare(a[:], b[:]) }
+	for _, key := range slices.SortedFunc(maps.Keys(t.reported), order) {
+		f := t.reported[key]
+		switch {
+		case current[key]:
+			continue
+		case !r.subjects[f.Subject]: // no database lists it any more
+		case !allow():
+			continue
+		default:
 			list = append(list, event.Event{Type: events[f.Kind].fixed, Switch: f.Switch, Message: f.Fixed})
 		}
 		delete(t.reported, key)

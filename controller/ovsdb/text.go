@@ -1,6 +1,7 @@
 package ovsdb
 
 import (
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -20,12 +21,12 @@ func plain(name string) bool {
 	return name != "" && name[0] != '-' && printable(name) == name
 }
 
+// unquoted reports a word that a POSIX shell takes as it is.
+var unquoted = regexp.MustCompile(`^[a-zA-Z0-9_./:=,@-]+$`).MatchString
+
 // quote quotes a word for a POSIX shell if it needs to be.
 func quote(word string) string {
-	if word != "" && !strings.ContainsFunc(word, func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') &&
-			!strings.ContainsRune("_-./:=,@", r)
-	}) {
+	if unquoted(word) {
 		return word
 	}
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"

@@ -101,12 +101,10 @@ func tlsReason(err error) error {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
 		return fmt.Errorf("no handshake of TLS within %s", redialMost)
 	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
-		return errors.New("it ended the handshake of TLS; if it listens without TLS (ptcp:, not pssl:), write tcp: here")
+		return errors.New("it ended the handshake of TLS; if it listens without TLS (ptcp:, not pssl:), " +
+			"write tcp: here")
 	case errors.As(err, &record):
-		what := ofconn.Protocol(record.RecordHeader[:])
-		if what == "" {
-			what = "something else"
-		}
+		what := cmp.Or(ofconn.Protocol(record.RecordHeader[:]), "something else")
 		return fmt.Errorf("it speaks %s where TLS is spoken", what)
 	}
 	return err
@@ -215,7 +213,9 @@ func (w *Watcher) check(now time.Time) ovsdb.Report {
 	var servers []ovsdb.Server
 	for _, s := range w.list() {
 		if bridges := s.known(now); len(bridges) > 0 {
-			servers = append(servers, ovsdb.Server{Address: s.endpoint.String(), Vsctl: vsctl(cfg, s.endpoint), Bridges: bridges})
+			servers = append(servers, ovsdb.Server{
+				Address: s.endpoint.String(), Vsctl: vsctl(cfg, s.endpoint), Bridges: bridges,
+			})
 		}
 	}
 	if len(servers) == 0 {
@@ -244,14 +244,16 @@ func targets(cfg *config.Config) func(string) bool {
 
 // vsctl is the command that changes what a server has, on its own host for the local socket and on this one for others.
 func vsctl(cfg *config.Config, e config.Endpoint) []string {
-	switch {
-	case e.Kind == config.Unix && (e.Address == config.DefaultOVSDBSocket || "/var"+e.Address == config.DefaultOVSDBSocket):
-		return []string{"ovs-vsctl"}
-	case e.Kind == config.SSL:
-		t := cfg.OpenFlow.TLS
-		return []string{"ovs-vsctl", "--db=" + e.String(), "--private-key=" + absolute(t.Key), "--certificate=" + absolute(t.Cert), "--ca-cert=" + absolute(t.CA)}
+	const local = config.DefaultOVSDBSocket
+	command := []string{"ovs-vsctl"}
+	if e.Kind != config.Unix || e.Address != local && "/var"+e.Address != local {
+		command = append(command, "--db="+e.String())
 	}
-	return []string{"ovs-vsctl", "--db=" + e.String()}
+	if t := cfg.OpenFlow.TLS; e.Kind == config.SSL {
+		command = append(command, "--private-key="+absolute(t.Key), "--certificate="+absolute(t.Cert),
+			"--ca-cert="+absolute(t.CA))
+	}
+	return command
 }
 
 // absolute is a file's name that holds in every folder.
@@ -265,28 +267,24 @@ func absolute(name string) string {
 // emitServer reports when a server cannot be read, and when it can again.
 func (w *Watcher) emitServer(now time.Time, s *server) {
 	up, err := s.state()
-	switch {
-	case up && s.reported != reportedUp:
-		if s.limit.AllowN(now, 1) {
-			s.reported = reportedUp
-			w.o.Emit(event.Event{Type: event.OVSDBConnected, Message: "OVSDB " + s.endpoint.String() + ": what it says of bridges is being read"})
-		}
-	case !up && err != nil && s.reported != reportedLost:
-		if s.limit.AllowN(now, 1) {
-			s.reported = reportedLost
-			w.o.Emit(event.Event{
-				Type:    event.OVSDBLost,
-				Message: fmt.Sprintf("OVSDB %s cannot be read: %v; trying again every %s or so", s.endpoint, err, redialMost),
-			})
-		}
+	is, e := reportedLost, event.Event{Type: event.OVSDBLost, Message: fmt.Sprintf(
+		"OVSDB %s cannot be read: %v; trying again every %s or so", s.endpoint, err, redialMost)}
+	if up {
+		is, e = reportedUp, event.Event{Type: event.OVSDBConnected, Message: fmt.Sprintf(
+			"OVSDB %s: what it says of bridges is being read", s.endpoint)}
+	}
+	if (up || err != nil) && s.reported != is && s.limit.AllowN(now, 1) {
+		s.reported = is
+		w.o.Emit(e)
 	}
 }
 
 var (
 	descFailMode = prometheus.NewDesc("eosin_switch_fail_mode_secure",
-		"Whether the switch's bridge is in fail mode secure (1) or turns into a plain switch when the controller is away (0). "+
-			"Absent where no OVSDB tells.", []string{"switch", "datapath_id"}, nil)
-	descConnected = prometheus.NewDesc("eosin_ovsdb_connected", "Whether the OVSDB server is being read (1) or not (0).", []string{"server"}, nil)
+		"Whether the switch's bridge is in fail mode secure (1) or turns into a plain switch when the controller is "+
+			"away (0). Absent where no OVSDB tells.", []string{"switch", "datapath_id"}, nil)
+	descConnected = prometheus.NewDesc("eosin_ovsdb_connected",
+		"Whether the OVSDB server is being read (1) or not (0).", []string{"server"}, nil)
 )
 
 // Describe sends nothing: which series exist depends on the servers.
@@ -303,13 +301,15 @@ func (w *Watcher) Collect(ch chan<- prometheus.Metric) {
 	names := w.o.Switches()
 	for id, m := range w.Modes() {
 		if name, known := names[id]; known {
-			ch <- prometheus.MustNewConstMetric(descFailMode, prometheus.GaugeValue, truth(m.Secure), name, id.String())
+			ch <- prometheus.MustNewConstMetric(descFailMode, prometheus.GaugeValue, truth(m.Secure), name,
+				id.String())
 		}
 	}
 	for _, s := range w.list() {
 		up, err := s.state()
 		if up || err != nil {
-			ch <- prometheus.MustNewConstMetric(descConnected, prometheus.GaugeValue, truth(up), s.endpoint.String())
+			ch <- prometheus.MustNewConstMetric(descConnected, prometheus.GaugeValue, truth(up),
+				s.endpoint.String())
 		}
 	}
 }

@@ -3,9 +3,9 @@ package pki
 import (
 	"context"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -42,25 +42,18 @@ func sameFile(a, b os.FileInfo) bool {
 
 // Open loads the files. It fails if they cannot be used.
 func Open(p Paths, log Logger) (*Files, error) {
-	f := &Files{paths: p, log: log}
-	f.infos = f.stat()
+	infos := p.stat() // before reading, so that a change in between is seen the next time
 	m, err := Load(p)
 	if err != nil {
 		return nil, err
 	}
-	f.loaded = m
-	return f, nil
+	return &Files{paths: p, log: log, infos: infos, loaded: m}, nil
 }
 
 // stat returns the state of the files on disk; nil for one that is not configured or does not exist.
-func (f *Files) stat() (infos [3]os.FileInfo) {
-	for i, path := range []string{f.paths.Cert, f.paths.Key, f.paths.CA} {
-		if path == "" {
-			continue
-		}
-		if info, err := os.Stat(path); err == nil {
-			infos[i] = info
-		}
+func (p Paths) stat() (infos [3]os.FileInfo) {
+	for i, path := range []string{p.Cert, p.Key, p.CA} {
+		infos[i], _ = os.Stat(path)
 	}
 	return infos
 }
@@ -69,25 +62,19 @@ func (f *Files) stat() (infos [3]os.FileInfo) {
 func (f *Files) Current() *KeyMaterial {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	infos := f.stat() // before reading, so that a change in between is seen the next time
-	same := true
-	for i := range infos {
-		same = same && sameFile(infos[i], f.infos[i])
-	}
-	if same && f.fault == "" {
+	infos := f.paths.stat()
+	if f.fault == "" && slices.EqualFunc(infos[:], f.infos[:], sameFile) {
 		return f.loaded
 	}
 	m, err := Load(f.paths)
 	if err != nil {
-		if text := oneLine(err); text != f.fault {
+		if text := strings.ReplaceAll(err.Error(), "\n", "; "); text != f.fault { // one line for each file
 			f.fault = text
 			f.log.Errorf("%s; the certificates read before stay in use", text)
 		}
 		return f.loaded
 	}
-	if !same || f.fault != "" {
-		f.log.Infof("%s: the files have changed and were read again: %s", f.paths.Section, m.describe())
-	}
+	f.log.Infof("%s: the files have changed and were read again: %s", f.paths.Section, m.describe())
 	f.infos, f.loaded, f.fault = infos, m, ""
 	return m
 }
@@ -126,17 +113,4 @@ func (m *KeyMaterial) describe() string {
 // Name returns how log lines and errors name a certificate.
 func Name(c *x509.Certificate) string {
 	return fmt.Sprintf("certificate %q (serial %X)", c.Subject.CommonName, c.SerialNumber)
-}
-
-// oneLine formats the result of errors.Join on one line.
-func oneLine(err error) string {
-	var joined interface{ Unwrap() []error }
-	if !errors.As(err, &joined) {
-		return err.Error()
-	}
-	var parts []string
-	for _, e := range joined.Unwrap() {
-		parts = append(parts, e.Error())
-	}
-	return strings.Join(parts, "; ")
 }

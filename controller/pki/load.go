@@ -3,7 +3,6 @@
 package pki
 
 import (
-	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
@@ -75,42 +74,35 @@ func Load(p Paths) (*KeyMaterial, error) {
 	fault := func(key string, err error) {
 		faults = append(faults, &FileError{Key: strings.TrimPrefix(p.Section+"."+key, "."), Err: err})
 	}
-	read := func(key, path string) []byte {
+	read := func(key, path string, check func(path string, text []byte) error) []byte {
 		if path == "" {
 			return nil
 		}
 		text, err := readFile(path)
+		if err == nil {
+			err = check(path, text)
+		}
 		if err != nil {
 			fault(key, err)
+			return nil
 		}
 		return text
 	}
 	m := &KeyMaterial{}
-	cert, key := read("cert", p.Cert), read("key", p.Key)
-	if cert != nil {
-		var err error
-		if m.Chain, err = certificates(p.Cert, cert); err != nil {
-			fault("cert", err)
-			cert = nil
+	certificatesTo := func(list *[]*x509.Certificate) func(string, []byte) error {
+		return func(path string, text []byte) (err error) {
+			*list, err = certificates(path, text)
+			return err
 		}
 	}
-	if key != nil {
-		if err := privateKey(p.Key, key); err != nil {
-			fault("key", err)
-			key = nil
-		}
-	}
+	cert, key := read("cert", p.Cert, certificatesTo(&m.Chain)), read("key", p.Key, privateKey)
 	if cert != nil && key != nil {
 		var err error
 		if m.Cert, err = tls.X509KeyPair(cert, key); err != nil {
 			fault("key", fmt.Errorf("%s is not the key of the certificate in %s: %w", p.Key, p.Cert, err))
 		}
 	}
-	if text := read("ca", p.CA); text != nil {
-		var err error
-		if m.Authorities, err = certificates(p.CA, text); err != nil {
-			fault("ca", err)
-		}
+	if read("ca", p.CA, certificatesTo(&m.Authorities)) != nil {
 		m.Pool = x509.NewCertPool()
 		for _, c := range m.Authorities {
 			m.Pool.AddCert(c)
@@ -137,11 +129,7 @@ func readFile(path string) ([]byte, error) {
 // certificates parses a PEM file of one or more certificates. Text between them is ignored: ovs-pki writes some.
 func certificates(path string, text []byte) ([]*x509.Certificate, error) {
 	var list []*x509.Certificate
-	for rest := text; ; {
-		var block *pem.Block
-		if block, rest = pem.Decode(rest); block == nil {
-			break
-		}
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
 		if block.Type != "CERTIFICATE" {
 			continue
 		}
@@ -159,17 +147,14 @@ func certificates(path string, text []byte) ([]*x509.Certificate, error) {
 
 // privateKey checks that a PEM file has an unencrypted private key. tls.X509KeyPair parses it.
 func privateKey(path string, text []byte) error {
-	for rest := text; ; {
-		var block *pem.Block
-		if block, rest = pem.Decode(rest); block == nil {
-			return fmt.Errorf("%s holds no private key", path)
-		}
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
 		switch {
 		case block.Type == "ENCRYPTED PRIVATE KEY", block.Headers["DEK-Info"] != "":
 			return fmt.Errorf("%s is encrypted with a passphrase, for which nobody could be asked: "+
 				"write it out with `openssl pkey -in FILE -out FILE`", path)
-		case bytes.HasSuffix([]byte(block.Type), []byte("PRIVATE KEY")):
+		case strings.HasSuffix(block.Type, "PRIVATE KEY"):
 			return nil
 		}
 	}
+	return fmt.Errorf("%s holds no private key", path)
 }

@@ -1,6 +1,7 @@
 package southbound
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -53,10 +54,7 @@ func tlsReason(err error) error {
 			return errors.New("it speaks plain OpenFlow where TLS is spoken: " +
 				"the bridge's controller must be ssl:HOST:PORT, or pssl:PORT where the bridge listens")
 		}
-		what := ofconn.Protocol(record.RecordHeader[:])
-		if what == "" {
-			what = "something else"
-		}
+		what := cmp.Or(ofconn.Protocol(record.RecordHeader[:]), "something else")
 		return fmt.Errorf("it speaks %s where TLS is spoken", what)
 	case errors.Is(err, pki.ErrNoCertificate), strings.Contains(err.Error(), "didn't provide a certificate"):
 		return fmt.Errorf("%w: give the switch one with `ovs-vsctl set-ssl KEY CERTIFICATE CA`", pki.ErrNoCertificate)
