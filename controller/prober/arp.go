@@ -55,10 +55,7 @@ func (e *Engine) queryARP(
 	settle := func(i int, r arpResult) {
 		results[i] = r
 		pending--
-		select {
-		case changed <- struct{}{}:
-		default:
-		}
+		wake(changed)
 	}
 	for i := range qs {
 		end, err := e.startARP(ctx, &qs[i], wait, func(h replyEvent) {
@@ -102,38 +99,29 @@ func (e *Engine) startARP(
 		return func() {}, err
 	}
 	s := &stream{want: q.want(color), timeout: wait, onReply: onReply}
-	e.mu.Lock()
-	e.register(s)
-	e.mu.Unlock()
-	set, err := e.installTraps(ctx, q.at.Switch, q.route().trap(color))
+	closeStream, err := e.open(ctx, s, q.route(), 0)
 	if err == nil {
 		err = e.waitTurn(ctx, q.at.Switch)
 	}
 	if err == nil {
-		_, err = e.send(q.at.Switch, nil, []request{{r: q.route(), s: s, deliver: q.deliver}})
+		err = e.send(q.at.Switch, nil, request{r: q.route(), s: s, deliver: q.deliver})
 	}
 	return func() {
-		e.mu.Lock()
-		e.unregister(s)
-		e.colors.Release(time.Now(), color)
-		e.mu.Unlock()
-		e.removeTrapsAfter(0, q.at.Switch, set)
+		closeStream()
+		e.releaseColor(color)
 	}, err
 }
 
 // findMAC resolves addr in the network of at, with up to times requests.
-func (e *Engine) findMAC(ctx context.Context, at *Endpoint, addr netip.Addr, wait time.Duration,
-	times int,
+func (e *Engine) findMAC(
+	ctx context.Context, at *Endpoint, addr netip.Addr, wait time.Duration, times int,
 ) (a arpResult, asked int) {
-	for asked < times && ctx.Err() == nil {
+	for asked < times && ctx.Err() == nil && !a.ok {
 		a = e.queryARP(ctx, wait, nil, true, arpQuery{at: at, to: packet.Broadcast, addr: addr})[0]
 		if a.err != nil {
-			return a, asked
+			break
 		}
 		asked++
-		if a.ok {
-			return a, asked
-		}
 	}
 	return a, asked
 }
@@ -159,7 +147,7 @@ func (e *Engine) diagnose(ctx context.Context, c *lossCase, stop <-chan struct{}
 		f.pathAsked = true
 		qs = append(qs, arpQuery{at: c.src, to: c.r.link.Dst, addr: c.r.to, about: c.dst})
 	}
-	if c.dst != nil && c.dst.Located && c.dst.Connected && c.dst.PortUp {
+	if c.dst.up() {
 		f.portAsked = true
 		qs = append(qs, arpQuery{at: c.dst, deliver: true, to: c.dst.MAC, addr: c.r.to, about: c.dst})
 	}

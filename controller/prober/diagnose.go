@@ -24,14 +24,12 @@ const largeEcho = 1372
 
 // preliminary says why they were lost as far as that can be told without asking; ask is true if asking may tell more.
 func (c *lossCase) preliminary() (loss *probespec.Loss, ask bool) {
-	lost := c.sent - c.received
 	if why := down(c.src); why != nil {
 		return &probespec.Loss{
-			Where: c.src.placeOrNil(), Stage: probespec.SourceDown, Reason: why.Reason,
-			Evidence: why.Evidence,
+			Where: c.src.place(), Stage: probespec.SourceDown, Reason: why.Reason, Evidence: why.Evidence,
 		}, false
 	}
-	if c.late >= lost {
+	if c.late >= c.sent-c.received {
 		return &probespec.Loss{
 			Stage: probespec.AnsweredLate,
 			Reason: fmt.Sprintf("answered after the timeout of %v: after %v", c.timeout,
@@ -40,44 +38,37 @@ func (c *lossCase) preliminary() (loss *probespec.Loss, ask bool) {
 		}, false
 	}
 	loss = c.noReply()
+	note := func(format string, args ...any) { loss.Evidence = append(loss.Evidence, fmt.Sprintf(format, args...)) }
+	portDown := c.dst != nil && c.dst.Located && c.dst.Connected && !c.dst.PortUp
+	if portDown && !c.r.cross {
+		loss.Where, loss.Stage = c.dst.place(), probespec.DestinationPortDown
+		loss.Reason = fmt.Sprintf("port %v of %s is down", c.dst.place(), c.dst.Name)
+		note("%v is down", c.dst.place())
+	}
 	if c.late > 0 {
-		loss.Evidence = append(loss.Evidence, fmt.Sprintf("%d answers came late", c.late))
+		note("%d answers came late", c.late)
 	}
 	switch {
 	case c.r.cross:
-		loss.Evidence = append(loss.Evidence,
-			fmt.Sprintf("%s is in network %s, %s in %s", c.r.src.Name, c.r.src.Network, c.r.dst.Name, c.r.dst.Network))
+		note("%s is in network %s, %s in %s", c.r.src.Name, c.r.src.Network, c.r.dst.Name, c.r.dst.Network)
 		return loss, false
-	case c.dst != nil && c.dst.Located && c.dst.Connected && !c.dst.PortUp:
-		return &probespec.Loss{
-			Where: c.dst.place(), Stage: probespec.DestinationPortDown,
-			Reason:   fmt.Sprintf("port %v of %s is down", c.dst.place(), c.dst.Name),
-			Evidence: append([]string{fmt.Sprintf("%v is down", c.dst.place())}, loss.Evidence...),
-		}, false
-	case c.received > 0:
+	case portDown, c.received > 0:
 		return loss, false
 	case c.r.via.IsValid():
-		loss.Evidence = append(loss.Evidence,
-			fmt.Sprintf("sent by way of the gateway %v, which is at %v: what is behind it is not ours to see", c.r.via,
-				c.r.link.Dst))
+		note("sent by way of the gateway %v, which is at %v: what is behind it is not ours to see", c.r.via, c.r.link.Dst)
 		return loss, false
-	}
-	if c.dst != nil {
-		switch {
-		case !c.dst.Located:
-			loss.Evidence = append(loss.Evidence, fmt.Sprintf("the port of %s is not known", c.dst.Name))
-		case !c.dst.Connected:
-			loss.Evidence = append(loss.Evidence, fmt.Sprintf("%s, where %s is", c.dst.away(), c.dst.Name))
-		default:
-			loss.Evidence = append(loss.Evidence, fmt.Sprintf("port %v of %s is up", c.dst.place(), c.dst.Name))
-		}
+	case c.dst == nil:
+	case !c.dst.Located:
+		note("the port of %s is not known", c.dst.Name)
+	case !c.dst.Connected:
+		note("%s, where %s is", c.dst.away(), c.dst.Name)
+	default:
+		note("port %v of %s is up", c.dst.place(), c.dst.Name)
 	}
 	if c.r.derived {
-		loss.Evidence = append(loss.Evidence,
-			"IPv6 addresses were derived from MAC addresses: the hosts may have others")
+		note("IPv6 addresses were derived from MAC addresses: the hosts may have others")
 	}
-	located := c.dst != nil && c.dst.Located && c.dst.Connected && c.dst.PortUp
-	return loss, !c.r.typ.IPv6 && (located || !c.r.typ.LinkLayer)
+	return loss, !c.r.typ.IPv6 && (c.dst.up() || !c.r.typ.LinkLayer)
 }
 
 func (c *lossCase) noReply() *probespec.Loss {
@@ -141,12 +132,4 @@ func (a *arpResult) words() string {
 		return fmt.Sprintf("answered by %v after %v", a.mac, a.rtt.Round(10*time.Microsecond))
 	}
 	return "no answer"
-}
-
-// placeOrNil is place for an endpoint that may be nil.
-func (e *Endpoint) placeOrNil() *probespec.Place {
-	if e == nil {
-		return nil
-	}
-	return e.place()
 }

@@ -33,13 +33,16 @@ type Endpoint struct {
 	Subnet     netip.Prefix // of the network, if configured
 }
 
-// place returns where e is, or nil.
+// place returns where e, which may be nil, is, or nil.
 func (e *Endpoint) place() *probespec.Place {
-	if !e.Located {
+	if e == nil || !e.Located {
 		return nil
 	}
 	return &probespec.Place{Switch: e.SwitchName, Port: e.PortName}
 }
+
+// up reports whether e, which may be nil, can be reached as far as its switch says.
+func (e *Endpoint) up() bool { return e != nil && e.Located && e.Connected && e.PortUp }
 
 // away says why the switch of e, which is not Connected, cannot be used.
 func (e *Endpoint) away() string {

@@ -7,6 +7,7 @@
 package prober
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -99,7 +100,15 @@ func (e *Engine) SetRate(perSecond int) {
 // lock held.
 func (e *Engine) HostsChanged() {
 	if !e.changed.Swap(true) {
-		e.wakeUp()
+		wake(e.wakeCh)
+	}
+}
+
+// wake makes the reader of a channel of one element run.
+func wake(ch chan<- struct{}) {
+	select {
+	case ch <- struct{}{}:
+	default:
 	}
 }
 
@@ -167,7 +176,7 @@ func (e *Engine) emitEvents() {
 // notify queues an event. The engine's lock is held.
 func (e *Engine) notify(ev event.Event) {
 	e.events = append(e.events, ev)
-	e.wakeUp()
+	wake(e.wakeCh)
 }
 
 // work runs diagnoses until ctx ends.
@@ -199,6 +208,12 @@ func (e *Engine) allocColor(requested uint16, holder string) (uint16, error) {
 	return e.colors.Take(time.Now(), requested, holder)
 }
 
+func (e *Engine) releaseColor(color uint16) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.colors.Release(time.Now(), color)
+}
+
 // sleep waits for d or until ctx ends, whose error it then returns.
 func sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
@@ -217,26 +232,32 @@ type installedTrap struct {
 	trap probe.Trap
 }
 
-// installTraps adds traps and waits until they are effective. The traps that it returns must be removed, also when it
-// fails.
-func (e *Engine) installTraps(ctx context.Context, sw openflow.DatapathID, traps ...probe.Trap) (set []installedTrap,
-	err error,
-) {
-	cached := false
+// open registers a stream and waits until the trap for its replies is effective. end undoes both, also after an error;
+// the trap is removed later, after that time.
+func (e *Engine) open(ctx context.Context, s *stream, r *route, later time.Duration) (end func(), err error) {
+	sw, set := r.src.Switch, installedTrap{trap: r.trap(s.want.Color)}
+	e.mu.Lock()
+	e.register(s)
+	e.mu.Unlock()
 	err = e.fabric.Exec(sw, func(_ time.Time, app *probe.App, out *apps.Output) {
-		for _, t := range traps {
-			app.AddTrap(t, out)
-			set = append(set, installedTrap{app, t})
-			cached = cached || !t.Type.LinkLayer // nothing is cached for a colored MAC address, which nobody has used
-		}
+		app.AddTrap(set.trap, out)
+		set.app = app
 	})
 	if err == nil {
 		err = e.confirm(ctx, sw)
 	}
-	if err == nil && cached {
+	if err == nil && !r.typ.LinkLayer { // nothing is cached for a colored MAC address, which nobody has used
 		err = sleep(ctx, settleTime)
 	}
-	return set, err
+	return func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.unregister(s)
+		if set.app != nil {
+			remove := func(time.Time) { e.sender(sw).remove(set) }
+			e.schedule(task{at: time.Now().Add(later), do: remove})
+		}
+	}, err
 }
 
 // confirm waits for a barrier reply.
@@ -250,16 +271,6 @@ func (e *Engine) confirm(ctx context.Context, sw openflow.DatapathID) error {
 	return err
 }
 
-// removeTrapsAfter removes traps after a delay.
-func (e *Engine) removeTrapsAfter(after time.Duration, sw openflow.DatapathID, set []installedTrap) {
-	if len(set) == 0 {
-		return
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.schedule(task{at: time.Now().Add(after), do: func(time.Time) { e.sender(sw).remove(set...) }})
-}
-
 // request is one request to be sent.
 type request struct {
 	r       *route
@@ -270,18 +281,23 @@ type request struct {
 	sent func(seq uint32, at time.Time)
 }
 
+// errOtherApp means that the switch has a new app, without the traps.
+var errOtherApp = errors.New("the switch has been replaced")
+
 // send sends requests through one switch. If need is not nil and the switch has another app by now, nothing is sent
-// and ok is false.
-func (e *Engine) send(sw openflow.DatapathID, need *probe.App, requests []request) (ok bool, err error) {
-	err = e.fabric.Exec(sw, func(_ time.Time, app *probe.App, out *apps.Output) {
-		if ok = need == nil || need == app; !ok {
+// and the error is errOtherApp.
+func (e *Engine) send(sw openflow.DatapathID, need *probe.App, requests ...request) error {
+	var replaced error
+	err := e.fabric.Exec(sw, func(_ time.Time, app *probe.App, out *apps.Output) {
+		if need != nil && need != app {
+			replaced = errOtherApp
 			return
 		}
 		for i := range requests {
 			e.sendOne(app, out, &requests[i])
 		}
 	})
-	return ok && err == nil, err
+	return cmp.Or(err, replaced)
 }
 
 func (e *Engine) sendOne(app *probe.App, out *apps.Output, x *request) {
@@ -299,7 +315,7 @@ func (e *Engine) sendOne(app *probe.App, out *apps.Output, x *request) {
 	}
 	if x.deliver {
 		app.Deliver(out, x.r.src.Port, f)
-		return
+	} else {
+		app.Inject(out, x.r.src.Port, f)
 	}
-	app.Inject(out, x.r.src.Port, f)
 }

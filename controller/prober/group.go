@@ -55,7 +55,7 @@ func (e *Engine) Configure(specs []probespec.Spec) {
 		}
 	}
 	e.changed.Store(true)
-	e.wakeUp()
+	wake(e.wakeCh)
 }
 
 // sameButPairs reports whether the pairs that both cover are probed alike.
@@ -138,9 +138,9 @@ func (e *Engine) crossPairs(g *group, from, to []Endpoint) {
 			if from[i].Name == to[j].Name || from[i].MAC == to[j].MAC {
 				continue
 			}
+			key := probespec.Pair{Source: from[i].Name, Destination: to[j].Name}
 			want = append(want, wantedPair{
-				key: probespec.Pair{Source: from[i].Name, Destination: to[j].Name}, src: source{ep: &from[i]},
-				dst: target{ref: to[j].Name, ep: &to[j]},
+				key: key, src: source{ep: &from[i]}, dst: target{ref: to[j].Name, ep: &to[j]},
 			})
 		}
 	}
@@ -159,8 +159,7 @@ func sameEnd(x, y *Endpoint) bool {
 	return x.Name == y.Name && x.Switch == y.Switch && x.SwitchName == y.SwitchName && x.Port == y.Port &&
 		x.PortName == y.PortName && x.PortUp == y.PortUp && x.Connected == y.Connected && x.Standby == y.Standby &&
 		x.Located == y.Located && x.Tagged == y.Tagged && x.Network == y.Network && x.VLAN == y.VLAN &&
-		x.MAC == y.MAC &&
-		slices.Equal(x.IPs, y.IPs) && x.Gateway == y.Gateway && x.Subnet == y.Subnet
+		x.MAC == y.MAC && slices.Equal(x.IPs, y.IPs) && x.Gateway == y.Gateway && x.Subnet == y.Subnet
 }
 
 // setPairs replaces the group's pairs; those that stay keep their state.
@@ -213,27 +212,23 @@ func phase(s *probespec.Spec, p probespec.Pair) time.Duration {
 
 // colorFor allocates or shares the color of a pair. The engine's lock is held.
 func (e *Engine) colorFor(p *pair) (uint16, error) {
-	name := p.colorName()
-	hold := p.g.colors[name]
-	if hold == nil {
-		holder := p.g.spec.Name + ", " + p.key.Source
-		if p.g.spec.Type.LinkLayer {
-			holder += " -> " + p.key.Destination
-		}
-		color, err := e.colors.Take(time.Now(), 0, holder)
+	user := p.colorUser()
+	share := p.g.colors[user]
+	if share == nil {
+		color, err := e.colors.Take(time.Now(), 0, p.g.spec.Name+", "+user)
 		if err != nil {
 			return 0, err
 		}
-		hold = &colorShare{color: color}
-		p.g.colors[name] = hold
+		share = &colorShare{color: color}
+		p.g.colors[user] = share
 	}
-	hold.pairs++
-	return hold.color, nil
+	share.pairs++
+	return share.color, nil
 }
 
-func (p *pair) colorName() string {
+func (p *pair) colorUser() string {
 	if p.g.spec.Type.LinkLayer {
-		return p.key.Source + "\x00" + p.key.Destination
+		return p.key.Source + " -> " + p.key.Destination
 	}
 	return p.key.Source
 }
@@ -249,12 +244,10 @@ func (e *Engine) drop(p *pair) {
 	if p.set.app != nil {
 		e.sender(p.setAt).remove(p.set)
 	}
-	name := p.colorName()
-	if hold := p.g.colors[name]; hold != nil {
-		if hold.pairs--; hold.pairs == 0 {
-			e.colors.Release(time.Now(), hold.color)
-			delete(p.g.colors, name)
-		}
+	share := p.g.colors[p.colorUser()] // since p has a stream
+	if share.pairs--; share.pairs == 0 {
+		e.colors.Release(time.Now(), share.color)
+		delete(p.g.colors, p.colorUser())
 	}
 }
 

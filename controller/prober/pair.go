@@ -159,9 +159,9 @@ func (p *pair) skip(why *probespec.CannotRunError) {
 	p.loss = &probespec.Loss{Stage: why.Stage, Reason: why.Reason, Evidence: why.Evidence}
 	switch why.Stage {
 	case probespec.SourceDown:
-		p.loss.Where = p.src.ep.placeOrNil()
+		p.loss.Where = p.src.ep.place()
 	case probespec.DestinationPortDown:
-		p.loss.Where = p.dst.ep.placeOrNil()
+		p.loss.Where = p.dst.ep.place()
 	}
 	p.plan(now)
 }
@@ -233,10 +233,7 @@ func (p *pair) onReply(h replyEvent) {
 		p.lateCount++
 		p.lateRTT = h.rtt
 		p.known = nil
-		select {
-		case p.lateReply <- struct{}{}:
-		default:
-		}
+		wake(p.lateReply)
 		return
 	}
 	p.round.sent++
@@ -288,8 +285,7 @@ func (p *pair) next(now time.Time) {
 func (p *pair) lossCase() *lossCase {
 	return &lossCase{
 		src: p.src.ep, dst: p.dst.ep, ref: p.key.Destination, r: p.r, size: p.g.spec.Size, timeout: p.g.spec.Timeout,
-		sent:     p.round.sent,
-		received: p.round.received, late: p.lateCount, lateRTT: p.lateRTT,
+		sent: p.round.sent, received: p.round.received, late: p.lateCount, lateRTT: p.lateRTT,
 	}
 }
 

@@ -47,20 +47,13 @@ func (e *Engine) sender(sw openflow.DatapathID) *sender {
 // add queues a pair for its next request. The engine's lock is held.
 func (l *sender) add(p *pair) {
 	l.queue = append(l.queue, p)
-	l.wakeUp()
+	wake(l.wake)
 }
 
 // remove removes traps soon. The engine's lock is held.
 func (l *sender) remove(set ...installedTrap) {
 	l.removals = append(l.removals, set...)
-	l.wakeUp()
-}
-
-func (l *sender) wakeUp() {
-	select {
-	case l.wake <- struct{}{}:
-	default:
-	}
+	wake(l.wake)
 }
 
 // run works until ctx ends.
@@ -133,9 +126,6 @@ func (l *sender) probe(ctx context.Context, pairs []*pair) {
 		}
 	}
 }
-
-// errOtherApp means that the switch has a new app, without the traps.
-var errOtherApp = errors.New("the switch has been replaced")
 
 // installTraps adds the traps that pairs need.
 func (l *sender) installTraps(ctx context.Context, pairs []*pair) error {
@@ -220,12 +210,8 @@ func (l *sender) sendBatch(ctx context.Context, pairs []*pair) (n int, err error
 	if len(requests) == 0 {
 		return granted, nil
 	}
-	ok, err := l.e.send(l.sw, need, requests)
-	switch {
-	case err != nil:
+	if err := l.e.send(l.sw, need, requests...); err != nil {
 		return 0, err
-	case !ok:
-		return 0, errOtherApp
 	}
 	return granted, nil
 }

@@ -55,11 +55,7 @@ func (e *Engine) Probe(ctx context.Context, req probespec.Request, report func(p
 		return p.res, err
 	}
 	p.res.Color = int(color)
-	defer func() {
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		e.colors.Release(time.Now(), color)
-	}()
+	defer e.releaseColor(color)
 	if p.r.ask.IsValid() {
 		if found, err := p.find(ctx); err != nil || !found {
 			return p.res, err
@@ -101,8 +97,8 @@ func (p *single) find(ctx context.Context) (bool, error) {
 		return false, cannotSend(p.src.ep, a.err)
 	}
 	if !a.ok {
-		p.res.Sent, p.res.Verdict, p.res.Loss = asked, probespec.Unreachable, silentToARP(&p.tgt, p.src.ep, p.r.ask,
-			asked)
+		p.res.Sent, p.res.Verdict = asked, probespec.Unreachable
+		p.res.Loss = silentToARP(&p.tgt, p.src.ep, p.r.ask, asked)
 		return false, nil
 	}
 	p.tgt.mac = a.mac
@@ -143,20 +139,11 @@ func cannotSend(ep *Endpoint, err error) *probespec.CannotRunError {
 func (p *single) run(ctx context.Context, color uint16) error {
 	e := p.e
 	p.s = &stream{want: p.r.want(color), timeout: p.timeout, onReply: p.onReply}
-	e.mu.Lock()
-	e.register(p.s)
-	e.mu.Unlock()
-	defer func() {
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		e.unregister(p.s)
-	}()
-	sw := p.src.ep.Switch
-	set, err := e.installTraps(ctx, sw, p.r.trap(color))
-	defer func() { e.removeTrapsAfter(linger, sw, set) }()
+	end, err := e.open(ctx, p.s, p.r, linger)
+	defer end()
 	if err == nil {
 		before := time.Now()
-		err = e.confirm(ctx, sw) // nothing was sent before: this is the round trip to the switch alone
+		err = e.confirm(ctx, p.r.src.Switch) // nothing was sent before: this is the round trip to the switch alone
 		p.res.Control = probespec.Seconds(time.Since(before))
 	}
 	if ctx.Err() != nil {
@@ -198,15 +185,9 @@ func (p *single) run(ctx context.Context, color uint16) error {
 // onReply takes a reply. The engine's lock is held.
 func (p *single) onReply(h replyEvent) {
 	p.inbox = append(p.inbox, h)
-	select {
-	case p.wake <- struct{}{}:
-	default:
-	}
+	wake(p.wake)
 	if h.kind == replyLate {
-		select {
-		case p.late <- struct{}{}:
-		default:
-		}
+		wake(p.late)
 	}
 }
 
@@ -250,7 +231,7 @@ func (p *single) send(now, due time.Time) (next time.Time, err error) {
 	if granted == 0 {
 		return now.Add(wait), nil
 	}
-	if _, err = e.send(sw, nil, []request{{r: p.r, s: p.s, size: p.req.Size}}); err != nil {
+	if err = e.send(sw, nil, request{r: p.r, s: p.s, size: p.req.Size}); err != nil {
 		return next, err
 	}
 	p.sent++
@@ -318,8 +299,7 @@ func (p *single) expire(now time.Time) (wait time.Duration, more bool) {
 func (p *single) diagnose(ctx context.Context) *probespec.Loss {
 	c := &lossCase{
 		src: p.src.ep, dst: p.tgt.ep, ref: p.req.Destination, r: p.r, size: p.req.Size, timeout: p.timeout,
-		sent:     p.res.Sent,
-		received: p.res.Received, late: p.res.Late, lateRTT: p.lateRTT,
+		sent: p.res.Sent, received: p.res.Received, late: p.res.Late, lateRTT: p.lateRTT,
 	}
 	if now, err := resolveSource(p.e.fabric, p.req.Source); err == nil {
 		c.src = now.ep

@@ -15,9 +15,9 @@ func (e *Engine) Probes() []probespec.Status {
 	for _, g := range e.groups {
 		kind, of := g.spec.Covers()
 		s := probespec.Status{
-			Name: g.spec.Name, Kind: kind, Of: of, Type: g.spec.Type.String(),
-			Interval: probespec.Seconds(g.spec.Interval),
-			Timeout:  probespec.Seconds(g.spec.Timeout), Expect: g.spec.Expect, Pairs: len(g.pairs),
+			Name: g.spec.Name, Kind: kind, Of: of, Type: g.spec.Type.String(), Expect: g.spec.Expect,
+			Interval: probespec.Seconds(g.spec.Interval), Timeout: probespec.Seconds(g.spec.Timeout),
+			Pairs: len(g.pairs),
 		}
 		for _, p := range g.pairs {
 			switch {

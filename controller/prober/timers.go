@@ -32,15 +32,7 @@ func (a *timerQueue) Pop() any {
 func (e *Engine) schedule(ev task) {
 	heap.Push(&e.timers, ev)
 	if e.nextWake.IsZero() || ev.at.Before(e.nextWake) {
-		e.wakeUp()
-	}
-}
-
-// wakeUp makes the scheduler run now.
-func (e *Engine) wakeUp() {
-	select {
-	case e.wakeCh <- struct{}{}:
-	default:
+		wake(e.wakeCh)
 	}
 }
 
