@@ -15,9 +15,9 @@ import (
 type group struct {
 	spec   probespec.Spec
 	pairs  map[probespec.Pair]*pair
-	colors map[string]*colorShare // by source, or by pair for types of the link layer
-	seen   [2][]Endpoint          // the hosts that the pairs were computed from
-	fresh  bool                   // the spec is new: recompute the pairs even if the hosts are the same
+	colors map[probespec.Pair]*colorShare
+	seen   [2][]Endpoint // the hosts that the pairs were computed from
+	fresh  bool          // the spec is new: recompute the pairs even if the hosts are the same
 
 	late, duplicates uint64 // replies after the timeout, and repeated replies
 }
@@ -45,7 +45,7 @@ func (e *Engine) Configure(specs []probespec.Spec) {
 			g.spec, g.fresh = s, true
 			delete(old, s.Name)
 		} else {
-			g = &group{spec: s, pairs: map[probespec.Pair]*pair{}, colors: map[string]*colorShare{}, fresh: true}
+			g = &group{spec: s, pairs: map[probespec.Pair]*pair{}, colors: map[probespec.Pair]*colorShare{}, fresh: true}
 		}
 		e.groups = append(e.groups, g)
 	}
@@ -215,7 +215,11 @@ func (e *Engine) colorFor(p *pair) (uint16, error) {
 	user := p.colorUser()
 	share := p.g.colors[user]
 	if share == nil {
-		color, err := e.colors.Take(time.Now(), 0, p.g.spec.Name+", "+user)
+		holder := p.g.spec.Name + ", " + user.Source
+		if user.Destination != "" {
+			holder += " -> " + user.Destination
+		}
+		color, err := e.colors.Take(time.Now(), 0, holder)
 		if err != nil {
 			return 0, err
 		}
@@ -226,11 +230,12 @@ func (e *Engine) colorFor(p *pair) (uint16, error) {
 	return share.color, nil
 }
 
-func (p *pair) colorUser() string {
+// colorUser is who has the color: the pair where replies show nothing else, otherwise all pairs of a source.
+func (p *pair) colorUser() probespec.Pair {
 	if p.g.spec.Type.LinkLayer {
-		return p.key.Source + " -> " + p.key.Destination
+		return p.key
 	}
-	return p.key.Source
+	return probespec.Pair{Source: p.key.Source}
 }
 
 // drop ends a pair and releases its trap, color and metrics. The engine's lock is held.

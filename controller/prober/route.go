@@ -116,15 +116,13 @@ func down(src *Endpoint) *probespec.CannotRunError {
 		return cannotRun(probespec.SourceDown, "the port of %s is not known: it has not been seen on any switch",
 			src.Name)
 	case !src.Connected:
-		return &probespec.CannotRunError{
-			Stage: probespec.SourceDown, Reason: fmt.Sprintf("%s, where %s is", src.away(), src.Name),
-			Evidence: []string{fmt.Sprintf("%s is at %v", src.Name, src.place())},
-		}
+		why := cannotRun(probespec.SourceDown, "%s, where %s is", src.away(), src.Name)
+		why.Evidence = []string{fmt.Sprintf("%s is at %v", src.Name, src.place())}
+		return why
 	case !src.PortUp:
-		return &probespec.CannotRunError{
-			Stage: probespec.SourceDown, Reason: fmt.Sprintf("port %v is down, where %s is", src.place(), src.Name),
-			Evidence: []string{fmt.Sprintf("%v is down", src.place())},
-		}
+		why := cannotRun(probespec.SourceDown, "port %v is down, where %s is", src.place(), src.Name)
+		why.Evidence = []string{fmt.Sprintf("%v is down", src.place())}
+		return why
 	case src.MAC.IsZero():
 		return cannotRun(probespec.SourceDown,
 			"no host is known at %s: it has not sent a frame yet; give it a MAC in the config (hosts:)", src.Name)
@@ -156,15 +154,14 @@ func newRoute(typ probe.Type, src source, t *target) (*route, error) {
 		typ: typ, src: src.ep, dst: t.ep, via: t.via,
 		link: probe.Link{Src: src.ep.MAC, Tagged: src.ep.Tagged, VLAN: src.ep.VLAN},
 	}
+	r.link.Dst = t.mac
 	if t.ep != nil {
-		// of a host that was never seen, the network may be unknown
+		r.link.Dst = t.ep.MAC
+		// The network of a host that was never seen may be unknown.
 		r.cross = t.ep.VLAN != 0 && t.ep.VLAN != src.ep.VLAN
 		if t.ep.MAC == src.ep.MAC {
 			return nil, invalid("destination", "%s is the source itself", t.ref)
 		}
-		r.link.Dst = t.ep.MAC
-	} else {
-		r.link.Dst = t.mac
 	}
 	if err := r.address(src, t); err != nil {
 		return nil, err
@@ -174,10 +171,9 @@ func newRoute(typ probe.Type, src source, t *target) (*route, error) {
 		r.link.Dst, r.via = packet.Broadcast, netip.Addr{} // a request that everybody hears needs no address
 	case !r.link.Dst.IsZero():
 	case typ.IPv6 || r.cross:
-		return nil, &probespec.CannotRunError{
-			Stage: probespec.UnknownDestination, Reason: fmt.Sprintf("the MAC address of %s is not known", t.ref),
-			Evidence: []string{"IPv6 neighbors and hosts of other networks are not asked for it"},
-		}
+		why := cannotRun(probespec.UnknownDestination, "the MAC address of %s is not known", t.ref)
+		why.Evidence = []string{"IPv6 neighbors and hosts of other networks are not asked for it"}
+		return nil, why
 	default:
 		r.ask = r.to
 		if t.via.IsValid() {
@@ -191,7 +187,11 @@ func newRoute(typ probe.Type, src source, t *target) (*route, error) {
 func (r *route) address(src source, t *target) error {
 	six := r.typ.IPv6
 	if t.addr.IsValid() && t.addr.Is6() != six || src.addr.IsValid() && src.addr.Is6() != six && !r.typ.LinkLayer {
-		return invalid("type", "%v needs %s addresses; use %v", r.typ, family(six), r.typ.OtherFamily())
+		family := "IPv4"
+		if six {
+			family = "IPv6"
+		}
+		return invalid("type", "%v needs %s addresses; use %v", r.typ, family, r.typ.OtherFamily())
 	}
 	to := addresses(t.addr, t.ep, six)
 	from := addresses(src.addr, src.ep, six)
@@ -204,6 +204,10 @@ func (r *route) address(src source, t *target) error {
 		}
 	}
 	switch {
+	case len(to) == 0 && six:
+		return cannotRun(probespec.UnknownDestination,
+			"no IPv6 and no MAC address of %s is known: it has not sent a frame yet; give it one in the config (hosts:)",
+			t.ref)
 	case len(to) == 0:
 		return cannotRun(probespec.UnknownDestination, noAddress, t.ref)
 	case len(from) == 0 && !r.typ.LinkLayer:
@@ -224,14 +228,7 @@ func (r *route) address(src source, t *target) error {
 	return nil
 }
 
-func family(six bool) string {
-	if six {
-		return "IPv6"
-	}
-	return "IPv4"
-}
-
-// noAddress says that a host, which is its argument, has no address of the family.
+// noAddress says that a host, which is its argument, has no IPv4 address.
 const noAddress = "no IPv4 address of %s is known: it has not sent ARP yet; give it one in the config (hosts:)"
 
 // addresses returns the addresses of one family that an end may use.

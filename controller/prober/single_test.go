@@ -352,6 +352,11 @@ func TestCannotRun(t *testing.T) {
 			"no IPv4 address of vm1 is known",
 			probespec.SourceDown,
 		},
+		"no IPv6 address": {
+			func(g *guest) { g.MAC = packet.MAC{} },
+			probespec.Request{Source: "vm2", Destination: "vm1", Type: probe.ICMP6},
+			"no IPv6 and no MAC address of vm1 is known", probespec.UnknownDestination,
+		},
 		"closed": {
 			func(g *guest) { g.VLAN = 0 },
 			probespec.Request{},
@@ -385,6 +390,8 @@ func TestCannotRun(t *testing.T) {
 				l.add("vm2", 1, 2, 10)
 				if c.change != nil {
 					l.change(func() { c.change(vm1) })
+				}
+				if c.req.Source == "" {
 					c.req = probespec.Request{Source: "vm1", Destination: "vm2"}
 				}
 				_, err := l.e.Probe(l.t.Context(), c.req.WithDefaults(), nil)
