@@ -35,8 +35,7 @@ type Options struct {
 	Events *api.EventLog
 }
 
-// Controller controls the switches that connect to it. It only wires the parts, and hands each the few things that it
-// needs: none knows it.
+// Controller controls the switches that connect to it. It wires the parts and hands each what it needs; none knows it.
 type Controller struct {
 	log      *logrus.Logger
 	status   *status
@@ -54,11 +53,14 @@ type Controller struct {
 
 // New returns a controller for a config. It starts nothing.
 func New(cfg *config.Config, o Options) *Controller {
-	c := &Controller{log: o.Log, status: &status{}, events: events.NewSink(o.Log, o.Events), registry: switches.NewRegistry()}
+	c := &Controller{
+		log: o.Log, status: &status{}, events: events.NewSink(o.Log, o.Events), registry: switches.NewRegistry(),
+	}
 	running, emit := c.status.config.Load, c.events.Emit
 	c.status.config.Store(cfg)
 	c.finder = location.NewFinder(c.registry)
-	c.prober = prober.New(&proberFabric{config: running, registry: c.registry, finder: c.finder}, prober.Options{Emit: emit})
+	hosts := &proberFabric{config: running, registry: c.registry, finder: c.finder}
+	c.prober = prober.New(hosts, prober.Options{Emit: emit})
 	c.fabric = fabric.New(fabric.Options{
 		Switches: c.registry, Emit: emit, GraphChanged: c.prober.HostsChanged,
 		NetworkName: func(vlan uint16) string { return networkName(running(), vlan) },
@@ -72,9 +74,12 @@ func New(cfg *config.Config, o Options) *Controller {
 		Intent: func(id openflow.DatapathID) datapath.Intent { return intentFor(running(), id) },
 		Fabric: c.fabric, Prober: c.prober, AddAddress: c.finder.AddAddress, Emit: emit,
 	})
-	c.server = southbound.NewServer(southbound.Options{Log: o.Log, Config: running, Session: sessions.Serve, Emit: emit})
+	c.server = southbound.NewServer(southbound.Options{
+		Log: o.Log, Config: running, Session: sessions.Serve, Emit: emit,
+	})
 	c.backend = &backend{
-		EventLog: o.Events, status: c.status, registry: c.registry, finder: c.finder, fabric: c.fabric, prober: c.prober, modes: c.ovsdb.Modes,
+		EventLog: o.Events, status: c.status, registry: c.registry, finder: c.finder, fabric: c.fabric, prober: c.prober,
+		modes: c.ovsdb.Modes,
 	}
 	c.metrics = &collector{
 		status: c.status, registry: c.registry, finder: c.finder, fabric: c.fabric, sessions: sessions, server: c.server,
@@ -89,11 +94,12 @@ func (c *Controller) Run(ctx context.Context) error {
 	if err := pipeline.Check(); err != nil {
 		return err
 	}
-	files, err := openTLS(c.Config(), c.log)
+	cfg := c.Config().OpenFlow
+	files, err := openTLS(cfg.TLS, c.log)
 	if err != nil {
 		return err
 	}
-	if err := c.server.Listen(files); err != nil {
+	if err := c.server.Listen(cfg, files); err != nil {
 		return err
 	}
 	c.status.start(files)
@@ -112,8 +118,7 @@ func (c *Controller) Run(ctx context.Context) error {
 }
 
 // openTLS reads the files of openflow.tls; nil without.
-func openTLS(cfg *config.Config, log *logrus.Logger) (*pki.Files, error) {
-	t := cfg.OpenFlow.TLS
+func openTLS(t config.TLS, log *logrus.Logger) (*pki.Files, error) {
 	if t.IsZero() {
 		return nil, nil
 	}
@@ -146,7 +151,9 @@ func (c *Controller) Configure(cfg *config.Config) {
 // ReloadFailed notes that a new config was refused: the running one stays.
 func (c *Controller) ReloadFailed(err error) {
 	c.status.reloadFailed(err)
-	c.events.Emit(event.Event{Type: event.ConfigRefused, Message: fmt.Sprintf("the new config is refused and the running one stays: %v", err)})
+	c.events.Emit(event.Event{
+		Type: event.ConfigRefused, Message: fmt.Sprintf("the new config is refused and the running one stays: %v", err),
+	})
 }
 
 // Backend returns what the API serves.

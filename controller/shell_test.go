@@ -564,7 +564,7 @@ switches:
 func TestUnixListener(t *testing.T) {
 	dir := t.TempDir()
 	listen := func(cfg *config.Config) error {
-		return southbound.NewServer(southbound.Options{Config: func() *config.Config { return cfg }}).Listen(nil)
+		return southbound.NewServer(southbound.Options{}).Listen(cfg.OpenFlow, nil)
 	}
 	endpoint := func(path string) *config.Config {
 		cfg := config.Default()

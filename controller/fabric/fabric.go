@@ -3,7 +3,6 @@ package fabric
 
 import (
 	"context"
-	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -14,7 +13,7 @@ import (
 	"github.com/eosin-sdn/eosin/topology"
 )
 
-// Switches are told what concerns them.
+// Switches take what concerns them.
 type Switches interface {
 	DeliverGraph(*topology.Snapshot)
 	DeliverHosts(openflow.DatapathID, []topology.Update)
@@ -31,8 +30,7 @@ type Options struct {
 }
 
 // Fabric owns the graph of the network and the places of hosts in it. Switches report what they have found out; one
-// goroutine applies that and tells every switch what concerns it. Reporting never blocks, so no switch waits for
-// another.
+// goroutine applies that and delivers to each what concerns it. Reporting never blocks: no switch waits for another.
 type Fabric struct {
 	o        Options
 	snapshot atomic.Pointer[topology.Snapshot]
@@ -84,9 +82,9 @@ const (
 // New returns a fabric without switches. It starts nothing.
 func New(o Options) *Fabric {
 	f := &Fabric{
-		o: o, moved: map[uint16]uint64{}, wakeCh: make(chan struct{}, 1), graph: topology.NewGraph(), hosts: topology.NewHosts(0),
-		latest: map[openflow.DatapathID]int{},
-		ports:  map[openflow.DatapathID]map[openflow.PortNo]topology.PortInfo{}, links: map[topology.LinkRef]topology.State{},
+		o: o, wakeCh: make(chan struct{}, 1), latest: map[openflow.DatapathID]int{}, moved: map[uint16]uint64{},
+		graph: topology.NewGraph(), hosts: topology.NewHosts(0), links: map[topology.LinkRef]topology.State{},
+		ports: map[openflow.DatapathID]map[openflow.PortNo]topology.PortInfo{},
 	}
 	f.snapshot.Store(f.graph.Snapshot())
 	return f
@@ -193,157 +191,4 @@ func (f *Fabric) wakeSoon(ctx context.Context) {
 			f.wake()
 		}
 	})
-}
-
-// apply applies what is queued. It returns the queue's old array, to be handed in the next time.
-func (f *Fabric) apply(now time.Time, spare []report) []report {
-	f.mu.Lock()
-	reports := f.queue
-	f.queue = spare[:0]
-	clear(f.latest)
-	f.hosts.SetMoveLimit(f.moves)
-	f.mu.Unlock()
-	for i := range reports {
-		f.applyReport(now, &reports[i])
-	}
-	clear(reports)
-	return reports
-}
-
-func (f *Fabric) applyReport(now time.Time, p *report) {
-	switch p.kind {
-	case connectionChanged:
-		f.graph.SetSwitch(p.sw, p.connected)
-	case switchRemoved:
-		f.graph.RemoveSwitch(p.sw)
-		delete(f.ports, p.sw)
-	case portsChanged:
-		for no := range f.ports[p.sw] {
-			if _, still := p.ports[no]; !still {
-				f.graph.RemovePort(topology.PortRef{Switch: p.sw, Port: no})
-			}
-		}
-		for no, info := range p.ports {
-			f.graph.SetPort(topology.PortRef{Switch: p.sw, Port: no}, info)
-		}
-		f.ports[p.sw] = p.ports
-	case factFound:
-		f.applyFact(now, p.sw, &p.fact)
-	}
-}
-
-func (f *Fabric) applyFact(now time.Time, sw openflow.DatapathID, fact *apps.Fact) {
-	here := topology.PortRef{Switch: sw, Port: fact.Port}
-	switch fact.Kind {
-	case apps.HelloSent:
-		f.graph.Sent(here, fact.Seq, fact.At)
-	case apps.Answered:
-		f.graph.Answered(sw, fact.At, fact.Latency)
-	case apps.HelloSeen:
-		kind := topology.Wire
-		if fact.Tunnel {
-			kind = topology.Tunnel
-		}
-		f.graph.LinkSeen(fact.Peer, here, kind, fact.Seq, fact.At)
-		f.graph.Measured(fact.Peer, here, fact.Latency.Seconds())
-	case apps.HostGone:
-		f.updates = f.hosts.Forget(sw, fact.Port, fact.VLAN, fact.MAC, f.updates)
-	case apps.HostSeen:
-		var verdict topology.Verdict
-		f.updates, verdict = f.hosts.Observe(topology.Sighting{Switch: sw, Port: fact.Port, VLAN: fact.VLAN, MAC: fact.MAC, At: fact.At}, f.updates)
-		if verdict == topology.Placed || verdict == topology.Moved {
-			// The switch itself is told as well: it may have been told of an older place since it posted this.
-			f.updates = append(f.updates, topology.Update{Switch: sw, VLAN: fact.VLAN, MAC: fact.MAC, At: sw, Port: fact.Port})
-		}
-		if verdict == topology.Moved {
-			f.mu.Lock()
-			f.moved[fact.VLAN]++
-			f.mu.Unlock()
-		}
-		if verdict == topology.NewlyFrozen {
-			f.frozen = append(f.frozen, frozenHost{sw, topology.NewHostKey(fact.VLAN, fact.MAC)})
-			if z, ok := f.hosts.Freeze(fact.VLAN, fact.MAC, now); ok {
-				f.emitFrozen(fact, z)
-			}
-		}
-	default:
-	}
-}
-
-// emitFrozen reports a host that moves between switches too often.
-func (f *Fabric) emitFrozen(fact *apps.Fact, z topology.Freeze) {
-	kept, port := f.o.Switches.PortName(z.Kept)
-	f.o.Emit(event.Event{
-		Type: event.HostFrozen, Switch: kept, Host: fact.MAC.String(), Network: f.o.NetworkName(fact.VLAN),
-		Message: fmt.Sprintf("host %s (VLAN %d) moves too often between %s:%s and %s: it stays at %s:%s for a while",
-			fact.MAC, fact.VLAN, kept, port, f.portName(z.Refused), kept, port),
-	})
-}
-
-func (f *Fabric) portName(ref topology.PortRef) string {
-	sw, port := f.o.Switches.PortName(ref)
-	return sw + ":" + port
-}
-
-// deliverGraph gives every switch the new snapshot, if there is one.
-func (f *Fabric) deliverGraph() {
-	next := f.graph.Snapshot()
-	last := f.snapshot.Load()
-	if next == last {
-		return
-	}
-	if next.Version() == last.Version() { // only latencies are new
-		f.snapshot.Store(next)
-		return
-	}
-	f.emitLinks(next)
-	f.updates = f.hosts.Apply(next, f.updates)
-	f.snapshot.Store(next)
-	f.o.Switches.DeliverGraph(next)
-	f.o.GraphChanged()
-}
-
-// emitLinks reports which links came and went.
-func (f *Fabric) emitLinks(next *topology.Snapshot) {
-	seen := map[topology.LinkRef]topology.State{}
-	for _, l := range next.Links() {
-		ref := topology.NewLinkRef(l.A, l.B)
-		seen[ref] = l.State
-		was, known := f.links[ref]
-		switch {
-		case l.State == topology.Up && (!known || was != topology.Up):
-			f.emitLink(event.LinkUp, ref, l.Kind.String(), "up")
-		case l.State == topology.Down && known && was != topology.Down:
-			f.emitLink(event.LinkDown, ref, l.Kind.String(), "down")
-		}
-	}
-	for ref, was := range f.links {
-		if _, still := seen[ref]; !still && was != topology.Down {
-			f.emitLink(event.LinkDown, ref, "link", "gone")
-		}
-	}
-	f.links = seen
-}
-
-func (f *Fabric) emitLink(t *event.Type, l topology.LinkRef, kind, what string) {
-	a, b := f.portName(l.A), f.portName(l.B)
-	f.o.Emit(event.Event{Type: t, Link: a + "--" + b, Message: fmt.Sprintf("%s %s -- %s is %s", kind, a, b, what)})
-}
-
-// deliverHosts tells the switches what has become of hosts, each switch in one step.
-func (f *Fabric) deliverHosts() {
-	if len(f.updates) > 0 {
-		by := map[openflow.DatapathID][]topology.Update{}
-		for _, u := range f.updates {
-			by[u.Switch] = append(by[u.Switch], u)
-		}
-		f.updates = f.updates[:0]
-		for id, us := range by {
-			f.o.Switches.DeliverHosts(id, us)
-		}
-	}
-	for _, z := range f.frozen {
-		f.o.Switches.DeliverFreeze(z.sw, z.key)
-	}
-	f.frozen = f.frozen[:0]
 }

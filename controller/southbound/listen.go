@@ -21,10 +21,10 @@ type listener struct {
 	endpoint config.Endpoint
 }
 
-// Listen binds all endpoints of the config, or none. It is called once, before Run. files is nil without TLS.
-func (s *Server) Listen(files TLS) (err error) {
-	s.tls = files
-	s.listeners, err = listen(s.o.Config())
+// Listen binds all endpoints of a config, or none. It is called once, before Run. files is nil without TLS.
+func (s *Server) Listen(cfg config.OpenFlow, files TLS) (err error) {
+	s.tls, s.connect = files, cfg.Connect
+	s.listeners, err = listen(cfg.Listen)
 	return err
 }
 
@@ -35,7 +35,7 @@ func (s *Server) Run(ctx context.Context) error {
 		s.o.Log.Infof("OpenFlow: listening on %s", l.endpoint)
 		g.Go(func() error { return s.accept(ctx, l) }) // ends with ctx
 	}
-	for _, e := range s.o.Config().OpenFlow.Connect {
+	for _, e := range s.connect {
 		g.Go(func() error { return s.dial(ctx, e) }) // ends with ctx
 	}
 	err := g.Wait()
@@ -43,7 +43,7 @@ func (s *Server) Run(ctx context.Context) error {
 	return err
 }
 
-func listen(cfg *config.Config) (ls []listener, err error) {
+func listen(endpoints []config.Endpoint) (ls []listener, err error) {
 	defer func() {
 		if err != nil {
 			for _, l := range ls {
@@ -51,15 +51,13 @@ func listen(cfg *config.Config) (ls []listener, err error) {
 			}
 		}
 	}()
-	for _, e := range cfg.OpenFlow.Listen {
+	for _, e := range endpoints {
+		if e.Kind == config.Unix {
+			err = removeStale(e.Address)
+		}
 		var l net.Listener
-		switch e.Kind {
-		case config.TCP, config.SSL:
-			l, err = net.Listen("tcp", e.Address)
-		case config.Unix:
-			if err = removeStale(e.Address); err == nil {
-				l, err = net.Listen("unix", e.Address)
-			}
+		if err == nil {
+			l, err = net.Listen(e.Network(), e.Address)
 		}
 		if err != nil {
 			return ls, fmt.Errorf("openflow.listen %s: %w", e, err)
@@ -90,8 +88,7 @@ func removeStale(path string) error {
 
 // accept takes connections until ctx ends. Errors of single connections (out of file descriptors, say) are waited out.
 func (s *Server) accept(ctx context.Context, l listener) error {
-	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
-	defer stop()
+	defer context.AfterFunc(ctx, func() { _ = l.Close() })()
 	pause := time.Duration(0)
 	for {
 		s.pending.await(ctx)
@@ -105,11 +102,7 @@ func (s *Server) accept(ctx context.Context, l listener) error {
 			}
 			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
 			s.o.Log.Errorf("OpenFlow: accept on %s: %v; trying again in %s", l.endpoint, err, pause)
-			select {
-			case <-ctx.Done():
-				return nil
-			case <-time.After(pause):
-			}
+			sleep(ctx, pause)
 			continue
 		}
 		pause = 0
@@ -166,11 +159,16 @@ func (s *Server) dial(ctx context.Context, e config.Endpoint) error {
 			complained = true
 			s.o.Log.Warnf("openflow.connect %s: %v; trying again every %s", e, err, redialMost)
 		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(pause):
-		}
+		sleep(ctx, pause)
 		pause = min(2*pause, redialMost)
 	}
 	return nil
+}
+
+// sleep waits for d, or until ctx ends.
+func sleep(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
 }

@@ -18,9 +18,10 @@ func TestListenAllOrNone(t *testing.T) {
 	}
 	defer taken.Close()
 	path := filepath.Join(t.TempDir(), "of.sock")
-	cfg := config.Default()
-	cfg.OpenFlow.Listen = []config.Endpoint{{Kind: config.Unix, Address: path}, {Kind: config.TCP, Address: taken.Addr().String()}}
-	if _, err := listen(cfg); err == nil || !strings.Contains(err.Error(), taken.Addr().String()) {
+	_, err = listen([]config.Endpoint{
+		{Kind: config.Unix, Address: path}, {Kind: config.TCP, Address: taken.Addr().String()},
+	})
+	if err == nil || !strings.Contains(err.Error(), taken.Addr().String()) {
 		t.Errorf("listen: %v", err)
 	}
 	if _, err := os.Stat(path); err == nil {

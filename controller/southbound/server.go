@@ -1,5 +1,5 @@
-// Package southbound gets connections from switches, or makes them, and does their handshakes: TLS, and OpenFlow up to
-// the features. What comes out is handed on as a connection that knows its datapath id.
+// Package southbound accepts connections of switches, or dials them, and does their handshakes: TLS, and OpenFlow up to
+// FEATURES_REPLY, which has the datapath id.
 package southbound
 
 import (
@@ -45,8 +45,9 @@ type Server struct {
 	pending   *pendingConns
 	refused   atomic.Uint64
 	conns     sync.WaitGroup // those that were accepted
-	tls       TLS            // nil without; set before Run
-	listeners []listener
+	listeners []listener     // this and the two below are set by Listen
+	connect   []config.Endpoint
+	tls       TLS // nil without
 }
 
 // NewServer returns a server. It starts nothing.
@@ -105,34 +106,31 @@ func (s *Server) refuse(p *pendingConn, peer string, err error) error {
 	}
 	if !errors.Is(err, switches.ErrStopping) && !errors.Is(err, ofconn.ErrPeerClosed) {
 		s.refused.Add(1)
-		s.o.Emit(event.Event{Type: event.SwitchRefused, Message: fmt.Sprintf("connection from %s refused: %v", peer, err)})
+		s.o.Emit(event.Event{
+			Type: event.SwitchRefused, Message: fmt.Sprintf("connection from %s refused: %v", peer, err),
+		})
 	}
 	return err
 }
 
 // handshake finds out which switch is at the other end.
-func (s *Server) handshake(ctx context.Context, conn *ofconn.Conn, p *pendingConn, deadline time.Time) (openflow.FeaturesReply, error) {
+func (s *Server) handshake(ctx context.Context, conn *ofconn.Conn, p *pendingConn, deadline time.Time) (
+	f openflow.FeaturesReply, err error,
+) {
 	h := datapath.NewHandshake()
-	if err := conn.SetReadDeadline(deadline); err != nil {
-		return openflow.FeaturesReply{}, err
+	if err = conn.SetReadDeadline(deadline); err != nil {
+		return f, err
 	}
-	for {
-		if err := conn.Write(h.Out); err != nil {
-			return openflow.FeaturesReply{}, err
+	for done := false; !done; {
+		if err = conn.Write(h.Out); err != nil {
+			return f, err
 		}
 		h.Out = h.Out[:0]
-		msg, ok := conn.Next()
-		for !ok {
-			if err := conn.Fill(); err != nil {
-				if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, ofconn.ErrTimeout) {
-					err = errNoHandshake
-				}
-				return openflow.FeaturesReply{}, err
-			}
-			msg, ok = conn.Next()
-		}
-		f, done, err := h.Receive(msg)
+		msg, err := next(conn)
 		if err != nil {
+			return f, err
+		}
+		if f, done, err = h.Receive(msg); err != nil {
 			_ = conn.Write(h.Out)
 			flush, cancel := context.WithTimeout(ctx, time.Second)
 			_ = conn.Flush(flush) // what was wrong is on its way before the connection ends
@@ -140,8 +138,22 @@ func (s *Server) handshake(ctx context.Context, conn *ofconn.Conn, p *pendingCon
 			return f, err
 		}
 		p.helloSeen.Store(true)
-		if done {
-			return f, conn.SetReadDeadline(time.Time{})
+	}
+	return f, conn.SetReadDeadline(time.Time{})
+}
+
+// next reads the next message of a handshake.
+func next(conn *ofconn.Conn) ([]byte, error) {
+	for {
+		if msg, ok := conn.Next(); ok {
+			return msg, nil
+		}
+		err := conn.Fill()
+		if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, ofconn.ErrTimeout) {
+			err = errNoHandshake
+		}
+		if err != nil {
+			return nil, err
 		}
 	}
 }

@@ -73,8 +73,8 @@ func tlsReason(err error) error {
 }
 
 // notAccepted is what to do about a switch that does not accept our certificate.
-const notAccepted = "it does not accept our certificate, openflow.tls.cert, whose authority must be in the CA file of the switch: " +
-	"`ovs-vsctl get-ssl` names that"
+const notAccepted = "it does not accept our certificate, openflow.tls.cert, " +
+	"whose authority must be in the CA file of the switch: `ovs-vsctl get-ssl` names that"
 
 // aboutCertificate reports whether an alert is about the certificate that we show (RFC 8446 section 6.2). Its type is
 // private to crypto/tls.
@@ -87,7 +87,8 @@ func aboutCertificate(alert error) bool {
 func plainReason(err error) error {
 	var foreign *ofconn.ForeignError
 	if errors.As(err, &foreign) && foreign.Protocol == ofconn.TLS {
-		return fmt.Errorf("%w: the bridge's controller must be tcp:HOST:PORT here, or ssl:HOST:PORT must be in openflow.listen", err)
+		return fmt.Errorf("%w: the bridge's controller must be tcp:HOST:PORT here, "+
+			"or ssl:HOST:PORT must be in openflow.listen", err)
 	}
 	return err
 }
