@@ -52,16 +52,6 @@ func (p *Port) Carries(vlan uint16) bool {
 	return ok
 }
 
-// Settings are the parts of the config that apps obey.
-type Settings struct {
-	HostTimeout    time.Duration // a host that is silent for so long is forgotten
-	HostsPerPort   int           // 0 is unlimited, as for all limits
-	HostsPerSwitch int
-	PacketIns      int // a second
-	Moves          int // of one host in 10 s
-	Probes         int // a second
-}
-
 // Switch is what the machine tells the apps of their switch. Only the machine writes it.
 type Switch struct {
 	ID       openflow.DatapathID
@@ -69,7 +59,7 @@ type Switch struct {
 	Ports    map[openflow.PortNo]*Port
 	Order    []openflow.PortNo // the ports, ascending
 	Networks []Network         // ascending by VLAN
-	Settings Settings
+	Settings intent.Settings
 	Graph    *topology.Snapshot
 	Layout   *Layout
 	// NoConntrack is set where the switch refused a ct action: probes then trap by DSCP.

@@ -50,7 +50,7 @@ func newLab(t *testing.T, ports ...*apps.Port) *lab {
 			Layout: apptest.Layout,
 			ID:     1, Name: "s1", Ports: map[openflow.PortNo]*apps.Port{}, Graph: topology.NewGraph().Snapshot(),
 			Networks: []apps.Network{{Name: "blue", VLAN: 10, VNI: 5010}, {Name: "red", VLAN: 11, VNI: 5011}, {Name: "grey", VLAN: 12}},
-			Settings: apps.Settings{HostTimeout: 300 * time.Second},
+			Settings: intent.Settings{HostTimeout: 300 * time.Second},
 		},
 	}
 	fakes := []oftest.Port{{No: sink, Name: "sink"}}

@@ -19,8 +19,7 @@ type Config struct {
 	Networks Networks // sorted by VLAN, the implicit one included
 	Defaults Defaults
 	Switches Switches // sorted by datapath id
-	Learning Learning
-	Limits   Limits
+	Settings intent.Settings
 	Hosts    Hosts            // sorted by name
 	Probes   []probespec.Spec // in the order of the file
 	Audit    Audit
@@ -85,20 +84,6 @@ type Defaults struct {
 	Closed  bool   // they carry nothing (`network: none`)
 }
 
-// Learning is the section `learning`.
-type Learning struct {
-	Timeout time.Duration // a silent host is forgotten; whole seconds from 1 to 65535, as idle_timeout counts them
-}
-
-// Limits is the section `limits`. Zero is unlimited in every field.
-type Limits struct {
-	HostsPerPort       int // MACs that one port may teach
-	HostsPerSwitch     int
-	PacketInsPerSecond int // per switch
-	Moves              int // between edge ports that one MAC may make in 10 s before it is frozen for 60 s
-	ProbesPerSecond    int // per switch
-}
-
 // Audit is the section `audit`, an extension of the contract.
 type Audit struct {
 	Interval time.Duration // between two comparisons of a switch's flows with the desired ones
@@ -126,13 +111,13 @@ func Default() *Config {
 		HTTP:     HTTP{Listen: "127.0.0.1:9653"},
 		Networks: Networks{{Name: implicitName, VLAN: implicitVLAN, Implicit: true}},
 		Defaults: Defaults{Network: implicitName},
-		Learning: Learning{Timeout: 300 * time.Second},
-		Limits: Limits{
-			HostsPerPort:       1024,
-			HostsPerSwitch:     8192,
-			PacketInsPerSecond: 20000,
-			Moves:              5,
-			ProbesPerSecond:    1000,
+		Settings: intent.Settings{
+			HostTimeout:    300 * time.Second,
+			HostsPerPort:   1024,
+			HostsPerSwitch: 8192,
+			PacketIns:      20000,
+			Moves:          5,
+			Probes:         1000,
 		},
 		Audit:   Audit{Interval: 30 * time.Second},
 		Probing: Probing{Trap: intent.TrapAuto},

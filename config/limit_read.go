@@ -10,8 +10,8 @@ const maxIdle = math.MaxUint16 * time.Second
 
 func (r *reader) learning(c *Config, v value) {
 	timeout := r.object(v, "timeout")["timeout"]
-	r.duration(timeout, &c.Learning.Timeout, time.Second, maxIdle)
-	if d := c.Learning.Timeout; d%time.Second != 0 {
+	r.duration(timeout, &c.Settings.HostTimeout, time.Second, maxIdle)
+	if d := c.Settings.HostTimeout; d%time.Second != 0 {
 		r.errorf(timeout, "%s is not in whole seconds, which is what switches count in; write %s", d,
 			d.Round(time.Second))
 	}
@@ -27,11 +27,11 @@ func (r *reader) limits(c *Config, v value) {
 		limit *int
 		high  int64
 	}{
-		{"hosts_per_port", &c.Limits.HostsPerPort, 1_000_000},
-		{"hosts_per_switch", &c.Limits.HostsPerSwitch, 1_000_000},
-		{"packet_ins_per_second", &c.Limits.PacketInsPerSecond, 10_000_000},
-		{"moves", &c.Limits.Moves, 1_000_000},
-		{"probes_per_second", &c.Limits.ProbesPerSecond, 1_000_000},
+		{"hosts_per_port", &c.Settings.HostsPerPort, 1_000_000},
+		{"hosts_per_switch", &c.Settings.HostsPerSwitch, 1_000_000},
+		{"packet_ins_per_second", &c.Settings.PacketIns, 10_000_000},
+		{"moves", &c.Settings.Moves, 1_000_000},
+		{"probes_per_second", &c.Settings.Probes, 1_000_000},
 	}
 	known := make([]string, 0, len(fields))
 	for _, f := range fields {

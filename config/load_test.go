@@ -58,8 +58,10 @@ func TestExample(t *testing.T) {
 			"vx0":  {Name: "vx0", Mode: intent.Tunnel},
 			"gre1": {Name: "gre1", Mode: intent.Trunk, Trunk: []string{"blue", "red"}},
 		}}},
-		Learning: Learning{Timeout: 300 * time.Second},
-		Limits:   Limits{1024, 8192, 20000, 5, 1000},
+		Settings: intent.Settings{
+			HostTimeout: 300 * time.Second, HostsPerPort: 1024, HostsPerSwitch: 8192, PacketIns: 20000, Moves: 5,
+			Probes: 1000,
+		},
 		Hosts: Hosts{{
 			Name: "vm1", MAC: packet.MAC{0x52, 0x54, 0, 0, 0, 1},
 			IPs: []netip.Addr{netip.MustParseAddr("10.0.3.1")}, Network: "blue",
@@ -136,9 +138,11 @@ probing: {trap: dscp}
 	if !reflect.DeepEqual(c.Probes, []probespec.Spec{want}) {
 		t.Errorf("probes are %+v", c.Probes)
 	}
-	if c.Limits != (Limits{2, 8192, 20000, 0, 1000}) || c.Learning.Timeout != 2*time.Minute ||
-		c.Probing.Trap != intent.TrapDSCP {
-		t.Errorf("limits %+v, learning %+v, probing %+v", c.Limits, c.Learning, c.Probing)
+	settings := intent.Settings{
+		HostTimeout: 2 * time.Minute, HostsPerPort: 2, HostsPerSwitch: 8192, PacketIns: 20000, Probes: 1000,
+	}
+	if c.Settings != settings || c.Probing.Trap != intent.TrapDSCP {
+		t.Errorf("settings %+v, probing %+v", c.Settings, c.Probing)
 	}
 	if len(c.Warnings) != 1 || !strings.Contains(c.Warnings[0].Message, "no network has a vni") {
 		t.Errorf("warnings are %v", c.Warnings)

@@ -16,6 +16,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/apps/intent"
 	"github.com/eosin-sdn/eosin/apps/pipeline"
 	"github.com/eosin-sdn/eosin/config"
 	"github.com/eosin-sdn/eosin/controller/api"
@@ -47,7 +48,7 @@ func newStar(tb testing.TB, n int, links bool) *star {
 	tb.Helper()
 	cfg := config.Default()
 	cfg.OpenFlow.Listen = nil
-	cfg.Limits = config.Limits{}
+	cfg.Settings = intent.Settings{HostTimeout: cfg.Settings.HostTimeout}
 	log := logrus.New()
 	log.SetOutput(io.Discard)
 	st := &star{c: New(cfg, Options{Log: log, Events: api.NewEventLog(1000, time.Now())})}

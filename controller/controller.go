@@ -139,11 +139,11 @@ func (c *Controller) Configure(cfg *config.Config) {
 	c.reload.Lock()
 	defer c.reload.Unlock()
 	c.status.reloaded(cfg)
-	c.fabric.SetMoves(cfg.Limits.Moves)
+	c.fabric.SetMoves(cfg.Settings.Moves)
 	for _, s := range c.registry.List() {
 		s.Configure(intentFor(cfg, s.ID()))
 	}
-	c.prober.SetRate(cfg.Limits.ProbesPerSecond)
+	c.prober.SetRate(cfg.Settings.Probes)
 	c.prober.Configure(cfg.Probes)
 	c.ovsdb.Wake()
 }

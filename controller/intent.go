@@ -21,11 +21,7 @@ func intentFor(cfg *config.Config, id openflow.DatapathID) datapath.Intent {
 	return datapath.Intent{
 		Name: name, Networks: nets,
 		AuditEvery: cfg.Audit.Interval, Claim: cfg.OpenFlow.Role == config.RoleMaster, Trap: cfg.Probing.Trap,
-		Settings: apps.Settings{
-			HostTimeout: cfg.Learning.Timeout, HostsPerPort: cfg.Limits.HostsPerPort,
-			HostsPerSwitch: cfg.Limits.HostsPerSwitch,
-			PacketIns:      cfg.Limits.PacketInsPerSecond, Moves: cfg.Limits.Moves, Probes: cfg.Limits.ProbesPerSecond,
-		},
-		Port: func(port string, no openflow.PortNo) intent.Port { return cfg.ResolvePort(id, port, no) },
+		Settings: cfg.Settings,
+		Port:     func(port string, no openflow.PortNo) intent.Port { return cfg.ResolvePort(id, port, no) },
 	}
 }

@@ -56,7 +56,7 @@ func newRig(t testing.TB) *rig {
 		Layout: apptest.Layout,
 		ID:     self, Name: "s1", Ports: map[openflow.PortNo]*apps.Port{},
 		Networks: []apps.Network{{Name: "blue", VLAN: blue, VNI: 5010}, {Name: "red", VLAN: red, VNI: 5011}},
-		Settings: apps.Settings{HostTimeout: 300 * time.Second, HostsPerPort: 1024, HostsPerSwitch: 8192, Moves: 5},
+		Settings: intent.Settings{HostTimeout: 300 * time.Second, HostsPerPort: 1024, HostsPerSwitch: 8192, Moves: 5},
 		Graph:    topology.NewGraph().Snapshot(),
 	}
 	closed, down := access(5, blue), access(6, blue)

@@ -45,7 +45,7 @@ func newHotWith(t testing.TB, ports openflow.PortNo) *hot {
 	key := probe.NewKey()
 	in := Intent{
 		Name: "s1", Networks: []apps.Network{{Name: "blue", VLAN: 10}},
-		Settings: apps.Settings{HostTimeout: 300 * time.Second, Moves: 5},
+		Settings: intent.Settings{HostTimeout: 300 * time.Second, Moves: 5},
 		Port: func(string, openflow.PortNo) intent.Port {
 			return intent.Port{Mode: intent.Access, VLANs: []uint16{10}, Native: 10}
 		},

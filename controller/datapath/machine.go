@@ -23,7 +23,7 @@ import (
 type Intent struct {
 	Name       string
 	Networks   []apps.Network // ascending by VLAN
-	Settings   apps.Settings
+	Settings   intent.Settings
 	Port       func(name string, no openflow.PortNo) intent.Port
 	Trap       intent.Trap   // how probe replies are told from other traffic
 	AuditEvery time.Duration // how often the flows are compared with what they should be; 0 never

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/apps"
+	"github.com/eosin-sdn/eosin/apps/intent"
 	"github.com/eosin-sdn/eosin/apps/vlan"
 	"github.com/eosin-sdn/eosin/controller/ratelimit"
 	"github.com/eosin-sdn/eosin/openflow/flow"
@@ -37,7 +38,7 @@ func classOf(o flow.Owner) class {
 // budgets are the limits of packet-ins, by class. Probe replies get twice the rate of probes: some come late or twice.
 type budgets [numClasses]ratelimit.Bucket
 
-func newBudgets(s apps.Settings) budgets {
+func newBudgets(s intent.Settings) budgets {
 	return budgets{
 		classLearning:  ratelimit.New(s.PacketIns, time.Second),
 		classDiscovery: ratelimit.New(apps.EdgeHellos+apps.LinkHellos, time.Second),

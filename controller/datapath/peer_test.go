@@ -60,7 +60,7 @@ func inNetwork() Intent {
 	return Intent{
 		Name:     "br0",
 		Networks: []apps.Network{{Name: "blue", VLAN: 10, VNI: 5010}, {Name: "red", VLAN: 11, VNI: 5011}},
-		Settings: apps.Settings{
+		Settings: intent.Settings{
 			HostTimeout: 300 * time.Second, HostsPerPort: 1024, HostsPerSwitch: 8192,
 			PacketIns: 20_000, Moves: 5, Probes: 1000,
 		},

@@ -46,7 +46,7 @@ func connect(t *testing.T, sws ...*oftest.Switch) *Finder {
 		Intent: func(id openflow.DatapathID) datapath.Intent {
 			return datapath.Intent{
 				Name: fmt.Sprintf("sw%d", id), Networks: []apps.Network{{Name: "blue", VLAN: 10}},
-				Settings: apps.Settings{HostTimeout: time.Hour, HostsPerPort: 10, HostsPerSwitch: 10, PacketIns: 1000, Moves: 10},
+				Settings: intent.Settings{HostTimeout: time.Hour, HostsPerPort: 10, HostsPerSwitch: 10, PacketIns: 1000, Moves: 10},
 				Port: func(string, openflow.PortNo) intent.Port {
 					return intent.Port{Mode: intent.Access, VLANs: []uint16{10}, Native: 10}
 				},
