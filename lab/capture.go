@@ -3,7 +3,6 @@ package lab
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
@@ -29,8 +28,7 @@ type Capture struct {
 func (n *Namespace) Capture(iface, filter string) *Capture {
 	what := fmt.Sprintf("%s: capture %s %d", n.Name, iface, time.Now().UnixNano())
 	// The name ends in .pcap because that is what Debian's AppArmor profile lets tcpdump write.
-	c := &Capture{ns: n, path: filepath.Join(n.lab.dir,
-		strings.ReplaceAll(strings.ReplaceAll(what, ": ", "-"), " ", "-")+".pcap")}
+	c := &Capture{ns: n, path: n.lab.path(what) + ".pcap"}
 	// A slot of the kernel's ring is as long as a frame may be: by default there are eight, too few for a busy machine.
 	args := []string{
 		"tcpdump", "-i", iface, "-n", "-s", "4096", "-B", "16384", "-U", "--immediate-mode", "-Z", "root",

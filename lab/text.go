@@ -8,15 +8,14 @@ import (
 	"time"
 )
 
+// path is a file in the run directory, named after what it is about and without a suffix.
+func (l *Lab) path(what string) string {
+	return filepath.Join(l.dir, strings.NewReplacer(": ", "-", " ", "-", "/", "-").Replace(what))
+}
+
 // logPath is where a process writes: "host1: ovs-vswitchd" becomes host1-ovs-vswitchd.log.
 func (l *Lab) logPath(what string) string {
-	name := strings.Map(func(r rune) rune {
-		if r == '/' || r == ' ' {
-			return '-'
-		}
-		return r
-	}, strings.ReplaceAll(what, ": ", "-"))
-	return filepath.Join(l.dir, name+".log")
+	return l.path(what) + ".log"
 }
 
 // tail is the last n lines of a text.

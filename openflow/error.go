@@ -52,23 +52,10 @@ func (m *Error) Decode(msg []byte) error {
 // RequestType returns the type of the message that the switch complains about; ok is false when it sent too little of
 // it, or text instead.
 func (m *Error) RequestType() (t Type, ok bool) {
-	if !m.hasRequest() {
+	if m.Type == ErrorTypeHelloFailed || len(m.Data) < HeaderLen {
 		return 0, false
 	}
 	return Type(m.Data[1]), true
-}
-
-// RequestXid returns the xid in the data: that of the offending message itself, which for a message in a bundle is the
-// inner one. ok is false when the switch sent too little of it, or text instead.
-func (m *Error) RequestXid() (xid uint32, ok bool) {
-	if !m.hasRequest() {
-		return 0, false
-	}
-	return be.Uint32(m.Data[4:]), true
-}
-
-func (m *Error) hasRequest() bool {
-	return m.Type != ErrorTypeHelloFailed && len(m.Data) >= HeaderLen
 }
 
 // Error returns for example "switch error flow_mod_failed: table_full (flow_mod, xid 6)".

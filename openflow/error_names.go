@@ -1,6 +1,9 @@
 package openflow
 
-import "strconv"
+import (
+	"strconv"
+	"strings"
+)
 
 // Error types (spec 7.4.4).
 const (
@@ -126,62 +129,30 @@ const (
 	BundleErrorBundleInProgress uint16 = 2315
 )
 
-var errorTypes = [...]struct {
-	name  string
-	codes []string
-}{
-	{"hello_failed", []string{"incompatible", "eperm"}},
-	{
-		"bad_request", []string{
-			"bad_version", "bad_type", "bad_multipart", "bad_experimenter", "bad_exp_type",
-			"eperm", "bad_len", "buffer_empty", "buffer_unknown", "bad_table_id", "is_slave", "bad_port", "bad_packet",
-			"multipart_buffer_overflow",
-		},
-	},
-	{
-		"bad_action", []string{
-			"bad_type", "bad_len", "bad_experimenter", "bad_exp_type", "bad_out_port",
-			"bad_argument", "eperm", "too_many", "bad_queue", "bad_out_group", "match_inconsistent",
-			"unsupported_order", "bad_tag", "bad_set_type", "bad_set_len", "bad_set_argument",
-		},
-	},
-	{
-		"bad_instruction", []string{
-			"unknown_inst", "unsup_inst", "bad_table_id", "unsup_metadata",
-			"unsup_metadata_mask", "bad_experimenter", "bad_exp_type", "bad_len", "eperm",
-		},
-	},
-	{
-		"bad_match", []string{
-			"bad_type", "bad_len", "bad_tag", "bad_dl_addr_mask", "bad_nw_addr_mask",
-			"bad_wildcards", "bad_field", "bad_value", "bad_mask", "bad_prereq", "dup_field", "eperm",
-		},
-	},
-	{
-		"flow_mod_failed", []string{
-			"unknown", "table_full", "bad_table_id", "overlap", "eperm", "bad_timeout",
-			"bad_command", "bad_flags",
-		},
-	},
-	{
-		"group_mod_failed", []string{
-			"group_exists", "invalid_group", "weight_unsupported", "out_of_groups",
-			"out_of_buckets", "chaining_unsupported", "watch_unsupported", "loop", "unknown_group", "chained_group",
-			"bad_type", "bad_command", "bad_bucket", "bad_watch", "eperm",
-		},
-	},
-	{"port_mod_failed", []string{"bad_port", "bad_hw_addr", "bad_config", "bad_advertise", "eperm"}},
-	{"table_mod_failed", []string{"bad_table", "bad_config", "eperm"}},
-	{"queue_op_failed", []string{"bad_port", "bad_queue", "eperm"}},
-	{"switch_config_failed", []string{"bad_flags", "bad_len", "eperm"}},
-	{"role_request_failed", []string{"stale", "unsup", "bad_role"}},
-	{
-		"meter_mod_failed", []string{
-			"unknown", "meter_exists", "invalid_meter", "unknown_meter", "bad_command",
-			"bad_flags", "bad_rate", "bad_burst", "bad_band", "bad_band_value", "out_of_meters", "out_of_bands",
-		},
-	},
-	{"table_features_failed", []string{"bad_table", "bad_metadata", "bad_type", "bad_len", "bad_argument", "eperm"}},
+// errorTypes are the names of the error types and of their codes, in the order of their numbers.
+var errorTypes = [...]struct{ name, codes string }{
+	{"hello_failed", "incompatible eperm"},
+	{"bad_request", "bad_version bad_type bad_multipart bad_experimenter bad_exp_type eperm bad_len buffer_empty " +
+		"buffer_unknown bad_table_id is_slave bad_port bad_packet multipart_buffer_overflow"},
+	{"bad_action", "bad_type bad_len bad_experimenter bad_exp_type bad_out_port bad_argument eperm too_many " +
+		"bad_queue bad_out_group match_inconsistent unsupported_order bad_tag bad_set_type bad_set_len " +
+		"bad_set_argument"},
+	{"bad_instruction", "unknown_inst unsup_inst bad_table_id unsup_metadata unsup_metadata_mask " +
+		"bad_experimenter bad_exp_type bad_len eperm"},
+	{"bad_match", "bad_type bad_len bad_tag bad_dl_addr_mask bad_nw_addr_mask bad_wildcards bad_field bad_value " +
+		"bad_mask bad_prereq dup_field eperm"},
+	{"flow_mod_failed", "unknown table_full bad_table_id overlap eperm bad_timeout bad_command bad_flags"},
+	{"group_mod_failed", "group_exists invalid_group weight_unsupported out_of_groups out_of_buckets " +
+		"chaining_unsupported watch_unsupported loop unknown_group chained_group bad_type bad_command bad_bucket " +
+		"bad_watch eperm"},
+	{"port_mod_failed", "bad_port bad_hw_addr bad_config bad_advertise eperm"},
+	{"table_mod_failed", "bad_table bad_config eperm"},
+	{"queue_op_failed", "bad_port bad_queue eperm"},
+	{"switch_config_failed", "bad_flags bad_len eperm"},
+	{"role_request_failed", "stale unsup bad_role"},
+	{"meter_mod_failed", "unknown meter_exists invalid_meter unknown_meter bad_command bad_flags bad_rate " +
+		"bad_burst bad_band bad_band_value out_of_meters out_of_bands"},
+	{"table_features_failed", "bad_table bad_metadata bad_type bad_len bad_argument eperm"},
 }
 
 var bundleErrorNames = [...]string{
@@ -205,7 +176,7 @@ func ErrorTypeName(typ uint16) string {
 func ErrorCodeName(typ, code uint16) string {
 	var codes []string
 	if int(typ) < len(errorTypes) {
-		codes = errorTypes[typ].codes
+		codes = strings.Fields(errorTypes[typ].codes)
 	}
 	return nameOf(codes, "code_", int(code))
 }

@@ -1,6 +1,7 @@
 package ofconn
 
 import (
+	"cmp"
 	"net"
 	"sync"
 	"time"
@@ -41,15 +42,9 @@ type Conn struct {
 // New returns a Conn over nc, which it then owns. It starts no goroutine and does no I/O: what Write queues leaves only
 // while the caller runs Run.
 func New(nc net.Conn, o Options) *Conn {
-	if o.WriteTimeout <= 0 {
-		o.WriteTimeout = 5 * time.Second
-	}
-	if o.MaxQueue <= 0 {
-		o.MaxQueue = 1 << 20
-	}
-	if o.ReadBuffer <= 0 {
-		o.ReadBuffer = 64 << 10
-	}
+	o.WriteTimeout = cmp.Or(o.WriteTimeout, 5*time.Second)
+	o.MaxQueue = cmp.Or(o.MaxQueue, 1<<20)
+	o.ReadBuffer = cmp.Or(o.ReadBuffer, 64<<10)
 	c := &Conn{nc: nc, o: o, closed: make(chan struct{})}
 	c.out.wake = make(chan struct{}, 1)
 	c.out.direct = newDirect(nc)
@@ -93,9 +88,6 @@ func (c *Conn) Done() <-chan struct{} { return c.closed }
 
 // RemoteAddr is the peer's address.
 func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }
-
-// LocalAddr is our own address.
-func (c *Conn) LocalAddr() net.Addr { return c.nc.LocalAddr() }
 
 // NetConn is the connection that the Conn was made of, for what only its type knows (a TLS peer's certificate). It must
 // not be read, written or closed.

@@ -36,7 +36,6 @@ func (e *LengthError) Error() string {
 	return fmt.Sprintf("header %02x %02x: length %d is below 8", e.Version, e.Type, e.Length)
 }
 
-// Unwrap returns ErrBadLength.
 func (e *LengthError) Unwrap() error { return ErrBadLength }
 
 // ForeignError means that the peer speaks another protocol than OpenFlow.
@@ -58,5 +57,4 @@ func (e *SlowPeerError) Error() string {
 	return fmt.Sprintf("peer does not read: %d bytes queued for %v", e.Queued, e.For.Round(time.Millisecond))
 }
 
-// Unwrap returns ErrSlowPeer.
 func (e *SlowPeerError) Unwrap() error { return ErrSlowPeer }

@@ -10,9 +10,12 @@ import (
 	"github.com/eosin-sdn/eosin/openflow/ofconn"
 )
 
+// maxQueue is how many bytes may wait for a controller that does not read.
+const maxQueue = 64 << 20
+
 // Serve runs a session over a connection and returns why it ended. A switch with several controllers serves several.
 func (s *Switch) Serve(nc net.Conn) error {
-	conn := ofconn.New(nc, ofconn.Options{MaxQueue: s.o.WriteQueue})
+	conn := ofconn.New(nc, ofconn.Options{MaxQueue: maxQueue})
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()

@@ -20,8 +20,6 @@ type Options struct {
 	Now func() time.Time
 	// Desc answers a description request.
 	Desc openflow.SwitchDesc
-	// WriteQueue is how many bytes may wait for a controller that does not read. Default: 64 MiB.
-	WriteQueue int
 	// FilterFlowMod, if set, is called with every flow-mod, those of a bundle when it is committed. One for which it
 	// returns false is confirmed but not kept: a switch that only counts flows is small and fast enough to be one of
 	// thousands. The switch's lock is held: it must neither call the switch nor keep what it is given.
@@ -90,12 +88,7 @@ type Switch struct {
 
 // New returns a switch with these ports. It starts no goroutine.
 func New(o Options, ports ...Port) *Switch {
-	if o.Tables == 0 {
-		o.Tables = 254
-	}
-	if o.WriteQueue == 0 {
-		o.WriteQueue = 64 << 20
-	}
+	o.Tables = cmp.Or(o.Tables, 254)
 	s := &Switch{
 		o:        o,
 		conns:    make(map[connKey]*connEntry),

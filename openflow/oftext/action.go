@@ -1,6 +1,7 @@
 package oftext
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"strings"
@@ -28,22 +29,24 @@ var be = binary.BigEndian
 // Actions writes a list of actions as ovs-ofctl does; the empty list is
 // "drop". Malformed bytes are written in hexadecimal.
 func Actions(b []byte) string {
-	if len(b) == 0 {
-		return "drop"
-	}
-	return list(b)
+	return cmp.Or(list(b, action), "drop")
 }
 
-// list is Actions without the word for the empty list.
-func list(b []byte) string {
+// list writes each action or instruction.
+func list(b []byte, write func([]byte) string) string {
 	var parts []string
 	for len(b) > 0 {
-		if len(b) < 8 || int(be.Uint16(b[2:])) < 8 || int(be.Uint16(b[2:])) > len(b) {
+		n := 0
+		if len(b) >= 8 {
+			n = int(be.Uint16(b[2:]))
+		}
+		if n < 8 || n > len(b) {
 			parts = append(parts, fmt.Sprintf("malformed(%x)", b))
 			break
 		}
-		n := int(be.Uint16(b[2:]))
-		parts = append(parts, action(b[:n]))
+		if s := write(b[:n]); s != "" {
+			parts = append(parts, s)
+		}
 		b = b[n:]
 	}
 	return strings.Join(parts, ",")
@@ -265,7 +268,7 @@ func conntrack(b []byte) string {
 		parts = append(parts, fmt.Sprintf("zone=%d", zone))
 	}
 	if len(b) > 14 {
-		parts = append(parts, "exec("+list(b[14:])+")")
+		parts = append(parts, "exec("+list(b[14:], action)+")")
 	}
 	return "ct(" + strings.Join(parts, ",") + ")"
 }

@@ -14,25 +14,7 @@ import (
 // Instructions writes instructions as ovs-ofctl writes the actions of a flow;
 // none is "drop".
 func Instructions(b []byte) string {
-	if len(b) == 0 {
-		return "drop"
-	}
-	var parts []string
-	for len(b) > 0 {
-		if len(b) < 8 || int(be.Uint16(b[2:])) < 8 || int(be.Uint16(b[2:])) > len(b) {
-			parts = append(parts, fmt.Sprintf("malformed(%x)", b))
-			break
-		}
-		n := int(be.Uint16(b[2:]))
-		if s := instruction(b[:n]); s != "" {
-			parts = append(parts, s)
-		}
-		b = b[n:]
-	}
-	if len(parts) == 0 { // apply_actions with none
-		return "drop"
-	}
-	return strings.Join(parts, ",")
+	return cmp.Or(list(b, instruction), "drop") // also for apply_actions with none
 }
 
 func instruction(i []byte) string {
@@ -48,7 +30,7 @@ func instruction(i []byte) string {
 	case typ == openflow.InstructionWriteActions:
 		return "write_actions(" + Actions(i[8:]) + ")"
 	case typ == openflow.InstructionApplyActions:
-		return list(i[8:])
+		return list(i[8:], action)
 	case typ == openflow.InstructionClearActions:
 		return "clear_actions"
 	case typ == openflow.InstructionMeter:
@@ -91,9 +73,8 @@ func Flow(f *openflow.FlowStats) string {
 
 // Group writes one group as ovs-ofctl dump-groups does.
 func Group(g *openflow.GroupDesc) string {
-	types := []string{"all", "select", "indirect", "ff"}
 	typ := fmt.Sprint(g.Type)
-	if int(g.Type) < len(types) {
+	if types := [...]string{"all", "select", "indirect", "ff"}; int(g.Type) < len(types) {
 		typ = types[g.Type]
 	}
 	s := fmt.Sprintf("group_id=%d,type=%s", g.ID, typ)
@@ -162,13 +143,10 @@ func SortFlows(lines []string) string {
 			strings.Compare(a, b),
 		)
 	})
-	var s strings.Builder
-	for _, l := range lines {
-		s.WriteString(l)
-		s.WriteByte('\n')
-	}
-	return s.String()
+	return joinLines(lines)
 }
+
+func joinLines(lines []string) string { return strings.Join(append(lines, ""), "\n") }
 
 // NormalizeGroups brings what ovs-ofctl -O OpenFlow13 --no-names dump-groups
 // prints into the form of Group, one a line, ordered by text.
@@ -181,8 +159,5 @@ func NormalizeGroups(dump string) string {
 		}
 	}
 	slices.Sort(lines)
-	if len(lines) == 0 {
-		return ""
-	}
-	return strings.Join(lines, "\n") + "\n"
+	return joinLines(lines)
 }

@@ -107,6 +107,8 @@ type figureOf struct {
 	Unit    string             `json:"unit"`
 	Meaning string             `json:"meaning"`
 	Median  map[string]float64 `json:"median"` // by subject, in the unit
+
+	less bool // less is better
 }
 
 func run(o *options, w io.Writer) error {
@@ -155,7 +157,7 @@ func run(o *options, w io.Writer) error {
 	}
 	r := report{Machine: machine(), Command: "load " + strings.Join(os.Args[1:], " "), Runs: o.runs, Raw: raw}
 	for _, m := range measures {
-		f := figureOf{m.name, m.unit, m.what, map[string]float64{}}
+		f := figureOf{m.name, m.unit, m.what, map[string]float64{}, m.less}
 		for _, s := range measured {
 			if v := raw[s.name][m.name]; len(v) > 0 {
 				f.Median[s.name] = median(v) * m.scale

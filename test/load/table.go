@@ -59,11 +59,8 @@ func ratio(f figureOf, name string) string {
 	if !ok || !ok2 || ours == 0 || theirs == 0 {
 		return "-"
 	}
-	x := ours / theirs
-	for _, m := range measures {
-		if m.name == f.Name && m.less {
-			x = theirs / ours
-		}
+	if f.less {
+		ours, theirs = theirs, ours
 	}
-	return fmt.Sprintf("%.2f", x)
+	return fmt.Sprintf("%.2f", ours/theirs)
 }
