@@ -56,11 +56,8 @@ func TestTrapsAreCounted(t *testing.T) {
 
 func TestARPTrapsOfOneColorAreOne(t *testing.T) {
 	a, out := newApp(false)
-	one := Trap{VLAN: 10, Type: ARP, EthDst: ColoredMAC(0x8000, 1), Src: ipB}
-	two := one
-	two.EthDst, two.Dst = ColoredMAC(0x8000, 2), ipA
-	a.AddTrap(one, out)
-	a.AddTrap(two, out)
+	a.AddTrap(NewTrap(ARP, 10, macA, ipA, ipB, 0x8000), out)
+	a.AddTrap(NewTrap(ARP, 10, macB, netip.Addr{}, ipB, 0x8000), out)
 	if n := out.Store.TableLen(apptest.Trap); n != 2 {
 		t.Errorf("%d rules, want the miss and one trap", n)
 	}
@@ -178,6 +175,6 @@ func TestPacketRcvd(t *testing.T) {
 	}
 }
 
-func testWays(noConntrack bool) ways {
-	return ways{apptest.Layout.Table("trap"), apptest.Layout.Table("trapped"), noConntrack, apps.MeterProbe}
+func testWays(noConntrack bool) capabilities {
+	return capabilities{apptest.Layout.Table("trap"), apptest.Layout.Table("trapped"), noConntrack, apps.MeterProbe}
 }

@@ -6,14 +6,14 @@ import (
 )
 
 const (
-	// firstColor is the first of those that are given out unasked; what is below is left to guests' own pings.
+	// firstColor is the first that is allocated unless one is asked for. Guests' own pings mostly use lower ones.
 	firstColor = 0x8000
 	numColors  = 0x8000
-	// ColorQuarantine is for how long a color is not used again: the connection tracker may still know it.
+	// ColorQuarantine is how long a freed color is not reused: the connection tracker may still know it.
 	ColorQuarantine = 30 * time.Second
 )
 
-// Colors gives out colors: no two probes at a time have the same one. It is used by one goroutine at a time.
+// Colors allocates colors: no two probes at a time have the same one. It is not safe for concurrent use.
 type Colors struct {
 	next uint16
 	used map[uint16]colorUse
@@ -24,12 +24,12 @@ type colorUse struct {
 	freed  time.Time // zero while it is held
 }
 
-// NewColors returns an allocator that begins to look at start, so that two processes in a row do not use the same ones.
+// NewColors returns an allocator that starts at start, so that a restarted controller does not reuse recent ones.
 func NewColors(start uint16) *Colors {
 	return &Colors{next: start % numColors, used: map[uint16]colorUse{}}
 }
 
-// ColorError says that a color, or any color, cannot be had.
+// ColorError says that a color, or any color, is not available.
 type ColorError struct {
 	Color  uint16 // 0: none is left
 	Holder string // the probe that has, or last had it
@@ -48,7 +48,7 @@ func (e *ColorError) Error() string {
 	return fmt.Sprintf("color %d is in use by the probe %s", e.Color, e.Holder)
 }
 
-// Take gives holder the color that it asks for, from 1 to 65535, or a free one for 0. The error is a *ColorError.
+// Take allocates the requested color, from 1 to 65535, or a free one for 0. The error is a *ColorError.
 func (c *Colors) Take(now time.Time, requested uint16, holder string) (uint16, error) {
 	if requested != 0 {
 		if u, used := c.used[requested]; used {
@@ -73,7 +73,7 @@ func (c *Colors) Take(now time.Time, requested uint16, holder string) (uint16, e
 	return 0, &ColorError{}
 }
 
-// Release gives a color back. It rests before it is used again.
+// Release frees a color. It is not reused for ColorQuarantine.
 func (c *Colors) Release(now time.Time, color uint16) {
 	if u, used := c.used[color]; used && u.freed.IsZero() {
 		u.freed = now

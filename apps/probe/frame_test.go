@@ -228,7 +228,7 @@ func TestLinkLocal(t *testing.T) {
 
 func TestCheck(t *testing.T) {
 	x := Expectation{
-		Type: ICMP, Color: 0x8001, Switch: 1, VLAN: 10, EthDst: macA, Src: ipB, Dst: ipA, Port: 2, NotPort: 1,
+		Trap: trapAB, Color: 0x8001, Switch: 1, Port: 2, NotPort: 1,
 	}
 	good, reason := Verify(bounce(t, echo(ipA, ipB).Append(nil, &testKey), 10), &testKey)
 	if reason != Genuine {
@@ -247,8 +247,8 @@ func TestCheck(t *testing.T) {
 		"destination": {func(x *Expectation) { x.Dst = ipB }, WrongAddress},
 		"mac":         {func(x *Expectation) { x.EthDst = macB }, WrongAddress},
 		"port":        {func(x *Expectation) { x.Port = 3 }, WrongPort},
-		"any port":    {func(x *Expectation) { x.Port, x.AnyPort = 3, true }, Genuine},
-		"own port":    {func(x *Expectation) { x.AnyPort, x.NotPort = true, 2 }, WrongPort},
+		"any port":    {func(x *Expectation) { x.Port = 0 }, Genuine},
+		"own port":    {func(x *Expectation) { x.Port, x.NotPort = 0, 2 }, WrongPort},
 	} {
 		y := x
 		c.change(&y)

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Key is what the payloads of one controller process are signed with.
+// Key signs the payloads of one controller process.
 type Key [32]byte
 
 // NewKey returns a random key.

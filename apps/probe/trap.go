@@ -8,28 +8,27 @@ import (
 	"github.com/eosin-sdn/eosin/openflow/packet"
 )
 
-// Trap says which frames may be replies to a probe.
+// Trap says which frames may be replies to a probe. Traps that match the same frames are equal.
 type Trap struct {
 	VLAN uint16
 	Type Type
-	// EthDst is the source's MAC address, to which the reply comes; of the link layer, any MAC address of the probe's
-	// color.
+	// EthDst is the source's MAC address, to which the reply comes; of the link layer, ColoredMAC(color, 0).
 	EthDst packet.MAC
-	// Src and Dst are the reply's: Src is what was probed. Dst is not looked at in types of the link layer.
+	// Src and Dst are the reply's: Src is what was probed. Dst is not set in types of the link layer.
 	Src, Dst netip.Addr
+}
+
+// NewTrap returns the trap for replies from dst to a probe of the color that src, which has the MAC address, sends.
+func NewTrap(typ Type, vlan uint16, mac packet.MAC, src, dst netip.Addr, color uint16) Trap {
+	if typ.LinkLayer {
+		mac, src = ColoredMAC(color, 0), netip.Addr{}
+	}
+	return Trap{VLAN: vlan, Type: typ, EthDst: mac, Src: dst, Dst: src}
 }
 
 // addresses narrows a match to the exact addresses.
 func (t *Trap) addresses(m flow.Match) flow.Match {
 	return m.EthDst(t.EthDst).IPSrc(t.Src).IPDst(t.Dst)
-}
-
-// canonical makes traps that match the same frames equal.
-func (t Trap) canonical() Trap {
-	if t.Type.LinkLayer {
-		t.EthDst[5], t.Dst = 0, netip.Addr{}
-	}
-	return t
 }
 
 // Priorities in the tables of this app.
@@ -60,8 +59,8 @@ const zoneBase = 0xe000
 // Zone returns the connection tracker's zone for a VLAN: each network has its own, so that equal addresses do not meet.
 func Zone(vlan uint16) uint16 { return zoneBase | vlan&0xfff }
 
-// ways are what a switch can do for a trap.
-type ways struct {
+// capabilities are what trap rules depend on.
+type capabilities struct {
 	trap, trapped apps.Table
 	noConntrack   bool
 	meter         uint32
@@ -74,7 +73,7 @@ type ways struct {
 //  2. Without a connection tracker they are told by DSCP. That swallows too much: PacketRcvd puts back what is not
 //     ours.
 //  3. Replies of the link layer go to a colored MAC address: they are ours, since no one else has it.
-func (t Trap) rule(w ways) *flow.Rule {
+func (t Trap) rule(w capabilities) *flow.Rule {
 	m := t.Type.matchReply(flow.Match{}.VLAN(t.VLAN), &t)
 	switch {
 	case t.Type.LinkLayer:
@@ -93,13 +92,13 @@ func newRule(t apps.Table, priority uint16, tag uint64, m flow.Match, i flow.Ins
 }
 
 // swallow takes a frame to the controller. It goes on to where sources are learned, and is dropped behind that.
-func (w ways) swallow() flow.Instructions {
+func (w capabilities) swallow() flow.Instructions {
 	copied := flow.Actions(nil).Controller(w.meter).SetReg0(apps.Swallowed)
 	return flow.Instructions(nil).Apply(copied).Goto(w.trapped.Next)
 }
 
 // fixedRules are there whatever is probed. A switch without a connection tracker refuses to match its fields, too.
-func fixedRules(w ways) []*flow.Rule {
+func fixedRules(w capabilities) []*flow.Rule {
 	miss := flow.Instructions(nil).Goto(w.trapped.Next)
 	rules := []*flow.Rule{
 		newRule(w.trapped, prioMiss, tagFixed, flow.Match{}, miss),

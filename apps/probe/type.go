@@ -17,8 +17,7 @@ type Kind struct {
 	Protocol string // in words, for people
 	// HasPort: the type is written NAME:PORT.
 	HasPort bool
-	// IPv6: both ends have IPv6 addresses. Otherwise they have IPv4 addresses, and ARP finds out an unknown MAC
-	// address.
+	// IPv6: both ends have IPv6 addresses. Otherwise they have IPv4 addresses, and ARP resolves unknown MAC addresses.
 	IPv6 bool
 	// LinkLayer: requests come from a colored MAC address instead of the source's, without a sender's IP address, and
 	// may be broadcast. Replies show nothing but that MAC address: they are known by it without conntrack, and carry no

@@ -11,7 +11,7 @@ import (
 // Reason says why a frame is no answer to a probe.
 type Reason uint8
 
-// The reasons, in the order in which they are looked for. Those up to Altered are the frame's, the others come from
+// The reasons, in the order in which they are checked. Those up to Altered are found in the frame alone, the others by
 // comparing it with what the probe expects.
 const (
 	Genuine    Reason = iota
@@ -89,16 +89,11 @@ func Verify(frame []byte, key *Key) (r Reply, reason Reason) {
 
 // Expectation is what the replies of a probe must be like.
 type Expectation struct {
-	Type     Type
-	Color    uint16
-	Switch   openflow.DatapathID // the source's
-	VLAN     uint16
-	EthDst   packet.MAC // the source's; not looked at in types of the link layer
-	Src, Dst netip.Addr // of the reply: Src is what was probed. Dst is not looked at in types of the link layer
-	Port     openflow.PortNo
-	// AnyPort says that the destination is not at a port of the source's switch, as far as is known: Port is not looked
-	// at.
-	AnyPort bool
+	Trap
+	Color  uint16
+	Switch openflow.DatapathID // the source's
+	// Port is the destination's; 0 if it is at no port of the source's switch, as far as is known.
+	Port openflow.PortNo
 	// NotPort is the source's own port: no switch sends a frame back where it came from, so what answers there is not
 	// the destination. 0 if it does not matter.
 	NotPort openflow.PortNo
@@ -119,7 +114,7 @@ func (x *Expectation) Check(sw openflow.DatapathID, port openflow.PortNo, vlan u
 		return WrongAddress
 	case !x.Type.LinkLayer && (r.Dst != x.Dst || r.EthDst != x.EthDst):
 		return WrongAddress
-	case port == x.NotPort && port != 0, port != x.Port && !x.AnyPort:
+	case x.NotPort != 0 && port == x.NotPort, x.Port != 0 && port != x.Port:
 		return WrongPort
 	}
 	return Genuine

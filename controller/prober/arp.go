@@ -40,7 +40,7 @@ func (q *arpQuery) route() *route {
 func (q *arpQuery) want(color uint16) probe.Expectation {
 	x := q.route().want(color)
 	if q.deliver {
-		x.AnyPort, x.Port, x.NotPort = false, q.at.Port, 0
+		x.Port, x.NotPort = q.at.Port, 0
 	}
 	return x
 }
@@ -99,7 +99,7 @@ func (e *Engine) startARP(
 		return func() {}, err
 	}
 	s := &stream{want: q.want(color), timeout: wait, onReply: onReply}
-	closeStream, err := e.open(ctx, s, q.route(), 0)
+	closeStream, err := e.open(ctx, s, 0)
 	if err == nil {
 		err = e.waitTurn(ctx, q.at.Switch)
 	}
@@ -131,8 +131,8 @@ func arpWait(timeout time.Duration) time.Duration {
 	return min(max(timeout, 200*time.Millisecond), time.Second)
 }
 
-// finding is what the ARP queries about a loss found.
-type finding struct {
+// diagnosis is what the ARP queries about a loss found.
+type diagnosis struct {
 	path, port arpResult // to ARP the way the probe went, and to ARP straight at the destination's port
 	pathAsked  bool
 	portAsked  bool
@@ -140,8 +140,8 @@ type finding struct {
 
 // diagnose queries the destination of a lost probe by ARP. It takes the whole time even when the replies are there: a
 // late reply to the probe itself, which stop signals, says more.
-func (e *Engine) diagnose(ctx context.Context, c *lossCase, stop <-chan struct{}) finding {
-	var f finding
+func (e *Engine) diagnose(ctx context.Context, c *lossCase, stop <-chan struct{}) diagnosis {
+	var f diagnosis
 	var qs []arpQuery
 	if !c.r.typ.LinkLayer {
 		f.pathAsked = true

@@ -192,7 +192,7 @@ func TestLossesAreExplained(t *testing.T) {
 		step := func(what string, change func(), ok bool, verdict probespec.Verdict, stage probespec.Stage) {
 			t.Helper()
 			l.change(change)
-			advance(30 * time.Second) // longer than a finding lasts
+			advance(30 * time.Second) // longer than a diagnosis lasts
 			m := l.entry("p", "vm1", "vm2")
 			if m.OK != ok || m.Verdict != verdict || (m.Loss == nil) != (stage == "") || m.Loss != nil &&
 				m.Loss.Stage != stage {

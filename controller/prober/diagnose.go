@@ -84,7 +84,7 @@ func (c *lossCase) noReply() *probespec.Loss {
 //  1. It answers ARP the way the probe went: it has the probe, too, and keeps silent.
 //  2. It answers only at its own port: the way there or back is broken.
 //  3. It answers nowhere: its port is known and up, so the guest itself is not there. Without a known port nobody is.
-func (c *lossCase) conclude(f finding) *probespec.Loss {
+func (c *lossCase) conclude(f diagnosis) *probespec.Loss {
 	loss, ask := c.preliminary()
 	if !ask {
 		return loss

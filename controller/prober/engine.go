@@ -71,7 +71,7 @@ type Engine struct {
 	start    func(*sender) // starts a sender's goroutine; nil while Run does not run
 	timers   timerQueue
 	nextWake time.Time // when the scheduler runs next; zero: when it is woken
-	groups   []*group
+	probes   []*continuousProbe
 	events   []event.Event
 	rejected map[probe.Reason]uint64
 }
@@ -234,8 +234,8 @@ type installedTrap struct {
 
 // open registers a stream and waits until the trap for its replies is effective. end undoes both, also after an error;
 // the trap is removed later, after that time.
-func (e *Engine) open(ctx context.Context, s *stream, r *route, later time.Duration) (end func(), err error) {
-	sw, set := r.src.Switch, installedTrap{trap: r.trap(s.want.Color)}
+func (e *Engine) open(ctx context.Context, s *stream, later time.Duration) (end func(), err error) {
+	sw, set := s.want.Switch, installedTrap{trap: s.want.Trap}
 	e.mu.Lock()
 	e.register(s)
 	e.mu.Unlock()
@@ -246,7 +246,7 @@ func (e *Engine) open(ctx context.Context, s *stream, r *route, later time.Durat
 	if err == nil {
 		err = e.confirm(ctx, sw)
 	}
-	if err == nil && !r.typ.LinkLayer { // nothing is cached for a colored MAC address, which nobody has used
+	if err == nil && !s.want.Type.LinkLayer { // nothing is cached for a colored MAC address, which nobody has used
 		err = sleep(ctx, settleTime)
 	}
 	return func() {

@@ -407,7 +407,7 @@ func (l *lab) noticed() []string {
 func (l *lab) pair(probe, src, dst string) (p pair) {
 	l.e.mu.Lock()
 	defer l.e.mu.Unlock()
-	for _, g := range l.e.groups {
+	for _, g := range l.e.probes {
 		if q := g.pairs[probespec.Pair{Source: src, Destination: dst}]; q != nil && g.spec.Name == probe {
 			return *q
 		}

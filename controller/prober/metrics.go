@@ -83,7 +83,7 @@ func (e *Engine) Collect(ch chan<- prometheus.Metric) {
 			counter(descViolations, p.violations, p.labels...)
 		}
 	}
-	for _, g := range f.groups {
+	for _, g := range f.probes {
 		counter(descLate, g.late, g.name)
 		counter(descDuplicates, g.duplicates, g.name)
 	}
@@ -97,7 +97,7 @@ func (e *Engine) Collect(ch chan<- prometheus.Metric) {
 // figures are what the metrics say, copied so that the lock is held for a short time only.
 type figures struct {
 	pairs    []pairFigures
-	groups   []groupFigures
+	probes   []probeFigures
 	rejected map[probe.Reason]uint64
 	colors   int
 }
@@ -110,7 +110,7 @@ type pairFigures struct {
 	lost                       map[probespec.Stage]uint64
 }
 
-type groupFigures struct {
+type probeFigures struct {
 	name             string
 	late, duplicates uint64
 }
@@ -119,8 +119,8 @@ func (e *Engine) figures() figures {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	f := figures{rejected: maps.Clone(e.rejected), colors: e.colors.InUse()}
-	for _, g := range e.groups {
-		f.groups = append(f.groups, groupFigures{g.spec.Name, g.late, g.duplicates})
+	for _, g := range e.probes {
+		f.probes = append(f.probes, probeFigures{g.spec.Name, g.late, g.duplicates})
 		for _, p := range g.pairs {
 			if p.decided {
 				f.pairs = append(f.pairs, pairFigures{
@@ -134,7 +134,7 @@ func (e *Engine) figures() figures {
 }
 
 // labels are the values of pairLabels.
-func (p *pair) labels() []string { return []string{p.g.spec.Name, p.key.Source, p.key.Destination} }
+func (p *pair) labels() []string { return []string{p.probe.spec.Name, p.key.Source, p.key.Destination} }
 
 func truth(b bool) float64 {
 	if b {

@@ -9,7 +9,7 @@ import (
 // notifyTransition reports a pair that is no longer as expected, and its recovery. Broken isolation is also counted,
 // each round of it.
 func (p *pair) notifyTransition() {
-	broken := p.verdict != p.g.spec.Expect
+	broken := p.verdict != p.probe.spec.Expect
 	if broken && p.unreachable() {
 		p.violations++
 	}
@@ -31,7 +31,7 @@ func (p *pair) notifyTransition() {
 }
 
 func (p *pair) notify(t *event.Type, format string, args ...any) {
-	name := p.g.spec.Name
+	name := p.probe.spec.Name
 	p.e.notify(event.Event{
 		Type: t, Probe: name, Message: fmt.Sprintf("probe %s: "+format, append([]any{name}, args...)...),
 	})

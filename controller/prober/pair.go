@@ -18,7 +18,7 @@ import (
 // It has one request in flight at most: due -> in a sender's queue -> sent -> answered or timed out -> due again.
 type pair struct {
 	e              *Engine
-	g              *group
+	probe          *continuousProbe
 	key            probespec.Pair
 	src            source
 	dst            target
@@ -53,38 +53,38 @@ type pair struct {
 	lateRTT   time.Duration // of the newest late reply
 	lateCount int           // late replies since the last one in time
 	lateReply chan struct{} // tells the diagnosis of a late reply
-	known     *finding      // what the last diagnosis found
+	known     *diagnosis    // what the last diagnosis found
 	knownAt   time.Time
 }
 
 const (
 	// lossWindow is how many requests the loss ratio covers.
 	lossWindow = 64
-	// findingTTL is how long one diagnosis explains the losses that follow it.
-	findingTTL = 10 * time.Second
+	// diagnosisTTL is how long one diagnosis explains the losses that follow it.
+	diagnosisTTL = 10 * time.Second
 	// maxJitter bounds the random delay of a round, which separates rounds of equal phase.
 	maxJitter = 50 * time.Millisecond
 	// keptRequests is how many requests of a pair are remembered, to recognize late and repeated replies.
 	keptRequests = 4
 )
 
-func (e *Engine) newPair(g *group, key probespec.Pair) *pair {
-	p := &pair{e: e, g: g, key: key, verdict: probespec.Unknown, lateReply: make(chan struct{}, 1)}
+func (e *Engine) newPair(g *continuousProbe, key probespec.Pair) *pair {
+	p := &pair{e: e, probe: g, key: key, verdict: probespec.Unknown, lateReply: make(chan struct{}, 1)}
 	p.histogram = e.rtt.WithLabelValues(p.labels()...)
 	return p
 }
 
 // unreachable reports whether success is that nothing comes through.
-func (p *pair) unreachable() bool { return p.g.spec.Expect == probespec.Unreachable }
+func (p *pair) unreachable() bool { return p.probe.spec.Expect == probespec.Unreachable }
 
 // plan schedules the next round.
 func (p *pair) plan(now time.Time) {
-	interval := p.g.spec.Interval
+	interval := p.probe.spec.Interval
 	from := now
 	if p.slot.After(from) {
 		from = p.slot
 	}
-	phase := int64(phase(&p.g.spec, p.key))
+	phase := int64(phase(&p.probe.spec, p.key))
 	n := from.UnixNano() - phase
 	n -= n % int64(interval)
 	slot := from.Add(time.Duration(n + phase - from.UnixNano()))
@@ -115,7 +115,7 @@ func (p *pair) enqueue() {
 		p.skip(asCannotRun(p.dstErr, probespec.UnknownDestination))
 		return
 	}
-	r, err := newRoute(p.g.spec.Type, p.src, &p.dst)
+	r, err := newRoute(p.probe.spec.Type, p.src, &p.dst)
 	if err != nil {
 		p.skip(asCannotRun(err, probespec.UnknownDestination))
 		return
@@ -168,7 +168,7 @@ func (p *pair) skip(why *probespec.CannotRunError) {
 
 // findMAC resolves the MAC address of a destination that is not a known host by ARP, then enqueues the pair.
 func (p *pair) findMAC(r *route) {
-	timeout := p.g.spec.Timeout
+	timeout := p.probe.spec.Timeout
 	ok := p.e.submit(func(ctx context.Context) {
 		a, asked := p.e.findMAC(ctx, r.src, r.ask, arpWait(timeout), 1)
 		p.e.mu.Lock()
@@ -226,10 +226,10 @@ func (p *pair) lossRatio() float64 {
 func (p *pair) onReply(h replyEvent) {
 	switch h.kind {
 	case replyDuplicate:
-		p.g.duplicates++
+		p.probe.duplicates++
 		return
 	case replyLate:
-		p.g.late++
+		p.probe.late++
 		p.lateCount++
 		p.lateRTT = h.rtt
 		p.known = nil
@@ -256,7 +256,7 @@ func (p *pair) expire(seq uint32, now time.Time) {
 
 // next continues the round after a request was decided.
 func (p *pair) next(now time.Time) {
-	if p.round.sent < p.g.spec.Count {
+	if p.round.sent < p.probe.spec.Count {
 		p.enqueue()
 		return
 	}
@@ -272,7 +272,7 @@ func (p *pair) next(now time.Time) {
 	switch {
 	case !ask:
 		p.lose(loss.Stage, lost)
-	case p.known != nil && now.Sub(p.knownAt) < findingTTL:
+	case p.known != nil && now.Sub(p.knownAt) < diagnosisTTL:
 		loss = c.conclude(*p.known)
 		p.lose(loss.Stage, lost)
 	default:
@@ -284,7 +284,7 @@ func (p *pair) next(now time.Time) {
 // lossCase returns what is known of the requests that were lost.
 func (p *pair) lossCase() *lossCase {
 	return &lossCase{
-		src: p.src.ep, dst: p.dst.ep, ref: p.key.Destination, r: p.r, size: p.g.spec.Size, timeout: p.g.spec.Timeout,
+		src: p.src.ep, dst: p.dst.ep, ref: p.key.Destination, r: p.r, size: p.probe.spec.Size, timeout: p.probe.spec.Timeout,
 		sent: p.round.sent, received: p.round.received, late: p.lateCount, lateRTT: p.lateRTT,
 	}
 }
@@ -329,7 +329,7 @@ func (p *pair) diagnose(lost int) {
 // finish ends a round with a verdict.
 func (p *pair) finish(now time.Time, loss *probespec.Loss) {
 	p.verdict = probespec.VerdictOf(p.round.sent, p.round.received)
-	p.ok, p.decided, p.last, p.busy, p.loss = p.verdict == p.g.spec.Expect, true, now, false, loss
+	p.ok, p.decided, p.last, p.busy, p.loss = p.verdict == p.probe.spec.Expect, true, now, false, loss
 	if p.dst.ep == nil && p.round.received == 0 {
 		p.dst.mac = packet.MAC{} // it may have another one now
 	}

@@ -263,23 +263,14 @@ func neighbors(a, b netip.Addr, subnet netip.Prefix) bool {
 // want returns what replies must be like.
 func (r *route) want(color uint16) probe.Expectation {
 	x := probe.Expectation{
-		Type: r.typ, Color: color, Switch: r.src.Switch, VLAN: r.link.VLAN, EthDst: r.link.Src, Src: r.to, Dst: r.from,
-		AnyPort: true, NotPort: r.src.Port,
+		Trap:  probe.NewTrap(r.typ, r.link.VLAN, r.link.Src, r.from, r.to, color),
+		Color: color, Switch: r.src.Switch, NotPort: r.src.Port,
 	}
 	// What comes from another network has found a way that nobody knows of: it may come in anywhere.
 	if !r.cross && r.dst != nil && r.dst.Located && r.dst.Switch == r.src.Switch && r.dst.Port != r.src.Port {
-		x.AnyPort, x.Port = false, r.dst.Port
+		x.Port = r.dst.Port
 	}
 	return x
-}
-
-// trap returns what brings the replies.
-func (r *route) trap(color uint16) probe.Trap {
-	t := probe.Trap{VLAN: r.link.VLAN, Type: r.typ, EthDst: r.link.Src, Src: r.to, Dst: r.from}
-	if r.typ.LinkLayer {
-		t.EthDst, t.Dst = probe.ColoredMAC(color, 0), netip.Addr{}
-	}
-	return t
 }
 
 // end describes an end for a result.

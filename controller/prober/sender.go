@@ -162,12 +162,11 @@ func (l *sender) trapPair(p *pair, app *probe.App, out *apps.Output) bool {
 		if err != nil {
 			return false // see sendBatch
 		}
-		p.s = &stream{want: p.r.want(color), timeout: p.g.spec.Timeout, keep: keptRequests, onReply: p.onReply}
+		p.s = &stream{want: p.r.want(color), timeout: p.probe.spec.Timeout, keep: keptRequests, onReply: p.onReply}
 		l.e.register(p.s)
 	}
-	color := p.s.want.Color
-	p.s.want = p.r.want(color)
-	need := installedTrap{app, p.r.trap(color)}
+	p.s.want = p.r.want(p.s.want.Color)
+	need := installedTrap{app, p.s.want.Trap}
 	if p.set == need && p.setAt == l.sw {
 		return false
 	}
@@ -203,7 +202,7 @@ func (l *sender) sendBatch(ctx context.Context, pairs []*pair) (n int, err error
 			return 0, errOtherApp
 		default:
 			need = p.set.app
-			requests = append(requests, request{r: p.r, s: p.s, size: p.g.spec.Size, sent: p.onSent})
+			requests = append(requests, request{r: p.r, s: p.s, size: p.probe.spec.Size, sent: p.onSent})
 		}
 	}
 	l.e.mu.Unlock()
@@ -218,7 +217,7 @@ func (l *sender) sendBatch(ctx context.Context, pairs []*pair) (n int, err error
 
 // onSent starts the timeout of a request.
 func (p *pair) onSent(seq uint32, at time.Time) {
-	p.e.schedule(task{at: at.Add(p.g.spec.Timeout), p: p, seq: seq})
+	p.e.schedule(task{at: at.Add(p.probe.spec.Timeout), p: p, seq: seq})
 }
 
 // fail skips the rounds of pairs whose requests the switch did not take.

@@ -139,7 +139,7 @@ func cannotSend(ep *Endpoint, err error) *probespec.CannotRunError {
 func (p *single) run(ctx context.Context, color uint16) error {
 	e := p.e
 	p.s = &stream{want: p.r.want(color), timeout: p.timeout, onReply: p.onReply}
-	end, err := e.open(ctx, p.s, p.r, linger)
+	end, err := e.open(ctx, p.s, linger)
 	defer end()
 	if err == nil {
 		before := time.Now()

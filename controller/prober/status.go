@@ -11,8 +11,8 @@ import (
 func (e *Engine) Probes() []probespec.Status {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	list := make([]probespec.Status, 0, len(e.groups))
-	for _, g := range e.groups {
+	list := make([]probespec.Status, 0, len(e.probes))
+	for _, g := range e.probes {
 		kind, of := g.spec.Covers()
 		s := probespec.Status{
 			Name: g.spec.Name, Kind: kind, Of: of, Type: g.spec.Type.String(), Expect: g.spec.Expect,
@@ -51,8 +51,8 @@ func (e *Engine) Mesh() []probespec.MeshEntry {
 func (e *Engine) entries() [][]probespec.MeshEntry {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	all := make([][]probespec.MeshEntry, 0, len(e.groups))
-	for _, g := range e.groups {
+	all := make([][]probespec.MeshEntry, 0, len(e.probes))
+	for _, g := range e.probes {
 		list := make([]probespec.MeshEntry, 0, len(g.pairs))
 		for _, p := range g.pairs {
 			m := probespec.MeshEntry{

@@ -11,8 +11,8 @@ import (
 	"github.com/eosin-sdn/eosin/apps/probe/probespec"
 )
 
-// group is a continuous probe with its pairs. The engine's lock guards it.
-type group struct {
+// continuousProbe is a continuous probe with its pairs. The engine's lock guards it.
+type continuousProbe struct {
 	spec   probespec.Spec
 	pairs  map[probespec.Pair]*pair
 	colors map[probespec.Pair]*colorShare
@@ -33,11 +33,11 @@ type colorShare struct {
 func (e *Engine) Configure(specs []probespec.Spec) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	old := map[string]*group{}
-	for _, g := range e.groups {
+	old := map[string]*continuousProbe{}
+	for _, g := range e.probes {
 		old[g.spec.Name] = g
 	}
-	e.groups = e.groups[:0:0]
+	e.probes = e.probes[:0:0]
 	for _, s := range specs {
 		s.Pairs = slices.Clone(s.Pairs) // the caller may change its own
 		g := old[s.Name]
@@ -45,9 +45,9 @@ func (e *Engine) Configure(specs []probespec.Spec) {
 			g.spec, g.fresh = s, true
 			delete(old, s.Name)
 		} else {
-			g = &group{spec: s, pairs: map[probespec.Pair]*pair{}, colors: map[probespec.Pair]*colorShare{}, fresh: true}
+			g = &continuousProbe{spec: s, pairs: map[probespec.Pair]*pair{}, colors: map[probespec.Pair]*colorShare{}, fresh: true}
 		}
-		e.groups = append(e.groups, g)
+		e.probes = append(e.probes, g)
 	}
 	for _, g := range old {
 		for _, p := range g.pairs {
@@ -65,7 +65,7 @@ func sameButPairs(a, b *probespec.Spec) bool {
 	return reflect.DeepEqual(x, y)
 }
 
-// wantedPair is a pair that a group should have.
+// wantedPair is a pair that a continuous probe should have.
 type wantedPair struct {
 	key            probespec.Pair
 	src            source
@@ -73,12 +73,12 @@ type wantedPair struct {
 	srcErr, dstErr error
 }
 
-// refresh recomputes the pairs of every group from the known hosts.
+// refresh recomputes the pairs of every continuous probe from the known hosts.
 func (e *Engine) refresh() {
 	e.mu.Lock()
-	groups := slices.Clone(e.groups)
-	specs := make([]probespec.Spec, len(groups))
-	for i, g := range groups {
+	probes := slices.Clone(e.probes)
+	specs := make([]probespec.Spec, len(probes))
+	for i, g := range probes {
 		specs[i] = g.spec
 	}
 	e.mu.Unlock()
@@ -96,7 +96,7 @@ func (e *Engine) refresh() {
 		}
 		return eps
 	}
-	for i, g := range groups {
+	for i, g := range probes {
 		s := &specs[i]
 		switch {
 		case s.Mesh != "":
@@ -123,8 +123,8 @@ func (e *Engine) resolve(p probespec.Pair) wantedPair {
 	return w
 }
 
-// crossPairs sets the group's pairs to the product of two lists of hosts.
-func (e *Engine) crossPairs(g *group, from, to []Endpoint) {
+// crossPairs sets the probe's pairs to the product of two lists of hosts.
+func (e *Engine) crossPairs(g *continuousProbe, from, to []Endpoint) {
 	e.mu.Lock()
 	same := !g.fresh && equalEndpoints(g.seen[0], from) && equalEndpoints(g.seen[1], to)
 	g.seen = [2][]Endpoint{from, to}
@@ -162,11 +162,11 @@ func sameEnd(x, y *Endpoint) bool {
 		x.MAC == y.MAC && slices.Equal(x.IPs, y.IPs) && x.Gateway == y.Gateway && x.Subnet == y.Subnet
 }
 
-// setPairs replaces the group's pairs; those that stay keep their state.
-func (e *Engine) setPairs(g *group, want []wantedPair) {
+// setPairs replaces the probe's pairs; those that stay keep their state.
+func (e *Engine) setPairs(g *continuousProbe, want []wantedPair) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if !slices.Contains(e.groups, g) {
+	if !slices.Contains(e.probes, g) {
 		return // replaced meanwhile
 	}
 	g.fresh = false
@@ -213,9 +213,9 @@ func phase(s *probespec.Spec, p probespec.Pair) time.Duration {
 // colorFor allocates or shares the color of a pair. The engine's lock is held.
 func (e *Engine) colorFor(p *pair) (uint16, error) {
 	user := p.colorUser()
-	share := p.g.colors[user]
+	share := p.probe.colors[user]
 	if share == nil {
-		holder := p.g.spec.Name + ", " + user.Source
+		holder := p.probe.spec.Name + ", " + user.Source
 		if user.Destination != "" {
 			holder += " -> " + user.Destination
 		}
@@ -224,7 +224,7 @@ func (e *Engine) colorFor(p *pair) (uint16, error) {
 			return 0, err
 		}
 		share = &colorShare{color: color}
-		p.g.colors[user] = share
+		p.probe.colors[user] = share
 	}
 	share.pairs++
 	return share.color, nil
@@ -232,7 +232,7 @@ func (e *Engine) colorFor(p *pair) (uint16, error) {
 
 // colorUser is who has the color: the pair where replies show nothing else, otherwise all pairs of a source.
 func (p *pair) colorUser() probespec.Pair {
-	if p.g.spec.Type.LinkLayer {
+	if p.probe.spec.Type.LinkLayer {
 		return p.key
 	}
 	return probespec.Pair{Source: p.key.Source}
@@ -249,10 +249,10 @@ func (e *Engine) drop(p *pair) {
 	if p.set.app != nil {
 		e.sender(p.setAt).remove(p.set)
 	}
-	share := p.g.colors[p.colorUser()] // since p has a stream
+	share := p.probe.colors[p.colorUser()] // since p has a stream
 	if share.pairs--; share.pairs == 0 {
 		e.colors.Release(time.Now(), share.color)
-		delete(p.g.colors, p.colorUser())
+		delete(p.probe.colors, p.colorUser())
 	}
 }
 
