@@ -2,6 +2,7 @@ package api
 
 import (
 	"slices"
+	"sort"
 	"sync"
 	"time"
 )
@@ -72,12 +73,7 @@ func (l *EventLog) Events(after uint64) []Event {
 
 // since returns a copy of the remembered events above an id. The lock is held.
 func (l *EventLog) since(after uint64) []Event {
-	i, _ := slices.BinarySearchFunc(l.kept, after+1, func(e Event, id uint64) int {
-		if e.ID < id {
-			return -1
-		}
-		return 1
-	})
+	i := sort.Search(len(l.kept), func(i int) bool { return l.kept[i].ID > after })
 	return slices.Clone(l.kept[i:])
 }
 
@@ -118,11 +114,4 @@ func (l *EventLog) drop(s *Subscription) {
 		delete(l.subscribers, s)
 		close(s.events)
 	}
-}
-
-// Subscribers returns how many subscriptions there are.
-func (l *EventLog) Subscribers() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return len(l.subscribers)
 }

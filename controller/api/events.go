@@ -42,7 +42,8 @@ func (s *Server) registerEvents() {
 func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, last string) {
 	id, err := strconv.ParseUint(last, 10, 64)
 	if last != "" && err != nil {
-		s.refuse(w, r, Invalid("header.Last-Event-ID", "must be the id of an event, a whole number, is %s", shorten([]byte(last))))
+		message := "must be the id of an event, a whole number, is " + shorten([]byte(last))
+		s.refuse(w, r, invalid(FieldError{"header.Last-Event-ID", message}))
 		return
 	}
 	if accepts(r, jsonType) && !accepts(r, "text/event-stream") {

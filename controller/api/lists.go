@@ -97,11 +97,12 @@ type nameInput struct {
 // registerLists adds each kind of object: GET of the list, and of one object by name.
 func (s *Server) registerLists() {
 	b := s.Backend
-	addResource[Switch, nameQuery](s, resource[Switch]{
+	switches := resource[Switch]{
 		kind: "switches", one: "switch", doc: "Bridges that are connected, configured, or were connected before.",
 		example: exampleSwitch, list: ignoring(b.Switches),
 		names: func(o *Switch) []string { return []string{o.Name, o.DatapathID} },
-	})
+	}
+	addResource[Switch, nameQuery](s, switches)
 	addResource[Port, memberQuery](s, resource[Port]{
 		kind: "ports", one: "port", doc: "Ports of the switches, with what each carries. A name is SWITCH:PORT, or " +
 			"PORT where only one switch has it.",
@@ -148,24 +149,23 @@ func (s *Server) registerLists() {
 	})
 	addResource[Flow, flowQuery](s, resource[Flow]{
 		kind: "flows", one: "switch", doc: "Rules in the switches. The name is that of a switch.",
-		example: exampleFlow,
-		groups:  namesOf(b.Switches, func(o Switch) string { return o.Name }),
+		example: exampleFlow, groups: switches.all,
 		list: func(ctx context.Context, c criteria) ([]Flow, error) {
 			return b.Flows(ctx, FlowFilter{Switch: cmp.Or(c.sw, c.name), Table: c.table})
 		},
 		names:    func(o *Flow) []string { return []string{o.Switch} },
 		switches: func(o *Flow) []string { return []string{o.Switch} },
 	})
-	addResource[probespec.Status, nameQuery](s, resource[probespec.Status]{
+	probes := resource[probespec.Status]{
 		kind: "probes", one: "probe", doc: "Continuous probes of the configuration.",
 		example: exampleProbe, list: ignoring(b.Probes),
 		names: func(o *probespec.Status) []string { return []string{o.Name} },
-	})
+	}
+	addResource[probespec.Status, nameQuery](s, probes)
 	addResource[probespec.MeshEntry, meshQuery](s, resource[probespec.MeshEntry]{
 		kind: "mesh", one: "probe", doc: "The newest verdict of each pair that is probed continuously. The name is " +
 			"that of a probe.",
-		example: exampleMesh, list: ignoring(b.Mesh),
-		groups:   namesOf(b.Probes, func(o probespec.Status) string { return o.Name }),
+		example: exampleMesh, list: ignoring(b.Mesh), groups: probes.all,
 		names:    func(o *probespec.MeshEntry) []string { return []string{o.Probe} },
 		networks: func(o *probespec.MeshEntry) []string { return []string{o.Network} },
 	})
@@ -213,11 +213,7 @@ func addResource[T any, Q query](s *Server, res resource[T]) {
 				return nil, err
 			}
 			if len(found) > 1 {
-				candidates := make([]string, len(found))
-				for i := range found {
-					candidates[i] = res.names(&found[i])[0]
-				}
-				return nil, AmbiguousName(res.one, in.Name, candidates...)
+				return nil, AmbiguousName(res.one, in.Name, res.shown(found)...)
 			}
 			return &oneOutput[T]{Body: found[0]}, nil
 		}
@@ -225,17 +221,19 @@ func addResource[T any, Q query](s *Server, res resource[T]) {
 	}
 }
 
-// namesOf adapts a list of objects to one of names.
-func namesOf[T any](list func(context.Context) ([]T, error), name func(T) string) func(context.Context) ([]string,
-	error) {
-	return func(ctx context.Context) ([]string, error) {
-		all, err := list(ctx)
-		names := make([]string, len(all))
-		for i := range all {
-			names[i] = name(all[i])
-		}
-		return names, err
+// shown returns the name that each object is shown by.
+func (res *resource[T]) shown(list []T) []string {
+	names := make([]string, len(list))
+	for i := range list {
+		names[i] = res.names(&list[i])[0]
 	}
+	return names
+}
+
+// all returns the name of every object.
+func (res *resource[T]) all(ctx context.Context) ([]string, error) {
+	list, err := res.list(ctx, criteria{})
+	return res.shown(list), err
 }
 
 // listProblem returns the problem that an error of the backend is, or logs the error.
@@ -259,17 +257,13 @@ func lookUp[T any](ctx context.Context, s *Server, res resource[T], name string)
 	if len(found) > 0 {
 		return found, nil
 	}
-	var names []string
+	names := res.shown(all)
 	if res.groups != nil {
 		if names, err = res.groups(ctx); err != nil {
 			return nil, s.listProblem(res.kind, err)
 		}
 		if slices.Contains(names, name) { // it exists and has no objects
 			return found, nil
-		}
-	} else {
-		for i := range all {
-			names = append(names, res.names(&all[i])[0])
 		}
 	}
 	p := UnknownName(res.one, name, spelling.Nearest(name, names, maxCandidates)...)

@@ -2,10 +2,9 @@ package api
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -83,11 +82,6 @@ func AmbiguousName(what, name string, candidates ...string) *Problem {
 		strings.Join(candidates, ", "))
 	p.Candidates = candidates
 	return p
-}
-
-// Invalid reports a wrong value of the request; location is for example "body.size".
-func Invalid(location, format string, args ...any) *Problem {
-	return invalid(FieldError{Location: location, Message: fmt.Sprintf(format, args...)})
 }
 
 // invalid reports wrong values of a request.
@@ -181,18 +175,8 @@ const problemType = "application/problem+json"
 
 // write sends the problem as the whole response.
 func (p *Problem) write(w http.ResponseWriter) {
-	h := w.Header()
-	for name, values := range p.GetHeaders() {
-		h[name] = slices.Clone(values)
-	}
-	h.Set("Content-Type", problemType)
-	h.Set("X-Content-Type-Options", "nosniff")
-	body, err := json.Marshal(p)
-	if err != nil { // strings and integers only: cannot fail
-		body = []byte("{}")
-	}
-	w.WriteHeader(p.Status)
-	_, _ = w.Write(append(body, '\n')) // fails only when the client is gone
+	maps.Copy(w.Header(), p.GetHeaders())
+	writeAs(w, problemType, p.Status, p)
 }
 
 // plainProblems is a huma transformer: it turns huma's own errors, which are about parameters, into our problems.

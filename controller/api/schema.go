@@ -30,20 +30,7 @@ func newRegistry() huma.Registry {
 	})
 	r.RegisterTypeAlias(reflect.TypeFor[probespec.Seconds](), reflect.TypeFor[float64]())
 	r.RegisterTypeAlias(reflect.TypeFor[probespec.Duration](), reflect.TypeFor[durationSchema]())
-	r.RegisterTypeAlias(reflect.TypeFor[probespec.Verdict](), reflect.TypeFor[verdictSchema]())
 	return r
-}
-
-// verdictSchema stands for probespec.Verdict.
-type verdictSchema struct{}
-
-// Schema lists the verdicts.
-func (verdictSchema) Schema(huma.Registry) *huma.Schema {
-	s := &huma.Schema{Type: huma.TypeString}
-	for _, v := range probespec.Verdicts {
-		s.Enum = append(s.Enum, string(v))
-	}
-	return s
 }
 
 // durationSchema stands for probespec.Duration.

@@ -193,12 +193,17 @@ func (s *Server) problemFor(ctx context.Context, r *http.Request, err error) *Pr
 
 // writeJSON writes a value as the whole response.
 func writeJSON(w http.ResponseWriter, status int, value any) {
+	writeAs(w, jsonType, status, value)
+}
+
+// writeAs writes a value as JSON of a media type.
+func writeAs(w http.ResponseWriter, mediaType string, status int, value any) {
 	body, err := json.Marshal(value)
-	if err != nil {
+	if err != nil { // a time outside the years 0 to 9999; never a problem
 		internal(err).write(w)
 		return
 	}
-	w.Header().Set("Content-Type", jsonType)
+	w.Header().Set("Content-Type", mediaType)
 	w.WriteHeader(status)
 	_, _ = w.Write(append(body, '\n')) // fails only when the client is gone
 }

@@ -13,9 +13,6 @@ const (
 	Unknown     Verdict = "unknown"
 )
 
-// Verdicts are all of them.
-var Verdicts = []Verdict{Reachable, Unreachable, Partial, Unknown}
-
 // VerdictOf returns the verdict for a number of decided probes and of answers to them.
 func VerdictOf(sent, received int) Verdict {
 	switch {
@@ -60,7 +57,7 @@ type Result struct {
 	Color          int     `json:"color" example:"61441"`
 	Sent           int     `json:"sent" doc:"Probes that were decided: answered or given up" example:"5"`
 	Received       int     `json:"received" example:"5"`
-	Verdict        Verdict `json:"verdict" example:"reachable"`
+	Verdict        Verdict `json:"verdict" enum:"reachable,unreachable,partial,unknown" example:"reachable"`
 	RTT            *RTT    `json:"rtt_seconds" doc:"Null when there was no reply"`
 	Replies        []Reply `json:"replies" nullable:"false"`
 	Loss           *Loss   `json:"loss" doc:"Null when nothing was lost"`
@@ -127,7 +124,7 @@ type Status struct {
 	Type     string  `json:"type" example:"icmp"`
 	Interval Seconds `json:"interval_seconds" example:"5"`
 	Timeout  Seconds `json:"timeout_seconds" example:"1"`
-	Expect   Verdict `json:"expect" doc:"The verdict that counts as success" example:"reachable"`
+	Expect   Verdict `json:"expect" enum:"reachable,unreachable" doc:"The verdict that counts as success" example:"reachable"`
 	Pairs    int     `json:"pairs" doc:"Number of ordered pairs it covers now" example:"6"`
 	OK       int     `json:"ok" doc:"Pairs whose verdict is as expected" example:"6"`
 	Failing  int     `json:"failing" doc:"Pairs whose verdict is not as expected" example:"0"`
@@ -141,9 +138,9 @@ type MeshEntry struct {
 	Destination string     `json:"destination" example:"vm2"`
 	Network     string     `json:"network" doc:"Network of the source" example:"blue"`
 	Type        string     `json:"type" example:"icmp"`
-	Expect      Verdict    `json:"expect" example:"reachable"`
+	Expect      Verdict    `json:"expect" enum:"reachable,unreachable" example:"reachable"`
 	OK          bool       `json:"ok" doc:"Whether the verdict is as expected"`
-	Verdict     Verdict    `json:"verdict" example:"reachable"`
+	Verdict     Verdict    `json:"verdict" enum:"reachable,unreachable,partial,unknown" example:"reachable"`
 	LossRatio   float64    `json:"loss_ratio" minimum:"0" maximum:"1" doc:"Over the recent probes" example:"0"`
 	RTT         *Seconds   `json:"rtt_seconds" nullable:"true" doc:"Of the newest reply; null when there was none" example:"0.00042"`
 	Last        *time.Time `json:"last" doc:"When the newest probe was decided; null before the first"`
