@@ -8,18 +8,19 @@ import (
 	"github.com/eosin-sdn/eosin/lab"
 )
 
-// talking pings between guests, all at once, until done is called, which checks that nothing was lost.
-func (s *site) talking(pairs ...[2]*lab.VM) (done func(what string)) {
+// talking pings between guests every 20 ms, all at once, until done is called, which checks that each pair lost no more
+// than most pings.
+func (s *site) talking(pairs ...[2]*lab.VM) (done func(what string, most int)) {
 	s.t.Helper()
 	var running []*lab.RunningPing
 	for _, p := range pairs {
 		running = append(running, p[0].StartPing(p[1].IP(), lab.Count(6000), lab.Interval(20*time.Millisecond),
 			lab.Timeout(3*time.Second)))
 	}
-	return func(what string) {
+	return func(what string, most int) {
 		s.t.Helper()
 		for i, r := range running {
-			if r := r.Stop(); !r.AllReceived() {
+			if r := r.Stop(); r.Received == 0 || len(unanswered(r)) > most {
 				s.t.Errorf("%s: %s to %s: %v; not answered: %v", what, pairs[i][0].Name, pairs[i][1].Name, r, unanswered(r))
 			}
 		}
@@ -42,6 +43,9 @@ func TestTunnelHeals(t *testing.T) {
 			phy.DelFlows(match)
 		}
 	}
+	// A second of pings may be lost as the traffic comes back: the underlay's switches take the drop rules out of their
+	// caches flow by flow, and may pass discovery frames before they pass pings.
+	const healing = 50
 	for range 3 {
 		others := s.talking([2]*lab.VM{vm1, vm2}, [2]*lab.VM{vm1, vm3})
 		cut(br[1], br[2], true)
@@ -61,8 +65,8 @@ func TestTunnelHeals(t *testing.T) {
 		}
 		s.waitLinks(3)
 		s.same("the cut", before, s.steady(br...))
-		detour("over the way around and back")
-		others("not on the cut tunnel")
+		detour("over the way around and back", healing)
+		others("not on the cut tunnel", 0)
 	}
 	if strings.Contains(s.ctl.Log(), "host_frozen") {
 		t.Error("a host was frozen, but none moved")
@@ -85,7 +89,7 @@ func TestManagementCut(t *testing.T) {
 		s.waitConnected(br[0])
 		s.waitLinks(3)
 		s.same("the cut", before, s.steady(br...))
-		done("cut off from the controller")
+		done("cut off from the controller", 0)
 	}
 	if strings.Contains(s.ctl.Log(), "host_frozen") {
 		t.Error("a host was frozen, but none moved")
