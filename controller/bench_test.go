@@ -61,7 +61,10 @@ func newStar(tb testing.TB, n int, links bool) *star {
 			ports = append(ports, oftest.Port{No: 2, Name: "up", MAC: [6]byte{0x0e, byte(i >> 8), byte(i), 0, 0, 2}})
 		}
 		for j := 1; links && i == 0 && j < n; j++ {
-			ports = append(ports, oftest.Port{No: openflow.PortNo(10 + j), Name: fmt.Sprintf("down%d", j), MAC: [6]byte{0x0e, 0, 0, 1, byte(j >> 8), byte(j)}})
+			ports = append(ports, oftest.Port{
+				No: openflow.PortNo(10 + j), Name: fmt.Sprintf("down%d", j),
+				MAC: [6]byte{0x0e, 0, 0, 1, byte(j >> 8), byte(j)},
+			})
 		}
 		st.switches = append(st.switches, oftest.New(oftest.Options{
 			DatapathID: openflow.DatapathID(i + 1),
@@ -105,7 +108,9 @@ func newStar(tb testing.TB, n int, links bool) *star {
 	})
 	if links {
 		st.until(tb, "links are known", func() bool {
-			return len(st.c.fabric.Snapshot().Members(1)) == n && !slices.ContainsFunc(st.c.fabric.Snapshot().Links(), func(l topology.LinkState) bool { return l.State != topology.Up })
+			g := st.c.fabric.Snapshot()
+			notUp := func(l topology.LinkState) bool { return l.State != topology.Up }
+			return len(g.Members(1)) == n && !slices.ContainsFunc(g.Links(), notUp)
 		})
 	}
 	return st
@@ -149,8 +154,9 @@ func hostMAC(n int) packet.MAC { return packet.MACFromUint64(0x02_0000000000 | u
 func appear(sw *oftest.Switch, n int) {
 	frame := hostFrame(hostMAC(n))
 	sw.SendPacketIn(&openflow.PacketIn{
-		BufferID: openflow.BufferNone, TotalLen: uint16(len(frame)), Reason: openflow.PacketInNoMatch, TableID: pipeline.Number("learn"),
-		Cookie: learnCookie, InPort: 1, Data: frame,
+		BufferID: openflow.BufferNone, TotalLen: uint16(len(frame)), Reason: openflow.PacketInNoMatch,
+		TableID: pipeline.Number("learn"),
+		Cookie:  learnCookie, InPort: 1, Data: frame,
 	})
 }
 
@@ -186,7 +192,8 @@ func TestFabric100(t *testing.T) {
 		case home:
 			want = 1
 		}
-		st.until(t, fmt.Sprintf("switch %d sends the host's frames out of port %d", i, want), func() bool { return forwards(sw, hostMAC(7)) == want })
+		what := fmt.Sprintf("switch %d sends the host's frames out of port %d", i, want)
+		st.until(t, what, func() bool { return forwards(sw, hostMAC(7)) == want })
 	}
 }
 

@@ -78,12 +78,12 @@ func New(cfg *config.Config, o Options) *Controller {
 		Log: o.Log, Config: running, Session: sessions.Serve, Emit: emit,
 	})
 	c.backend = &backend{
-		EventLog: o.Events, status: c.status, registry: c.registry, finder: c.finder, fabric: c.fabric, prober: c.prober,
-		modes: c.ovsdb.Modes,
+		EventLog: o.Events, status: c.status, registry: c.registry, finder: c.finder, fabric: c.fabric,
+		prober: c.prober, modes: c.ovsdb.Modes,
 	}
 	c.metrics = &collector{
-		status: c.status, registry: c.registry, finder: c.finder, fabric: c.fabric, sessions: sessions, server: c.server,
-		parts: []prometheus.Collector{c.events, c.ovsdb},
+		status: c.status, registry: c.registry, finder: c.finder, fabric: c.fabric, sessions: sessions,
+		server: c.server, parts: []prometheus.Collector{c.events, c.ovsdb},
 	}
 	c.Configure(cfg)
 	return c

@@ -43,7 +43,8 @@ func newTape(id openflow.DatapathID) *tape {
 	for no := openflow.PortNo(1); no <= 2; no++ {
 		ports = append(ports, oftest.Port{No: no, Name: no.String(), MAC: [6]byte{0x0e, 0, 0, 0, 0, byte(no)}})
 	}
-	t.sw = oftest.New(oftest.Options{DatapathID: id, FilterFlowMod: func(*openflow.FlowMod) bool { return false }}, ports...)
+	ignore := func(*openflow.FlowMod) bool { return false }
+	t.sw = oftest.New(oftest.Options{DatapathID: id, FilterFlowMod: ignore}, ports...)
 	t.session = t.sw.Open()
 	t.step(nil)
 	return t
@@ -151,7 +152,8 @@ func crowdOf(hosts int, port openflow.PortNo) (b []byte) {
 	for h := range hosts {
 		frame := hostFrame(packet.MACFromUint64(0x02_0000000000 | uint64(h)))
 		b = openflow.AppendPacketIn(b, 0, &openflow.PacketIn{
-			BufferID: openflow.BufferNone, TotalLen: uint16(len(frame)), TableID: pipeline.Number("learn"), Cookie: learnCookie,
+			BufferID: openflow.BufferNone, TotalLen: uint16(len(frame)),
+			TableID: pipeline.Number("learn"), Cookie: learnCookie,
 			InPort: port, Data: frame,
 		})
 	}

@@ -92,7 +92,9 @@ func (r *proberFabric) byAddress(cfg *config.Config, network string, ip netip.Ad
 }
 
 // atPort finds the host at a port.
-func (r *proberFabric) atPort(cfg *config.Config, s *switches.Switch, swName, portName string) (prober.Endpoint, error) {
+func (r *proberFabric) atPort(cfg *config.Config, s *switches.Switch, swName, portName string) (
+	prober.Endpoint, error,
+) {
 	ref := swName + ":" + portName
 	at, ports, ok := r.finder.AtPort(s, portName)
 	if !ok {

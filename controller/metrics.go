@@ -19,29 +19,40 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 }
 
 var (
-	descConnected = desc("switch_connected", "Whether the switch has a session (1) or not (0).", "switch", "datapath_id")
-	descRole      = desc("switch_role", "1 for the role that this controller has at the switch: master, equal or slave.", "switch", "datapath_id", "role")
-	descSessions  = desc("switch_connections_total", "Sessions that the switch has begun.", "switch", "datapath_id")
-	descMessages  = desc("openflow_messages_total", "OpenFlow messages by direction (in: from the switch) and type.", "switch", "direction", "type")
+	descConnected = desc("switch_connected",
+		"Whether the switch has a session (1) or not (0).", "switch", "datapath_id")
+	descRole = desc("switch_role",
+		"1 for the role that this controller has at the switch: master, equal or slave.",
+		"switch", "datapath_id", "role")
+	descSessions = desc("switch_connections_total", "Sessions that the switch has begun.", "switch", "datapath_id")
+	descMessages = desc("openflow_messages_total",
+		"OpenFlow messages by direction (in: from the switch) and type.", "switch", "direction", "type")
 	descPacketIns = desc("packet_ins_total", "Packet-ins by the app that they were for.", "switch", "app")
-	descDropped   = desc("packet_ins_dropped_total", "Packet-ins from which nothing was taken, by reason.", "switch", "reason")
-	descLatency   = desc("packet_in_seconds", "Time from reading a packet-in to having written the answer.")
-	descFlows     = desc("flows", "Flows that the switch should have, by table.", "switch", "table")
-	descHosts     = desc("hosts", "Known hosts by network.", "network")
-	descMoves     = desc("host_moves_total", "Moves of hosts from one port to another, by network.", "network")
-	descLinks     = desc("links", "Links between switches that are up, by kind.", "kind")
-	descErrors    = desc("switch_errors_total", "OpenFlow errors that the switch sent.", "switch")
-	descUnasked   = desc("openflow_unsolicited_messages_total", "OpenFlow messages that the switch sent without being asked for them.", "switch")
+	descDropped   = desc("packet_ins_dropped_total",
+		"Packet-ins from which nothing was taken, by reason.", "switch", "reason")
+	descLatency = desc("packet_in_seconds", "Time from reading a packet-in to having written the answer.")
+	descFlows   = desc("flows", "Flows that the switch should have, by table.", "switch", "table")
+	descHosts   = desc("hosts", "Known hosts by network.", "network")
+	descMoves   = desc("host_moves_total", "Moves of hosts from one port to another, by network.", "network")
+	descLinks   = desc("links", "Links between switches that are up, by kind.", "kind")
+	descErrors  = desc("switch_errors_total", "OpenFlow errors that the switch sent.", "switch")
+	descUnasked = desc("openflow_unsolicited_messages_total",
+		"OpenFlow messages that the switch sent without being asked for them.", "switch")
 	descAudits    = desc("flow_audits_total", "Comparisons of the switch's flows with what they should be.", "switch")
 	descAuditTook = desc("flow_audit_seconds", "How long the last comparison took, from asking to its end.", "switch")
 	descDrifts    = desc("flow_drifts_total", "Audits that found flows changed behind the controller's back.", "switch")
 	descRefused   = desc("openflow_connections_refused_total", "Connections that never became a session.")
-	descBroken    = desc("openflow_sessions_broken_total", "Sessions that ended because of what the switch sent or failed to do.")
-	descTLSExpiry = desc("openflow_tls_expiry_timestamp_seconds", "When the first of the certificates in use for OpenFlow ends, in seconds since 1970.")
-	descTLSReadOK = desc("openflow_tls_last_reload_successful", "Whether the TLS files of OpenFlow can be used as they are (1), or what was read before stays in use (0).")
-	descPeerTLS   = desc("switch_tls_expiry_timestamp_seconds", "When the certificate of the switch ends, in seconds since 1970.", "switch")
-	descReloadOK  = desc("config_last_reload_successful", "Whether the last reload of the config succeeded.")
-	descReloadAt  = desc("config_last_reload_success_timestamp_seconds", "When the config was last loaded, in seconds since 1970.")
+	descBroken    = desc("openflow_sessions_broken_total",
+		"Sessions that ended because of what the switch sent or failed to do.")
+	descTLSExpiry = desc("openflow_tls_expiry_timestamp_seconds",
+		"When the first of the certificates in use for OpenFlow ends, in seconds since 1970.")
+	descTLSReadOK = desc("openflow_tls_last_reload_successful",
+		"Whether the TLS files of OpenFlow can be used as they are (1), or what was read before stays in use (0).")
+	descPeerTLS = desc("switch_tls_expiry_timestamp_seconds",
+		"When the certificate of the switch ends, in seconds since 1970.", "switch")
+	descReloadOK = desc("config_last_reload_successful", "Whether the last reload of the config succeeded.")
+	descReloadAt = desc("config_last_reload_success_timestamp_seconds",
+		"When the config was last loaded, in seconds since 1970.")
 )
 
 // collector exports what the controller knows. Values are read when they are scraped.

@@ -74,8 +74,9 @@ func newShell(t *testing.T, cfg *config.Config) *shell {
 	s.c = New(cfg, Options{Log: log, Events: api.NewEventLog(1000, time.Now())})
 	// A machine on which tests run may have an Open vSwitch of its own, which is none of their business.
 	s.c.ovsdb = ovsdbwatch.New(ovsdbwatch.Options{
-		Config: s.c.Config, Emit: s.c.events.Emit, TLS: s.c.status.tls.Load, Switches: switchNames(s.c.Config, s.c.registry),
-		Dial: func(context.Context, config.Endpoint) (net.Conn, error) { return nil, fs.ErrNotExist },
+		Config: s.c.Config, Emit: s.c.events.Emit, TLS: s.c.status.tls.Load,
+		Switches: switchNames(s.c.Config, s.c.registry),
+		Dial:     func(context.Context, config.Endpoint) (net.Conn, error) { return nil, fs.ErrNotExist },
 	})
 	return s
 }
@@ -145,10 +146,11 @@ func eventually(t *testing.T, what string, within time.Duration, ok func() bool)
 
 // testSwitch returns a switch with ports vif1 and vif2.
 func testSwitch(id openflow.DatapathID) *oftest.Switch {
-	return oftest.New(
-		oftest.Options{DatapathID: id},
-		oftest.Port{No: 1, Name: "vif1", MAC: [6]byte{2, 1, 0, 0, 0, 1}}, oftest.Port{No: 2, Name: "vif2", MAC: [6]byte{2, 1, 0, 0, 0, 2}},
-	)
+	return oftest.New(oftest.Options{DatapathID: id}, vif(1), vif(2))
+}
+
+func vif(no openflow.PortNo) oftest.Port {
+	return oftest.Port{No: no, Name: fmt.Sprintf("vif%d", no), MAC: [6]byte{2, 1, 0, 0, 0, byte(no)}}
 }
 
 // connect has a switch connect from an address of loopback, once, and returns a channel with the end of the connection.
@@ -181,21 +183,23 @@ func (s *shell) phaseOf(id openflow.DatapathID) datapath.Phase {
 // awaitReady waits until a switch has its flows.
 func (s *shell) awaitReady(id openflow.DatapathID) {
 	s.t.Helper()
-	eventually(s.t, fmt.Sprintf("switch %s is ready", id), 5*time.Second, func() bool { return s.phaseOf(id) == datapath.Ready })
+	what := fmt.Sprintf("switch %s is ready", id)
+	eventually(s.t, what, 5*time.Second, func() bool { return s.phaseOf(id) == datapath.Ready })
 }
 
 // learns has a new host appear at a switch and returns how long it took to get its rules.
 func (s *shell) learns(sw *oftest.Switch, n int) time.Duration {
 	s.t.Helper()
 	before, began := sw.FlowCount(), time.Now()
-	sw.Inject(1, append(packet.AppendEthernet(nil, packet.MAC{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, packet.MACFromUint64(0x5254_0000_0000|uint64(n)), 0x88b5), make([]byte, 46)...))
+	broadcast, src := packet.MAC{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, packet.MACFromUint64(0x5254_0000_0000|uint64(n))
+	sw.Inject(1, append(packet.AppendEthernet(nil, broadcast, src, 0x88b5), make([]byte, 46)...))
 	eventually(s.t, "the host has its rules", 2*time.Second, func() bool { return sw.FlowCount() >= before+2 })
 	return time.Since(began)
 }
 
 const listening = "openflow: {listen: ['tcp:LISTEN']}\n"
 
-// A switch that lives keeps its datapath id, whoever else claims it.
+// A switch that answers keeps its datapath id, whoever else claims it.
 func TestDuplicateOfTheLiving(t *testing.T) {
 	for _, from := range []string{"127.0.0.2", "127.0.0.1"} {
 		t.Run(from, func(t *testing.T) {
@@ -208,7 +212,8 @@ func TestDuplicateOfTheLiving(t *testing.T) {
 			case <-time.After(5 * time.Second):
 				t.Fatal("the newcomer was not refused")
 			}
-			s.logged("refused", "0000000000000007", "belongs to the switch connected from tcp:127.0.0.1", "other-config:datapath-id")
+			s.logged("refused", "0000000000000007", "belongs to the switch connected from tcp:127.0.0.1",
+				"other-config:datapath-id")
 			s.learns(first, 1)
 			if second.FlowCount() != 0 || first.Sessions() != 1 {
 				t.Errorf("%d flows at the newcomer, %d sessions at the first", second.FlowCount(), first.Sessions())
@@ -220,7 +225,7 @@ func TestDuplicateOfTheLiving(t *testing.T) {
 	}
 }
 
-// A connection whose switch does not answer any more makes place for a new one.
+// A connection whose switch no longer answers is superseded by a new one.
 func TestDuplicateOfTheDead(t *testing.T) {
 	for _, c := range []struct {
 		from   string
@@ -258,7 +263,9 @@ func disturb(t *testing.T, s *switches.Switch, sw *oftest.Switch) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the switch has read it", 2*time.Second, func() bool { return sw.Received(openflow.TypeEchoReply) > before })
+	eventually(t, "the switch has read it", 2*time.Second, func() bool {
+		return sw.Received(openflow.TypeEchoReply) > before
+	})
 }
 
 // Two that claim the id of a dead one at the same time: one gets it, and the other does not wait for ever.
@@ -285,7 +292,7 @@ func TestDuplicatesAtTheSameTime(t *testing.T) {
 	s.awaitReady(7)
 }
 
-// A full room of silent strangers does not keep a switch out.
+// Pending connections that say nothing do not keep a switch out, however many they are.
 func TestManyUnidentified(t *testing.T) {
 	s := run(t, listening)
 	for range 2 * 256 {
@@ -427,7 +434,8 @@ func TestHalfOpenSession(t *testing.T) {
 			t.Errorf("ended after %s", took)
 		}
 		synctest.Wait()
-		if log := s.log.String(); !strings.Contains(log, "nothing heard for 10s") && !strings.Contains(log, "peer does not read") {
+		log := s.log.String()
+		if !strings.Contains(log, "nothing heard for 10s") && !strings.Contains(log, "peer does not read") {
 			t.Errorf("log:\n%s", log)
 		}
 		sw.Close()
@@ -446,7 +454,8 @@ func TestSwitchThatDoesNotRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer nc.Close()
-	hello := openflow.AppendFeaturesReply(openflow.AppendHello(nil, 1), 2, &openflow.FeaturesReply{DatapathID: 66, NTables: 254})
+	features := &openflow.FeaturesReply{DatapathID: 66, NTables: 254}
+	hello := openflow.AppendFeaturesReply(openflow.AppendHello(nil, 1), 2, features)
 	if _, err := nc.Write(hello); err != nil {
 		t.Fatal(err)
 	}
@@ -493,9 +502,10 @@ switches:
 		fakes[id] = oftest.New(oftest.Options{DatapathID: id, FilterFlowMod: func(m *openflow.FlowMod) bool {
 			mu.Lock()
 			defer mu.Unlock()
-			mods = append(mods, fmt.Sprintf("%d: table %s cookie %#x command %d", id, pipeline.Layout.Name(m.TableID), m.Cookie, m.Command))
+			table := pipeline.Layout.Name(m.TableID)
+			mods = append(mods, fmt.Sprintf("%d: table %s cookie %#x command %d", id, table, m.Cookie, m.Command))
 			return true
-		}}, oftest.Port{No: 1, Name: "vif1", MAC: [6]byte{2, 1, 0, 0, 0, 1}}, oftest.Port{No: 2, Name: "vif2", MAC: [6]byte{2, 1, 0, 0, 0, 2}})
+		}}, vif(1), vif(2))
 		s.connect(fakes[id], "127.0.0.1")
 		s.awaitReady(id)
 		s.learns(fakes[id], int(id))
@@ -546,7 +556,8 @@ switches:
 		t.Fatal("nothing was sent")
 	}
 	for _, m := range got {
-		if strings.HasPrefix(m, "2:") || strings.Contains(m, "classify") && !strings.Contains(m, "cookie 0xe052000000000001") || strings.Contains(m, "admit") {
+		otherPort := strings.Contains(m, "classify") && !strings.Contains(m, "cookie 0xe052000000000001")
+		if otherPort || strings.HasPrefix(m, "2:") || strings.Contains(m, "admit") {
 			t.Errorf("not a part of the difference: %s", m)
 		}
 	}
@@ -617,13 +628,16 @@ func TestUnixListener(t *testing.T) {
 func TestStaleSwitchesAreBounded(t *testing.T) {
 	s := run(t, listening)
 	for id := range openflow.DatapathID(3 * switches.MaxStale) {
-		sw := oftest.New(oftest.Options{DatapathID: id + 1, FilterFlowMod: func(*openflow.FlowMod) bool { return false }})
+		ignore := func(*openflow.FlowMod) bool { return false }
+		sw := oftest.New(oftest.Options{DatapathID: id + 1, FilterFlowMod: ignore})
 		end := s.connect(sw, "127.0.0.1")
 		s.awaitReady(id + 1)
 		sw.Close()
 		<-end
 	}
-	eventually(t, "stale switches are removed", 10*time.Second, func() bool { return len(s.c.registry.List()) <= switches.MaxStale })
+	eventually(t, "stale switches are removed", 10*time.Second, func() bool {
+		return len(s.c.registry.List()) <= switches.MaxStale
+	})
 }
 
 // The metrics are consistent whatever has happened, and the collector can be asked at any time.

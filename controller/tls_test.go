@@ -77,10 +77,19 @@ switches:
 		id     openflow.DatapathID
 		reason []string
 	}{
-		{"wrong CA", []tls.Certificate{other.Issue("br2", tomorrow)}, 2, []string{"switch_refused", "from ssl:127.0.0.1:", "certificate", "br2", "other CA", "unknown authority", "openflow.tls.ca"}},
-		{"no certificate", nil, 3, []string{"switch_refused", "from ssl:127.0.0.1:", "shows no certificate", "ovs-vsctl set-ssl"}},
-		{"expired", []tls.Certificate{ca.Issue("br4", yesterday)}, 4, []string{"switch_refused", "certificate", "br4", "serial", "expired", "set-ssl"}},
-		{"bound to another", []tls.Certificate{ca.Issue("br6", tomorrow)}, 5, []string{"refused", "0000000000000005", "bound to the certificate", "br5", "br6"}},
+		{"wrong CA", []tls.Certificate{other.Issue("br2", tomorrow)}, 2, []string{
+			"switch_refused", "from ssl:127.0.0.1:", "certificate", "br2", "other CA", "unknown authority",
+			"openflow.tls.ca",
+		}},
+		{"no certificate", nil, 3, []string{
+			"switch_refused", "from ssl:127.0.0.1:", "shows no certificate", "ovs-vsctl set-ssl",
+		}},
+		{"expired", []tls.Certificate{ca.Issue("br4", yesterday)}, 4, []string{
+			"switch_refused", "certificate", "br4", "serial", "expired", "set-ssl",
+		}},
+		{"bound to another", []tls.Certificate{ca.Issue("br6", tomorrow)}, 5, []string{
+			"refused", "0000000000000005", "bound to the certificate", "br5", "br6",
+		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			sw := testSwitch(c.id)
@@ -206,19 +215,25 @@ func TestSpokenElsewhere(t *testing.T) {
 	refused(plain, []byte("SSH-2.0-x\r\n"), "speaks SSH")
 
 	nc := plain.dial()
-	if err := tls.Client(nc, &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{mine}}).Handshake(); err == nil {
+	anyone := &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{mine}}
+	if err := tls.Client(nc, anyone).Handshake(); err == nil {
 		t.Error("TLS at a tcp: listener")
 	}
 	plain.logged("switch_refused", "speaks TLS where OpenFlow is spoken without TLS", "tcp:HOST:PORT")
 
 	// The switch does not believe us.
-	if err := tls.Client(secure.dial(), &tls.Config{RootCAs: pkitest.New(t, "other CA").Pool(), ServerName: "x", Certificates: []tls.Certificate{mine}}).Handshake(); err == nil {
+	wrongCA := &tls.Config{
+		RootCAs: pkitest.New(t, "other CA").Pool(), ServerName: "x", Certificates: []tls.Certificate{mine},
+	}
+	if err := tls.Client(secure.dial(), wrongCA).Handshake(); err == nil {
 		t.Error("a certificate of an unknown authority was believed")
 	}
 	secure.logged("switch_refused", "it does not accept our certificate", "get-ssl")
 
 	// Versions of TLS: 1.1 is too old, 1.2 is not.
-	for version, ok := range map[uint16]bool{tls.VersionTLS10: false, tls.VersionTLS11: false, tls.VersionTLS12: true, tls.VersionTLS13: true} {
+	for version, ok := range map[uint16]bool{
+		tls.VersionTLS10: false, tls.VersionTLS11: false, tls.VersionTLS12: true, tls.VersionTLS13: true,
+	} {
 		err := tls.Client(secure.dial(), &tls.Config{
 			MinVersion: version, MaxVersion: version, InsecureSkipVerify: true, Certificates: []tls.Certificate{mine},
 		}).Handshake()
@@ -321,7 +336,8 @@ func TestBridgeHangsUp(t *testing.T) {
 		}
 		_ = nc.Close()
 	}
-	s.logged("level=warning", "openflow.connect tcp:"+l.Addr().String(), "hung up before it said who it is", "write ssl: here")
+	s.logged("level=warning", "openflow.connect tcp:"+l.Addr().String(), "hung up before it said who it is",
+		"write ssl: here")
 	if n := strings.Count(s.log.String(), "hung up"); n != 1 {
 		t.Errorf("told %d times", n)
 	}

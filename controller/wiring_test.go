@@ -65,7 +65,8 @@ func holders(f *ast.File) (structs int, fields []*ast.Field) {
 }
 
 func TestHolders(t *testing.T) {
-	source := "package x\ntype a struct { c *Controller; n int }\ntype b struct { m map[int]func(*controller.Controller); d int }\n"
+	source := "package x\ntype a struct { c *Controller; n int }\n" +
+		"type b struct { m map[int]func(*controller.Controller); d int }\n"
 	f, err := parser.ParseFile(token.NewFileSet(), "x.go", source, 0)
 	if err != nil {
 		t.Fatal(err)

@@ -48,7 +48,8 @@ func TestSubject(t *testing.T) {
 
 // TestDocumented holds docs/operations.md to the declarations.
 func TestDocumented(t *testing.T) {
-	const doc, begin, end = "../../docs/operations.md", "<!-- events: go test ./apps/event -update -->\n", "<!-- end of events -->\n"
+	const doc, end = "../../docs/operations.md", "<!-- end of events -->\n"
+	const begin = "<!-- events: go test ./apps/event -update -->\n"
 	text, err := os.ReadFile(doc)
 	if err != nil {
 		t.Fatal(err)
@@ -83,7 +84,8 @@ func TestEmitted(t *testing.T) {
 	declared := declarations(t)
 	named := map[string]bool{} // in other packages
 	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || filepath.Dir(path) == "../../apps/event" {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") ||
+			filepath.Dir(path) == "../../apps/event" {
 			return err
 		}
 		fset := token.NewFileSet()

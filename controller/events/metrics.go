@@ -7,7 +7,8 @@ import (
 )
 
 var (
-	descEvents     = prometheus.NewDesc("eosin_events_total", "Events by type and level.", []string{"type", "level"}, nil)
+	descEvents = prometheus.NewDesc("eosin_events_total",
+		"Events by type and level.", []string{"type", "level"}, nil)
 	descSuppressed = prometheus.NewDesc("eosin_events_suppressed_total",
 		"Events that were neither logged nor streamed, since there were too many of their type.", []string{"type"}, nil)
 )
@@ -21,7 +22,10 @@ func (s *Sink) Collect(ch chan<- prometheus.Metric) {
 		s.mu.Lock()
 		a := *s.types[t]
 		s.mu.Unlock()
-		ch <- prometheus.MustNewConstMetric(descEvents, prometheus.CounterValue, float64(a.emitted), t.String(), string(t.Level()))
-		ch <- prometheus.MustNewConstMetric(descSuppressed, prometheus.CounterValue, float64(a.suppressed), t.String())
+		counter := func(d *prometheus.Desc, n uint64, labels ...string) {
+			ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), labels...)
+		}
+		counter(descEvents, a.emitted, t.String(), string(t.Level()))
+		counter(descSuppressed, a.suppressed, t.String())
 	}
 }

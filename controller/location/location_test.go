@@ -27,7 +27,8 @@ import (
 // nobody is a fabric and a prober that do nothing.
 type nobody struct{}
 
-func (nobody) Snapshot() *topology.Snapshot                                     { return topology.NewGraph().Snapshot() }
+func (nobody) Snapshot() *topology.Snapshot { return topology.NewGraph().Snapshot() }
+
 func (nobody) Facts(openflow.DatapathID, []apps.Fact)                           {}
 func (nobody) Ports(openflow.DatapathID, map[openflow.PortNo]topology.PortInfo) {}
 func (nobody) SwitchConnected(openflow.DatapathID, bool)                        {}
@@ -46,7 +47,9 @@ func connect(t *testing.T, sws ...*oftest.Switch) *Finder {
 		Intent: func(id openflow.DatapathID) datapath.Intent {
 			return datapath.Intent{
 				Name: fmt.Sprintf("sw%d", id), Networks: []apps.Network{{Name: "blue", VLAN: 10}},
-				Settings: intent.Settings{HostTimeout: time.Hour, HostsPerPort: 10, HostsPerSwitch: 10, PacketIns: 1000, Moves: 10},
+				Settings: intent.Settings{
+					HostTimeout: time.Hour, HostsPerPort: 10, HostsPerSwitch: 10, PacketIns: 1000, Moves: 10,
+				},
 				Port: func(string, openflow.PortNo) intent.Port {
 					return intent.Port{Mode: intent.Access, VLANs: []uint16{10}, Native: 10}
 				},

@@ -149,8 +149,8 @@ func (s *Server) dial(ctx context.Context, e config.Endpoint) error {
 			if errors.Is(err, ofconn.ErrPeerClosed) && !complained {
 				// Connections that come and go are not reported; one that the config asks for is.
 				complained = true
-				s.o.Log.Warnf("openflow.connect %s: the bridge hung up before it said who it is%s; trying again every %s",
-					e, otherWay[e.Kind], redialMost)
+				s.o.Log.Warnf("openflow.connect %s: the bridge hung up before it said who it is%s; "+
+					"trying again every %s", e, otherWay[e.Kind], redialMost)
 			}
 			if time.Since(began) > redialMost {
 				pause, complained = redialFirst, false

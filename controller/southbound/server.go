@@ -164,5 +164,6 @@ func (s *Server) checkCertificate(id openflow.DatapathID, name string) error {
 	if !ok || sw.Certificate == "" || sw.Certificate == name {
 		return nil
 	}
-	return fmt.Errorf("datapath id %s is bound to the certificate %q, the connection shows %q", id, sw.Certificate, name)
+	return fmt.Errorf("datapath id %s is bound to the certificate %q, the connection shows %q",
+		id, sw.Certificate, name)
 }

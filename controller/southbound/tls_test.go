@@ -65,7 +65,8 @@ func TestCertificateName(t *testing.T) {
 		ClientAuth:   tls.RequireAndVerifyClientCert, ClientCAs: ca.Pool(),
 	})
 	client := tls.Client(b, &tls.Config{
-		Certificates: []tls.Certificate{ca.Issue("host1", pkitest.Tomorrow())}, RootCAs: ca.Pool(), ServerName: "controller",
+		Certificates: []tls.Certificate{ca.Issue("host1", pkitest.Tomorrow())},
+		RootCAs:      ca.Pool(), ServerName: "controller",
 	})
 	done := make(chan error, 1)
 	go func() { // ends with the handshake

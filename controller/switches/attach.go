@@ -16,7 +16,9 @@ import (
 // is refused while the incumbent answers, and takes the place of one that does not. A dead one at the newcomer's own
 // address is given less time, since it is most likely the newcomer's own past; yet it may be another bridge of the same
 // host, which got the same datapath id from the NIC that they share.
-func (ss *Sessions) attach(ctx context.Context, id openflow.DatapathID, conn *ofconn.Conn, peer string) (*Switch, error) {
+func (ss *Sessions) attach(ctx context.Context, id openflow.DatapathID, conn *ofconn.Conn, peer string) (
+	*Switch, error,
+) {
 	s := ss.registry.getOrAdd(id, &ss.deps)
 	incumbent, err := s.claim()
 	if err != nil {
@@ -30,7 +32,8 @@ func (ss *Sessions) attach(ctx context.Context, id openflow.DatapathID, conn *of
 		}
 		if s.alive(ctx, within) {
 			return nil, fmt.Errorf("datapath id %s belongs to the switch connected from %s, which is alive; "+
-				"give this bridge another one: `ovs-vsctl set bridge BRIDGE other-config:datapath-id=…`", id, incumbent.peer)
+				"give this bridge another one: `ovs-vsctl set bridge BRIDGE other-config:datapath-id=…`",
+				id, incumbent.peer)
 		}
 		if ctx.Err() != nil {
 			return nil, ErrStopping
