@@ -33,6 +33,7 @@ func (l *Lab) Dump() string {
 			command(br.Name+" ports", "ovs-ofctl", "-O", "OpenFlow13", "dump-ports-desc", br.Name)
 			command(br.Name+" flows", "ovs-ofctl", "-O", "OpenFlow13", "dump-flows", br.Name)
 			command(br.Name+" groups", "ovs-ofctl", "-O", "OpenFlow13", "dump-groups", br.Name)
+			command(br.Name+" megaflows", "ovs-appctl", "-t", h.dir+"/ovs-vswitchd.ctl", "dpif/dump-flows", br.Name)
 		}
 		if h.phy != nil {
 			command("tunnel neighbors", "ovs-appctl", "-t", h.dir+"/ovs-vswitchd.ctl", "tnl/neigh/show")
@@ -42,8 +43,8 @@ func (l *Lab) Dump() string {
 		}
 	}
 	for _, v := range l.vms {
-		addrs, _ := v.Exec("ip", "-br", "addr")
-		neighbors, _ := v.Exec("ip", "neigh")
+		addrs, _ := v.Exec("ip", "-s", "addr")
+		neighbors, _ := v.Exec("ip", "-s", "neigh")
 		section(v.Name, addrs+neighbors)
 	}
 	return b.String()

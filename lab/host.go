@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -61,13 +62,7 @@ func (h *Host) Bridge(name string) *Bridge {
 
 // Bridges in the order they were added, without the underlay's.
 func (h *Host) Bridges() []*Bridge {
-	var all []*Bridge
-	for _, b := range h.bridges {
-		if b != h.phy {
-			all = append(all, b)
-		}
-	}
-	return all
+	return slices.DeleteFunc(slices.Clone(h.bridges), func(b *Bridge) bool { return b == h.phy })
 }
 
 // ControllerUnixTarget is a target that works with the management network down. It is a link in the host's own run

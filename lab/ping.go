@@ -12,26 +12,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// PingOption changes one thing of a ping.
+// PingOption changes one thing of a ping: the count of requests (default 3), the interval between them (50 ms), the
+// timeout for replies after the last (1 s), the type-of-service byte or traffic class (0), the size of the payload in
+// bytes (56; fragmentation is forbidden) and the identifier (random).
 type PingOption func(*pinger)
 
-// Count of requests; default 3.
-func Count(n int) PingOption { return func(p *pinger) { p.count = n } }
-
-// Interval between requests; default 50 ms.
+func Count(n int) PingOption              { return func(p *pinger) { p.count = n } }
 func Interval(d time.Duration) PingOption { return func(p *pinger) { p.interval = d } }
-
-// Timeout to wait for replies after the last request; default 1 s.
-func Timeout(d time.Duration) PingOption { return func(p *pinger) { p.timeout = d } }
-
-// TOS is the type-of-service byte or traffic class (DSCP times 4), as ping -Q sets it.
-func TOS(tos int) PingOption { return func(p *pinger) { p.tos = tos } }
-
-// Size of the payload in bytes, default 56; fragmentation is forbidden.
-func Size(n int) PingOption { return func(p *pinger) { p.size = n } }
-
-// Identifier of the echo requests; default random.
-func Identifier(id uint16) PingOption { return func(p *pinger) { p.id = id } }
+func Timeout(d time.Duration) PingOption  { return func(p *pinger) { p.timeout = d } }
+func TOS(tos int) PingOption              { return func(p *pinger) { p.tos = tos } }
+func Size(n int) PingOption               { return func(p *pinger) { p.size = n } }
+func Identifier(id uint16) PingOption     { return func(p *pinger) { p.id = id } }
 
 // PingResult is what came back.
 type PingResult struct {

@@ -2,8 +2,10 @@ package main
 
 import (
 	"encoding/binary"
+	"net/netip"
 
 	"github.com/eosin-sdn/eosin/openflow"
+	"github.com/eosin-sdn/eosin/openflow/packet"
 )
 
 // Addresses. The hosts under load carry their switch and number in their address, so that a rule tells whom it is for.
@@ -12,17 +14,15 @@ var (
 	serverPrefix = [2]byte{0x02, 0xcd}
 )
 
-func address(prefix [2]byte, sw, host int) [6]byte {
-	return [6]byte{prefix[0], prefix[1], byte(sw >> 8), byte(sw), byte(host >> 8), byte(host)}
+func address(prefix [2]byte, sw, host int) packet.MAC {
+	return packet.MAC{prefix[0], prefix[1], byte(sw >> 8), byte(sw), byte(host >> 8), byte(host)}
 }
 
 // frame is what a host sends first: 60 bytes of IPv4 and UDP.
-func frame(dst, src [6]byte) []byte {
-	b := append(append(make([]byte, 0, 64), dst[:]...), src[:]...)
-	b = append(b, 0x08, 0x00,
-		0x45, 0, 0, 46, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2,
-		0x10, 0, 0x10, 0, 0, 26, 0, 0)
-	return append(b, make([]byte, 60-len(b))...)
+func frame(dst, src packet.MAC) []byte {
+	ip := packet.IP{Src: netip.AddrFrom4([4]byte{10, 0, 0, 1}), Dst: netip.AddrFrom4([4]byte{10, 0, 0, 2})}
+	b := packet.AppendEthernet(make([]byte, 0, 64), dst, src, packet.EtherTypeIPv4)
+	return packet.AppendUDP(b, ip, 0x1000, 0x1000, make([]byte, 18))
 }
 
 // stampOffset is where the source address's switch and host number are in a packet-in whose match is the in port alone.
@@ -48,7 +48,6 @@ func (f *fakeSwitch) packetIns(port openflow.PortNo, first, n int) []byte {
 
 // serverPacketIn returns the packet-in of a broadcast by the server that the hosts send to.
 func (f *fakeSwitch) serverPacketIn() []byte {
-	msg, _ := f.packetIn(serverPort,
-		frame([6]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, address(serverPrefix, f.number, 0)))
+	msg, _ := f.packetIn(serverPort, frame(packet.Broadcast, address(serverPrefix, f.number, 0)))
 	return msg
 }

@@ -389,28 +389,8 @@ func (s *soak) look(p pair) {
 	if done || s.evidence == "" {
 		return
 	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "##### %s %s: what was seen after pings were lost\n", clock(time.Since(s.led.began)), p)
-	note := func(n *lab.Namespace, args ...string) {
-		out, err := n.Exec(args...)
-		if err != nil {
-			out = err.Error()
-		}
-		fmt.Fprintf(&b, "=== %s: %s\n%s", n.Name, strings.Join(args, " "), out)
-	}
-	for _, guest := range []string{p.from, p.to} {
-		note(s.site.VM(guest).Namespace, "ip", "-s", "neigh")
-		note(s.site.VM(guest).Namespace, "ip", "-s", "link", "show", "eth0")
-	}
-	for _, h := range s.site.Hosts() {
-		for _, args := range [][]string{
-			{"ovs-ofctl", "-O", "OpenFlow13", "dump-groups", "br0"},
-			{"ovs-ofctl", "-O", "OpenFlow13", "dump-flows", "br0"},
-			{"ovs-appctl", "-t", h.RunDir() + "/ovs-vswitchd.ctl", "dpif/dump-flows", "br0"},
-		} {
-			note(h.Namespace, args...)
-		}
-	}
+	text := fmt.Sprintf("##### %s %s: what was seen after pings were lost\n%s", clock(time.Since(s.led.began)), p,
+		s.site.Dump())
 	s.outMu.Lock()
 	defer s.outMu.Unlock()
 	f, err := os.OpenFile(s.evidence, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
@@ -418,7 +398,7 @@ func (s *soak) look(p pair) {
 		fmt.Fprintln(s.out, "evidence:", err)
 		return
 	}
-	_, _ = f.WriteString(b.String())
+	_, _ = f.WriteString(text)
 	_ = f.Close()
 	fmt.Fprintf(s.out, "what guests and switches held then is in %s\n", s.evidence)
 }
