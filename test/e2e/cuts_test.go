@@ -20,7 +20,8 @@ func (s *site) talking(pairs ...[2]*lab.VM) (done func(what string, most int)) {
 	return func(what string, most int) {
 		s.t.Helper()
 		for i, r := range running {
-			if r := r.Stop(); r.Received == 0 || len(unanswered(r)) > most {
+			r := r.Stop()
+			if r.Err != nil || r.Received == 0 || r.Duplicates > 0 || len(unanswered(r)) > most {
 				s.t.Errorf("%s: %s to %s: %v; not answered: %v", what, pairs[i][0].Name, pairs[i][1].Name, r, unanswered(r))
 			}
 		}
