@@ -97,8 +97,8 @@ type Trapped struct {
 
 // PacketRcvd passes on what a trap brought, to be matched with the probes that run.
 //
-//  1. A reply that is not verified is a host's own, or a forgery: it is resubmitted behind the trap with its in port, as
-//     if it had never been trapped. Frames to a colored MAC address have no receiver.
+//  1. A reply that is not verified is a host's own, or a forgery: it is resubmitted behind the trap with its in port,
+//     as if it had never been trapped. Frames to a colored MAC address have no receiver.
 //  2. Each frame becomes a fact, so that the prober counts forgeries.
 func (a *App) PacketRcvd(now time.Time, p *apps.Packet, out *apps.Output) {
 	r, reason := Verify(p.In.Data, a.key)

@@ -116,7 +116,7 @@ func (a *app) probe(ctx context.Context, request probespec.Request, form output)
 	switch {
 	case failure != nil:
 		return failure
-	case show.result.Received < show.result.Sent || show.result.Sent == 0:
+	case show.result.Verdict != probespec.Reachable:
 		return &exitError{status: exitFailed}
 	}
 	return nil

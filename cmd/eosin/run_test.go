@@ -419,6 +419,21 @@ func TestProbeWhoseServerDies(t *testing.T) {
 	}
 }
 
+// TestProbeCutShort: a probe that could not be sent to its end has not succeeded, though all that was sent was answered.
+func TestProbeCutShort(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write([]byte(`{"sent":2,"received":2,"verdict":"partial","loss":{"stage":"source_down",` +
+			`"reason":"switch host1 stopped taking requests after 2 of 5","evidence":[]}}`))
+	}))
+	t.Cleanup(server.Close)
+	for _, form := range []string{"table", "json"} {
+		if got := eosin(t, server.URL, "probe", "vm1", "vm2", "-o", form); got.status != exitFailed {
+			t.Errorf("%s: %+v", form, got)
+		}
+	}
+}
+
 func TestProbeOfServerThatDoesNotStream(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")

@@ -112,7 +112,7 @@ func blackboxMetrics(result probespec.Result, reason *Problem, took time.Duratio
 		registry.MustRegister(g)
 	}
 	success := 0.0
-	if reason == nil && result.Sent > 0 && result.Received == result.Sent {
+	if reason == nil && result.Verdict == probespec.Reachable {
 		success = 1
 	}
 	gauge("probe_success", "Displays whether or not the probe was a success", success, nil)

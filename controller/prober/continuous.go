@@ -45,7 +45,9 @@ func (e *Engine) Configure(specs []probespec.Spec) {
 			g.spec, g.fresh = s, true
 			delete(old, s.Name)
 		} else {
-			g = &continuousProbe{spec: s, pairs: map[probespec.Pair]*pair{}, colors: map[probespec.Pair]*colorShare{}, fresh: true}
+			g = &continuousProbe{
+				spec: s, pairs: map[probespec.Pair]*pair{}, colors: map[probespec.Pair]*colorShare{}, fresh: true,
+			}
 		}
 		e.probes = append(e.probes, g)
 	}

@@ -173,12 +173,6 @@ func (e *Engine) emitEvents() {
 	}
 }
 
-// notify queues an event. The engine's lock is held.
-func (e *Engine) notify(ev event.Event) {
-	e.events = append(e.events, ev)
-	wake(e.wakeCh)
-}
-
 // work runs diagnoses until ctx ends.
 func (e *Engine) work(ctx context.Context) {
 	for {

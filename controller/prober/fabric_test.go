@@ -116,7 +116,10 @@ func inLab(t *testing.T, o Options, f func(l *lab)) {
 
 // replace gives a switch a new app, as if it had been forgotten and had come anew.
 func (l *lab) replace(n openflow.DatapathID) {
-	s := &fakeSwitch{app: probe.New(&apps.Switch{Layout: apptest.Layout, ID: n}, &l.key), out: apps.Output{Layout: apptest.Layout, Store: flow.NewStore()}}
+	s := &fakeSwitch{
+		app: probe.New(&apps.Switch{Layout: apptest.Layout, ID: n}, &l.key),
+		out: apps.Output{Layout: apptest.Layout, Store: flow.NewStore()},
+	}
 	s.app.Refresh(time.Now(), &s.out)
 	l.mu.Lock()
 	defer l.mu.Unlock()

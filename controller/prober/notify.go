@@ -30,11 +30,13 @@ func (p *pair) notifyTransition() {
 	}
 }
 
+// notify queues an event for the goroutine of Run.
 func (p *pair) notify(t *event.Type, format string, args ...any) {
 	name := p.probe.spec.Name
-	p.e.notify(event.Event{
-		Type: t, Probe: name, Message: fmt.Sprintf("probe %s: "+format, append([]any{name}, args...)...),
+	p.e.events = append(p.e.events, event.Event{
+		Type: t, Probe: name, Message: "probe " + name + ": " + fmt.Sprintf(format, args...),
 	})
+	wake(p.e.wakeCh)
 }
 
 func describe(name string, ep *Endpoint) string {

@@ -284,8 +284,9 @@ func (p *pair) next(now time.Time) {
 // lossCase returns what is known of the requests that were lost.
 func (p *pair) lossCase() *lossCase {
 	return &lossCase{
-		src: p.src.ep, dst: p.dst.ep, ref: p.key.Destination, r: p.r, size: p.probe.spec.Size, timeout: p.probe.spec.Timeout,
-		sent: p.round.sent, received: p.round.received, late: p.lateCount, lateRTT: p.lateRTT,
+		src: p.src.ep, dst: p.dst.ep, ref: p.key.Destination, r: p.r, size: p.probe.spec.Size,
+		timeout: p.probe.spec.Timeout, sent: p.round.sent, received: p.round.received, late: p.lateCount,
+		lateRTT: p.lateRTT,
 	}
 }
 

@@ -38,8 +38,8 @@ func TestResultJSON(t *testing.T) {
 	r.Loss = &Loss{Stage: NoReply, Reason: "no reply within 1s"}
 	r.Size, r.Late = 56, 1
 	got, err := json.Marshal(r)
-	want := `{"source":"vm1","destination":"vm2","type":"icmp","color":0,"sent":0,"received":0,"verdict":"unknown","rtt_seconds":null,` +
-		`"replies":[],"loss":{"where":null,"stage":"no_reply","reason":"no reply within 1s","evidence":[]}}`
+	want := `{"source":"vm1","destination":"vm2","type":"icmp","color":0,"sent":0,"received":0,"verdict":"unknown",` +
+		`"rtt_seconds":null,"replies":[],"loss":{"where":null,"stage":"no_reply","reason":"no reply within 1s","evidence":[]}}`
 	if err != nil || string(got) != want {
 		t.Errorf("%v\n got %s\nwant %s", err, got, want)
 	}
@@ -48,7 +48,8 @@ func TestResultJSON(t *testing.T) {
 	r.Summarize()
 	got, err = json.Marshal(r)
 	want = `{"source":"vm1","destination":"vm2","type":"icmp","color":0,"sent":1,"received":1,"verdict":"reachable",` +
-		`"rtt_seconds":{"min":0.000412,"avg":0.000412,"max":0.000412},"replies":[{"seq":1,"rtt_seconds":0.000412}],"loss":null,"control_seconds":0.00025}`
+		`"rtt_seconds":{"min":0.000412,"avg":0.000412,"max":0.000412},` +
+		`"replies":[{"seq":1,"rtt_seconds":0.000412}],"loss":null,"control_seconds":0.00025}`
 	if err != nil || string(got) != want {
 		t.Errorf("%v\n got %s\nwant %s", err, got, want)
 	}
