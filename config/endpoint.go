@@ -38,11 +38,11 @@ func (e Endpoint) Network() string {
 // unixPathSize is sizeof(sockaddr_un.sun_path) without the terminating zero.
 const unixPathSize = 107
 
-// ParseListen reads tcp:HOST:PORT, ssl:HOST:PORT or unix:PATH. Port 0 lets the system choose.
-func ParseListen(s string) (Endpoint, error) { return parseEndpoint(s, 0) }
+// parseListen reads tcp:HOST:PORT, ssl:HOST:PORT or unix:PATH. Port 0 lets the system choose.
+func parseListen(s string) (Endpoint, error) { return parseEndpoint(s, 0) }
 
-// ParseConnect reads the same as ParseListen, but requires host and port.
-func ParseConnect(s string) (Endpoint, error) {
+// parseConnect reads the same as parseListen, but requires host and port.
+func parseConnect(s string) (Endpoint, error) {
 	e, err := parseEndpoint(s, 1)
 	if err != nil || e.Kind == Unix {
 		return e, err

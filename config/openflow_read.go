@@ -5,9 +5,9 @@ import "fmt"
 func (r *reader) openflow(c *Config, v value) {
 	o := r.object(v, "listen", "connect", "role", "tls")
 	if l, ok := o["listen"]; ok {
-		c.OpenFlow.Listen = r.endpoints(l, ParseListen)
+		c.OpenFlow.Listen = r.endpoints(l, parseListen)
 	}
-	c.OpenFlow.Connect = r.endpoints(o["connect"], ParseConnect)
+	c.OpenFlow.Connect = r.endpoints(o["connect"], parseConnect)
 	if role, ok := r.text(o["role"]); ok {
 		c.OpenFlow.Role = Role(role)
 		if c.OpenFlow.Role != RoleMaster && c.OpenFlow.Role != RoleEqual {
@@ -35,7 +35,7 @@ func (r *reader) tls(v value, needs string, required ...string) TLS {
 }
 
 func (r *reader) ovsdb(c *Config, v value) {
-	c.OVSDB.Connect = r.endpoints(r.object(v, "connect")["connect"], ParseConnect)
+	c.OVSDB.Connect = r.endpoints(r.object(v, "connect")["connect"], parseConnect)
 }
 
 // endpoints reads a list of addresses without duplicates.
@@ -79,7 +79,7 @@ func (c *Config) WithOpenFlowListen(endpoints ...string) (*Config, error) {
 	changed := *c
 	changed.OpenFlow.Listen = nil
 	for _, s := range endpoints {
-		e, err := ParseListen(s)
+		e, err := parseListen(s)
 		if err != nil {
 			return nil, err
 		}

@@ -18,10 +18,10 @@ const maxEdits = 2
 // Suggest returns the known name that the unknown one was probably meant to be: at most two edits away, and fewer than
 // it has letters. Without one it returns "".
 func Suggest(name string, known []string) string {
-	best, distance := "", maxEdits+1
+	best, least := "", maxEdits+1
 	for _, k := range known {
-		if d := Distance(name, k); d < distance && d < len(k) {
-			best, distance = k, d
+		if d := distance(name, k); d < least && d < len(k) {
+			best, least = k, d
 		}
 	}
 	return best
@@ -33,15 +33,15 @@ func Nearest(name string, names []string, n int) []string {
 	name = strings.ToLower(name)
 	far := make(map[string]int, len(names))
 	for _, candidate := range names {
-		far[candidate] = Distance(name, strings.ToLower(candidate))
+		far[candidate] = distance(name, strings.ToLower(candidate))
 	}
 	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(far[a], far[b]) })
 	return names[:min(len(names), n)]
 }
 
-// Distance counts the insertions, deletions and replacements of bytes, and swaps of neighbors, that turn a into b
+// distance counts the insertions, deletions and replacements of bytes, and swaps of neighbors, that turn a into b
 // (optimal string alignment). Long names are compared by how they begin.
-func Distance(a, b string) int {
+func distance(a, b string) int {
 	a, b = a[:min(len(a), maxCompared)], b[:min(len(b), maxCompared)]
 	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range last {

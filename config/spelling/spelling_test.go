@@ -42,10 +42,10 @@ func TestDistance(t *testing.T) {
 		{"trnuk", "trunk", 1},
 		{strings.Repeat("a", 2*maxCompared), strings.Repeat("a", maxCompared) + "b", 0},
 	} {
-		if got := Distance(c.a, c.b); got != c.want {
+		if got := distance(c.a, c.b); got != c.want {
 			t.Errorf("%.20q and %.20q: got %d, want %d", c.a, c.b, got, c.want)
 		}
-		if Distance(c.a, c.b) != Distance(c.b, c.a) {
+		if distance(c.a, c.b) != distance(c.b, c.a) {
 			t.Errorf("%.20q and %.20q: not symmetric", c.a, c.b)
 		}
 	}

@@ -60,7 +60,7 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request, last string
 // streamEvents sends events until the client goes, is too slow, or the server stops.
 func (s *Server) streamEvents(w http.ResponseWriter, r *http.Request, after uint64, replay bool) {
 	if !s.streams.TryAcquire(1) {
-		s.refuse(w, r, TooMany(5, "%d event streams are open, which is the most at a time", s.Limits.Streams))
+		s.refuse(w, r, tooMany(5, "%d event streams are open, which is the most at a time", s.Limits.Streams))
 		return
 	}
 	defer s.streams.Release(1)

@@ -213,7 +213,7 @@ func addResource[T any, Q query](s *Server, res resource[T]) {
 				return nil, err
 			}
 			if len(found) > 1 {
-				return nil, AmbiguousName(res.one, in.Name, res.shown(found)...)
+				return nil, ambiguousName(res.one, in.Name, res.shown(found)...)
 			}
 			return &oneOutput[T]{Body: found[0]}, nil
 		}

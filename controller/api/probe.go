@@ -146,7 +146,7 @@ func probeProblem(err error) *Problem {
 	case errors.As(err, &unknown):
 		return UnknownName(what, unknown.Ref, unknown.Candidates...)
 	case errors.As(err, &ambiguous):
-		return AmbiguousName(what, ambiguous.Ref, ambiguous.Candidates...)
+		return ambiguousName(what, ambiguous.Ref, ambiguous.Candidates...)
 	case errors.As(err, &wrong):
 		return invalid(FieldError{"body." + wrong.Field, wrong.Text})
 	case errors.As(err, &cannot):

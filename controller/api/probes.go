@@ -103,7 +103,7 @@ func (s *Server) runProbe(w http.ResponseWriter, r *http.Request) {
 
 // tooManyProbes says that the limit of concurrent probes is reached.
 func (s *Server) tooManyProbes() *Problem {
-	return TooMany(1, "%d probes are running, which is the most at a time; try again in a second", s.Limits.Probes)
+	return tooMany(1, "%d probes are running, which is the most at a time; try again in a second", s.Limits.Probes)
 }
 
 // readBody reads the body within its limits of size and time.

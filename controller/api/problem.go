@@ -76,8 +76,8 @@ func UnknownName(what, name string, candidates ...string) *Problem {
 	return p
 }
 
-// AmbiguousName reports that several objects have that name.
-func AmbiguousName(what, name string, candidates ...string) *Problem {
+// ambiguousName reports that several objects have that name.
+func ambiguousName(what, name string, candidates ...string) *Problem {
 	p := newProblem(http.StatusUnprocessableEntity, CodeAmbiguous, "%s %q is ambiguous; candidates: %s", what, name,
 		strings.Join(candidates, ", "))
 	p.Candidates = candidates
@@ -124,8 +124,8 @@ func CannotRun(stage, detail string, evidence ...string) *Problem {
 	return p
 }
 
-// TooMany reports that a limit is reached, and when to retry.
-func TooMany(retryAfter int, format string, args ...any) *Problem {
+// tooMany reports that a limit is reached, and when to retry.
+func tooMany(retryAfter int, format string, args ...any) *Problem {
 	p := newProblem(http.StatusTooManyRequests, CodeTooMany, format, args...)
 	p.RetryAfter = retryAfter
 	return p
