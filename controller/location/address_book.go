@@ -11,7 +11,7 @@ import (
 
 // addressBook knows which hosts use an IP address: the API and the probes name hosts by it.
 type addressBook struct {
-	mu    lockorder.RWMutex[lockorder.Leaf]
+	mu    lockorder.Mutex[lockorder.Leaf]
 	hosts map[netip.Addr][]hostRef
 }
 
@@ -51,8 +51,8 @@ func (b *addressBook) add(a netip.Addr, r hostRef) {
 
 // users returns the hosts that were seen to use an address. They may be gone: the caller looks them up.
 func (b *addressBook) users(a netip.Addr) []hostRef {
-	b.mu.RLock()
-	defer b.mu.RUnlock()
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	return slices.Clone(b.hosts[a])
 }
 
@@ -75,7 +75,7 @@ func (b *addressBook) sweep(hasAddress func(hostRef, netip.Addr) bool) {
 		ref  hostRef
 	}
 	var some []entry
-	b.mu.RLock()
+	b.mu.Lock()
 	n := 0
 	for a, l := range b.hosts {
 		for _, r := range l {
@@ -85,7 +85,7 @@ func (b *addressBook) sweep(hasAddress func(hostRef, netip.Addr) bool) {
 			break
 		}
 	}
-	b.mu.RUnlock()
+	b.mu.Unlock()
 	for _, e := range some {
 		if !hasAddress(e.ref, e.addr) {
 			b.dropUnless(e.addr, e.ref, hasAddress)

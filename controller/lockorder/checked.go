@@ -25,33 +25,6 @@ func (m *Mutex[R]) Unlock() {
 	release[R]()
 }
 
-// RWMutex is a [sync.RWMutex] with a rank, which is checked.
-type RWMutex[R Rank] struct{ mu sync.RWMutex }
-
-// Lock locks m for writing.
-func (m *RWMutex[R]) Lock() {
-	acquire[R]()
-	m.mu.Lock()
-}
-
-// Unlock undoes Lock.
-func (m *RWMutex[R]) Unlock() {
-	m.mu.Unlock()
-	release[R]()
-}
-
-// RLock locks m for reading.
-func (m *RWMutex[R]) RLock() {
-	acquire[R]()
-	m.mu.RLock()
-}
-
-// RUnlock undoes RLock.
-func (m *RWMutex[R]) RUnlock() {
-	m.mu.RUnlock()
-	release[R]()
-}
-
 // held are the ranks that goroutines hold, by the goroutine's id.
 var (
 	heldMu sync.Mutex

@@ -12,14 +12,14 @@ func panics(f func()) (p bool) {
 
 func TestOrder(t *testing.T) {
 	var sw, other Mutex[Switch]
-	var registry RWMutex[Registry]
+	var registry Mutex[Registry]
 	var leaf Mutex[Leaf]
 
 	sw.Lock()
-	registry.RLock()
+	registry.Lock()
 	leaf.Lock()
 	leaf.Unlock()
-	registry.RUnlock()
+	registry.Unlock()
 	if !panics(other.Lock) {
 		t.Error("a second switch is locked under the first")
 	}
@@ -29,7 +29,7 @@ func TestOrder(t *testing.T) {
 	if !panics(sw.Lock) {
 		t.Error("a switch is locked under the registry")
 	}
-	if !panics(registry.RLock) {
+	if !panics(registry.Lock) {
 		t.Error("a lock is taken twice")
 	}
 	done := make(chan bool)

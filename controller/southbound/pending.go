@@ -19,10 +19,9 @@ const (
 
 var errEvicted = errors.New("silent while others waited to be let in")
 
-// pendingConns holds the connections that have not finished their handshake. While it is full nobody is accepted, so
-// that newcomers wait in the kernel's backlog: many switches that connect at once all come in, one after another. When
-// it is full, the connection that is over its limit is closed, so that a good switch comes in however many others say
-// nothing.
+// pendingConns holds the connections that have not finished their handshake. While it is full nobody is accepted:
+// newcomers wait in the kernel's backlog. The connection that is over its limit is closed then, so that a good switch
+// comes in however many others say nothing.
 type pendingConns struct {
 	mu      sync.Mutex
 	conns   []*pendingConn // the oldest first
@@ -53,15 +52,12 @@ func (p *pendingConns) await(ctx context.Context) {
 		if !full {
 			return
 		}
-		t := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
-			t.Stop()
 			return
 		case <-p.removed:
-		case <-t.C:
+		case <-time.After(wait):
 		}
-		t.Stop()
 	}
 }
 

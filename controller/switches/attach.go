@@ -12,10 +12,9 @@ import (
 	"github.com/eosin-sdn/eosin/openflow/ofconn"
 )
 
-// attach gives the connection to its switch. Of two connections with one datapath id the living one stays: a newcomer
-// is refused while the incumbent answers, and takes the place of one that does not. A dead one at the newcomer's own
-// address is given less time, since it is most likely the newcomer's own past; yet it may be another bridge of the same
-// host, which got the same datapath id from the NIC that they share.
+// attach gives a connection to its switch. While the incumbent answers, a second connection with its datapath id is
+// refused; else it supersedes the incumbent. One from the same address gets less time: most likely the switch has
+// connected anew, yet it may be another bridge of the host, with the datapath id of the same NIC.
 func (ss *Sessions) attach(ctx context.Context, id openflow.DatapathID, conn *ofconn.Conn, peer string) (
 	*Switch, error,
 ) {

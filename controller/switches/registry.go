@@ -17,7 +17,7 @@ import (
 
 // Registry holds the switches that are connected, or were and are kept. It is safe for use by several goroutines.
 type Registry struct {
-	mu   lockorder.RWMutex[lockorder.Registry] // guards byID
+	mu   lockorder.Mutex[lockorder.Registry] // guards byID
 	byID map[openflow.DatapathID]*Switch
 
 	disconnections atomic.Int32  // since stale switches were removed last
@@ -31,16 +31,18 @@ func NewRegistry() *Registry {
 
 // Get returns a switch, nil if it is not there.
 func (r *Registry) Get(id openflow.DatapathID) *Switch {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	return r.byID[id]
 }
 
 // List returns the switches, ascending by datapath id.
 func (r *Registry) List() []*Switch {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	return slices.SortedFunc(maps.Values(r.byID), func(a, b *Switch) int { return cmp.Compare(a.id, b.id) })
+	r.mu.Lock()
+	l := slices.Collect(maps.Values(r.byID))
+	r.mu.Unlock()
+	slices.SortFunc(l, func(a, b *Switch) int { return cmp.Compare(a.id, b.id) })
+	return l
 }
 
 // ByName returns the switch with a name, or with a datapath id in text form; nil if there is none.

@@ -12,7 +12,7 @@ import (
 	"github.com/eosin-sdn/eosin/topology"
 )
 
-// Fabric is told what switches find out about the network. It is called under a switch's lock and never blocks.
+// Fabric takes what switches find out about the network. It is called under a switch's lock and never blocks.
 type Fabric interface {
 	Snapshot() *topology.Snapshot
 	Facts(openflow.DatapathID, []apps.Fact)
@@ -21,8 +21,7 @@ type Fabric interface {
 	SwitchRemoved(openflow.DatapathID)
 }
 
-// Prober is told of replies and of what may change where probes go. It is called under a switch's lock and never
-// blocks.
+// Prober takes replies, and that hosts may have changed. It is called under a switch's lock and never blocks.
 type Prober interface {
 	Received(sw openflow.DatapathID, port openflow.PortNo, at time.Time, vlan uint16, r *probe.Trapped)
 	HostsChanged()
@@ -40,8 +39,8 @@ type Deps struct {
 	Emit func(event.Event)
 }
 
-// reportServed tells the fabric whether it can count on the switch. One that obeys another controller is like one that
-// has none: it goes on forwarding by tables that are not ours to change. The lock is held.
+// reportServed reports whether the fabric can count on the switch. One that obeys another controller counts as
+// disconnected: it forwards by tables that are not ours to change. The lock is held.
 func (s *Switch) reportServed() {
 	serves := s.session != nil && s.machine.Phase() != datapath.Standby
 	if serves == s.served {

@@ -27,8 +27,8 @@ type Switch struct {
 	session *session  // nil while disconnected
 	left    time.Time // when it disconnected
 	claimed bool      // another connection waits to hear whether the switch is alive
-	served  bool      // the fabric has been told that the switch is connected, and that it obeys
-	removed bool      // it is in the registry no more: who still holds it must not use it
+	served  bool      // it was reported to the fabric as connected
+	removed bool      // it is no longer in the registry: it takes no step
 	timer   *time.Timer
 	wake    time.Time   // when the timer fires; zero when it is not set
 	facts   []apps.Fact // scratch: what one step has found out for the fabric
