@@ -2,6 +2,7 @@ package lab
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -108,7 +109,7 @@ func (h *Host) catchUp() {
 // await waits until a daemon answers on its control socket. A socket file left by a killed predecessor does not count.
 func (h *Host) await(p *Process, socket, what string) {
 	answers := func() bool {
-		conn, err := dialUnix(socket)
+		conn, err := net.DialTimeout("unix", socket, time.Second)
 		if err != nil {
 			return false
 		}

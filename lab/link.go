@@ -3,7 +3,6 @@ package lab
 import (
 	"fmt"
 	"net"
-	"net/netip"
 	"time"
 	"unsafe"
 
@@ -146,12 +145,4 @@ func (n *Namespace) enslave(name, bridge string) {
 // mac is a locally administered address that is unique in a lab.
 func mac(kind byte, number int) net.HardwareAddr {
 	return net.HardwareAddr{0x02, 0xe0, kind, byte(number >> 16), byte(number >> 8), byte(number)}
-}
-
-// bare strips the prefix length.
-func bare(cidr string) string {
-	if p, err := netip.ParsePrefix(cidr); err == nil {
-		return p.Addr().String()
-	}
-	return cidr
 }

@@ -25,7 +25,7 @@ type Process struct {
 // directory. It gets a session of its own, so that Ctrl-C on the terminal reaches only the lab's owner, who then stops
 // things in order.
 func (n *Namespace) Spawn(what string, args ...string) *Process {
-	p := &Process{What: what, lab: n.lab, LogPath: n.lab.logPath(what), done: make(chan struct{})}
+	p := &Process{What: what, lab: n.lab, LogPath: n.lab.path(what) + ".log", done: make(chan struct{})}
 	log, err := os.OpenFile(p.LogPath, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	n.lab.check(err, "%s: log", what)
 	defer log.Close()

@@ -97,7 +97,8 @@ func (v *VM) IP() string {
 	if len(v.opts.Addrs) == 0 {
 		return ""
 	}
-	return bare(v.opts.Addrs[0])
+	addr, _, _ := strings.Cut(v.opts.Addrs[0], "/")
+	return addr
 }
 
 // PortNumber is the OpenFlow number of its port.

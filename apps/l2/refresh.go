@@ -16,12 +16,6 @@ type portState struct {
 	up      time.Time // since when
 }
 
-func stateOf(p *apps.Port, hosts int) portState {
-	return portState{
-		hosts: hosts, tagging: string(appendTagging(nil, p)), usable: p.Up && !p.Transit, up: p.UpSince,
-	}
-}
-
 // appendTagging encodes what the egress actions of a port depend on.
 func appendTagging(b []byte, p *apps.Port) []byte {
 	b = append(b, byte(p.Mode))
@@ -107,7 +101,7 @@ func (a *App) refreshPorts() (changed map[openflow.PortNo]bool) {
 		p := a.sw.Ports[no]
 		next := portState{hosts: s.hosts}
 		if p != nil {
-			next = stateOf(p, s.hosts)
+			next.tagging, next.usable, next.up = string(appendTagging(nil, p)), p.Up && !p.Transit, p.UpSince
 		}
 		if *s != next || p == nil { // a port that went before its first Refresh looks unchanged
 			if s.hosts > 0 {

@@ -53,9 +53,9 @@ func (p *packetState) connOf(zone uint16) (k connKey, opens, ok bool) {
 	opens = true
 	switch l4 := h.L4; h.Proto {
 	case packet.ProtoICMP, packet.ProtoICMPv6:
-		request, reply := byte(8), byte(0)
+		request, reply := packet.ICMPv4EchoRequest, packet.ICMPv4EchoReply
 		if h.Proto == packet.ProtoICMPv6 {
-			request, reply = 128, 129
+			request, reply = packet.ICMPv6EchoRequest, packet.ICMPv6EchoReply
 		}
 		if l4[0] != request && l4[0] != reply {
 			return k, false, false

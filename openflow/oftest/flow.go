@@ -182,11 +182,11 @@ func (s *Switch) removeFlow(e *entry, reason openflow.FlowRemovedReason) {
 		return
 	}
 	st := e.stats(s.clock)
-	s.flowRemoved(&openflow.FlowRemoved{
+	s.event(openflow.TypeFlowRemoved, uint8(reason), openflow.AppendFlowRemoved(nil, 0, &openflow.FlowRemoved{
 		Cookie: e.cookie, Priority: st.Priority, Reason: reason, TableID: e.table,
 		DurationSec: st.DurationSec, DurationNsec: st.DurationNsec, IdleTimeout: e.idle, HardTimeout: e.hard,
 		Packets: e.packets, Bytes: e.bytes, Match: st.Match,
-	})
+	}))
 }
 
 // filter selects flows of modifications, deletions and dumps.

@@ -191,10 +191,6 @@ func (s *Switch) packetIn(m *openflow.PacketIn) {
 	s.event(openflow.TypePacketIn, uint8(m.Reason), openflow.AppendPacketIn(nil, 0, m))
 }
 
-func (s *Switch) flowRemoved(m *openflow.FlowRemoved) {
-	s.event(openflow.TypeFlowRemoved, uint8(m.Reason), openflow.AppendFlowRemoved(nil, 0, m))
-}
-
 func (s *Switch) portStatus(reason openflow.PortReason, d openflow.PortDesc) {
 	m := openflow.PortStatus{Reason: reason, Desc: d}
 	s.event(openflow.TypePortStatus, uint8(reason), openflow.AppendPortStatus(nil, 0, &m))

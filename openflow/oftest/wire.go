@@ -133,7 +133,7 @@ func (s *Switch) carry(outs []Out) {
 	}
 }
 
-// leaves returns the other end of a port's wire, and who sees what leaves.
+// leaves returns the other end of a port's wire, and who sees what leaves without one.
 func (s *Switch) leaves(no openflow.PortNo) (end, func(Out)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

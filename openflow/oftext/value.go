@@ -33,19 +33,13 @@ func format(s oxm.Style, value, mask []byte) string {
 	case mask == nil:
 		return one(value)
 	case s == oxm.IP:
-		if n, ok := prefix(mask); ok {
+		if n, bits := net.IPMask(mask).Size(); bits != 0 { // the mask of a prefix
 			return fmt.Sprintf("%s/%d", one(value), n)
 		}
 	case s == oxm.Decimal:
 		s = oxm.Hex
 	}
 	return one(value) + "/" + one(mask)
-}
-
-// prefix returns the length of a mask that is one of a prefix.
-func prefix(mask []byte) (n int, ok bool) {
-	n, bits := net.IPMask(mask).Size()
-	return n, bits != 0
 }
 
 var ctStates = [...]string{"new", "est", "rel", "rpl", "inv", "trk", "snat", "dnat"}

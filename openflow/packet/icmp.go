@@ -33,7 +33,7 @@ func (p ICMP) Seq() uint16 { return be.Uint16(p[6:]) }
 func (p ICMP) Payload() []byte { return p[icmpLen:] }
 
 // ChecksumValid reports whether the checksum of an ICMP message in IPv4 is right.
-func (p ICMP) ChecksumValid() bool { return fold(sum(0, p)) == 0 }
+func (p ICMP) ChecksumValid() bool { return Checksum(p) == 0 }
 
 // ChecksumValid6 reports whether the checksum of an ICMPv6 message between these addresses is right.
 func (p ICMP) ChecksumValid6(src, dst netip.Addr) bool {
@@ -56,14 +56,13 @@ func AppendEcho(b []byte, ip IP, e Echo) []byte {
 	if !ip.fits(n) {
 		return b
 	}
-	proto, typ := ProtoICMP, ICMPv4EchoRequest
-	switch {
-	case ip.is4() && e.Reply:
-		typ = ICMPv4EchoReply
-	case !ip.is4() && e.Reply:
-		proto, typ = ProtoICMPv6, ICMPv6EchoReply
-	case !ip.is4():
-		proto, typ = ProtoICMPv6, ICMPv6EchoRequest
+	proto, request, reply := ProtoICMP, ICMPv4EchoRequest, ICMPv4EchoReply
+	if !ip.is4() {
+		proto, request, reply = ProtoICMPv6, ICMPv6EchoRequest, ICMPv6EchoReply
+	}
+	typ := request
+	if e.Reply {
+		typ = reply
 	}
 	b = ip.appendHeader(b, proto, n)
 	start := len(b)

@@ -1,6 +1,9 @@
 package packet
 
-import "net/netip"
+import (
+	"cmp"
+	"net/netip"
+)
 
 // IP holds what a builder writes into an IP header of either version; the addresses say which.
 type IP struct {
@@ -10,12 +13,7 @@ type IP struct {
 	ID       uint16 // identification, IPv4 only
 }
 
-func (ip IP) hops() uint8 {
-	if ip.TTL == 0 {
-		return 64
-	}
-	return ip.TTL
-}
+func (ip IP) hops() uint8 { return cmp.Or(ip.TTL, 64) }
 
 // fits reports whether the addresses are of one family, DSCP has 6 bits, and n bytes of payload can be said.
 func (ip IP) fits(n int) bool {
@@ -25,12 +23,10 @@ func (ip IP) fits(n int) bool {
 	if ip.is4() {
 		return ip.Dst.Is4() && ipv4Len+n <= 0xffff
 	}
-	return ip.is6() && n <= 0xffff
+	return ip.Src.Is6() && ip.Dst.Is6() && n <= 0xffff
 }
 
 func (ip IP) is4() bool { return ip.Src.Is4() }
-
-func (ip IP) is6() bool { return ip.Src.Is6() && ip.Dst.Is6() }
 
 // appendHeader appends the header of the addresses' family for n bytes of payload, for fields that fit.
 func (ip IP) appendHeader(b []byte, proto uint8, n int) []byte {

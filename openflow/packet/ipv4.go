@@ -46,7 +46,7 @@ func (p IPv4) FragmentOffset() int { return int(be.Uint16(p[6:])&0x1fff) * 8 }
 func (p IPv4) MoreFragments() bool { return p[6]&0x20 != 0 }
 
 // ChecksumValid reports whether the header's checksum is right.
-func (p IPv4) ChecksumValid() bool { return fold(sum(0, p[:p.HeaderLen()])) == 0 }
+func (p IPv4) ChecksumValid() bool { return Checksum(p[:p.HeaderLen()]) == 0 }
 
 // Payload returns what follows the header.
 func (p IPv4) Payload() []byte { return p[p.HeaderLen():] }
@@ -62,6 +62,6 @@ func appendIPv4(b []byte, ip IP, proto uint8, n int) []byte {
 	b = append(b, 0x40, 0, ip.hops(), proto, 0, 0)
 	b = append(b, src[:]...)
 	b = append(b, dst[:]...)
-	be.PutUint16(b[start+10:], fold(sum(0, b[start:])))
+	be.PutUint16(b[start+10:], Checksum(b[start:]))
 	return b
 }

@@ -79,9 +79,13 @@ func newSwitch(number int, remote *counter) *fakeSwitch {
 		})
 	}
 	f.Switch = oftest.New(oftest.Options{
-		DatapathID:    openflow.DatapathID(number + 1),
-		Desc:          openflow.SwitchDesc{Manufacturer: "load", Hardware: "fake switch"},
-		FilterFlowMod: func(m *openflow.FlowMod) bool { return !f.count(m.Command, m.Match) },
+		DatapathID: openflow.DatapathID(number + 1),
+		Desc:       openflow.SwitchDesc{Manufacturer: "load", Hardware: "fake switch"},
+		FilterFlowMod: func(m *openflow.FlowMod) bool {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			return !f.count(m.Command, m.Match)
+		},
 	}, ports...)
 	f.OnOutput(f.output)
 	return f
@@ -224,17 +228,11 @@ func (f *fakeSwitch) countMessage(msg []byte) bool {
 		return false
 	}
 	end := 48 + int(binary.BigEndian.Uint16(msg[matchLen:]))
-	return end <= len(msg) && end >= match && f.countLocked(msg[command], msg[match:end])
+	return end <= len(msg) && end >= match && f.count(msg[command], msg[match:end])
 }
 
-// count reports whether a flow-mod is for one of the hosts under load, and notes it if it adds a flow.
-func (f *fakeSwitch) count(command uint8, match []byte) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.countLocked(command, match)
-}
-
-func (f *fakeSwitch) countLocked(command uint8, match []byte) (ours bool) {
+// count reports whether a flow-mod is for one of the hosts under load, and notes it if it adds a flow; mu is held.
+func (f *fakeSwitch) count(command uint8, match []byte) (ours bool) {
 	const ethDst, ethSrc = 0x80000606, 0x80000806 // OXM headers (OpenFlow 1.3.5 section 7.2.3.7)
 	for b := match; len(b) >= 4 && len(b) >= 4+int(b[3]); b = b[4+int(b[3]):] {
 		bit := byte(gotSource)
