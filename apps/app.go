@@ -11,19 +11,17 @@ import (
 	"github.com/eosin-sdn/eosin/topology"
 )
 
-// App is one feature, serving one switch. The first four methods are the contract that contiv's ofnet gave its apps; the
-// others bring what it dropped (ports, flow removal, time) and what a desired state needs. All are called with the switch's
-// lock held and must return at once.
+// App is one feature, serving one switch. All methods are called with the switch's lock held and must return at once.
 type App interface {
-	// SwitchConnected says that a session is up. Flows stated before are still desired: the machine compares them with the
-	// switch by itself.
+	// SwitchConnected says that a session is up. Flows stated before are still desired: the machine compares them with
+	// the switch by itself.
 	SwitchConnected(now time.Time, out *Output)
 	// SwitchDisconnected says that the session is gone. The app keeps what it knows.
 	SwitchDisconnected(now time.Time)
 	// PacketRcvd brings a frame that a rule of the app sent to the controller.
 	PacketRcvd(now time.Time, p *Packet, out *Output)
-	// MultipartReply brings one dumped flow of the app at the first session after the controller's start, before the app has
-	// stated anything: what it can rebuild of its knowledge, it takes from here. f and m are valid during the call.
+	// MultipartReply brings one dumped flow of the app, in the first session after the controller's start and before the
+	// app has stated anything, to rebuild its knowledge from. f and m are valid during the call.
 	MultipartReply(now time.Time, f *openflow.FlowStats, m *flow.Match, out *Output)
 	// FlowRemoved says that the switch removed one of the app's flows by itself.
 	FlowRemoved(now time.Time, f *openflow.FlowRemoved, m *flow.Match, out *Output)

@@ -1,7 +1,7 @@
 // Package apps is the contract between a switch's machine and the features that decide what the switch should do.
 //
-// An app owns tables of the pipeline. It states which flows should exist in them and is told what happens; it does no I/O,
-// starts no goroutine and takes no lock. One value of each app serves one switch.
+// An app owns tables of the pipeline. It states which flows should exist in them and is told what happens; it does no
+// I/O, starts no goroutine and takes no lock. One value of each app serves one switch.
 package apps
 
 import (
@@ -28,7 +28,7 @@ func Owners() (list []flow.Owner) {
 	return list
 }
 
-// Meters bound what the switch copies to the controller, each class for itself: a flood of one kind does not silence another.
+// Meters limit what the switch copies to the controller, by class: a flood of one does not silence another.
 const (
 	MeterLearn     = flow.MeterIDs + 1 + iota // frames of unknown sources
 	MeterARP                                  // ARP copies
@@ -39,15 +39,15 @@ const (
 
 // Values of register 0, which is 0 for the traffic of hosts.
 const (
-	// Injected marks frames that the controller injected at a port: they pass the tables of the port's own traffic but teach
-	// the switch nothing.
+	// Injected marks frames that the controller injected at a port: they pass the tables of the port's own traffic, but
+	// nothing is learned from them.
 	Injected = 1
-	// Swallowed marks replies of probes, which the controller has: they still teach the switch where their sender is, and are
-	// dropped where they would be forwarded.
+	// Swallowed marks probe replies, of which the controller has a copy: their sender is learned, and they are dropped
+	// where they would be forwarded.
 	Swallowed = 2
 )
 
-// ProbeMAC and ProbeMACMask match the locally administered source addresses of ARP probes: no host is ever learned at one.
+// ProbeMAC and ProbeMACMask match the locally administered source addresses of ARP probes: no host is learned at one.
 var (
 	ProbeMAC     = packet.MAC{0x02, 0xe0, 0x51}
 	ProbeMACMask = packet.MAC{0xff, 0xff, 0xff}

@@ -30,8 +30,8 @@ type Port struct {
 	UpSince    time.Time
 	Settled    bool // discovery has had its chance: the port may flood
 	Transit    bool // an end of a discovered link
-	// Retained is set while the port is taken for the end of a link because it was one before the controller was restarted: the
-	// switch at the other end may need longer to come back. A retained port is a transit port.
+	// Retained is set while the port is taken for the end of a link because it was one before the controller was
+	// restarted: the switch at the other end may need longer to come back. A retained port is a transit port.
 	Retained bool
 
 	Mode   intent.Mode
@@ -64,7 +64,8 @@ type Switch struct {
 	Layout   *Layout
 	// NoConntrack is set where the switch refused a ct action: probes then trap by DSCP.
 	NoConntrack bool
-	// NeedsMegaflowWorkaround is set where Open vSwitch changes the actions of the wrong megaflow when two overlap: see [Switch.PinMegaflow].
+	// NeedsMegaflowWorkaround is set where Open vSwitch changes the actions of the wrong one of two overlapping
+	// megaflows: see [Switch.PinMegaflow].
 	NeedsMegaflowWorkaround bool
 }
 
@@ -74,15 +75,16 @@ const (
 	classFlood  = portClasses
 )
 
-// PinMegaflow appends what makes a frame's megaflow tell to which port (PortAny: to all) its rule sends it, on switches that need that.
+// PinMegaflow makes a frame's megaflow depend on the port to which its rule sends it (PortAny: all), on switches that
+// need that.
 //
-// The userspace datapath of Open vSwitch before 2.17.8, 3.0.5, 3.1.3 and 3.2.0 finds the megaflow whose actions have changed by a
-// packet that it matches, and not by its identity. When another one overlaps with it, which is legal while both have the same actions
-// and happens whenever a rule has gone that looked at more than MAC addresses, the other's actions are changed, perhaps for the second
-// time, and its own stay as they were until no packet uses it any more. A megaflow is not changed but deleted, by its identity, when
-// the decision depends on more of the packet than the megaflow says. So decisions depend on different bits: of pkt_mark, all of them 0.
+// The userspace datapath of Open vSwitch before 2.17.8, 3.0.5, 3.1.3 and 3.2.0 looks up a megaflow whose actions have
+// changed by a packet that it matches, and not by its identity. If another one overlaps, which is legal while both have
+// the same actions, and happens when a rule is deleted that matched more than MAC addresses, the other's actions are
+// changed and its own stay until no packet uses it any more. A megaflow is deleted, by its identity, if the new
+// decision depends on more of the packet than its mask has. So each depends on another bit of pkt_mark, which is 0.
 //
-// Ports share bits, as each costs the datapath a mask to try.
+// Ports share bits, since each costs the datapath one more mask to try.
 func (s *Switch) PinMegaflow(a flow.Actions, p openflow.PortNo) flow.Actions {
 	switch {
 	case !s.NeedsMegaflowWorkaround:
@@ -112,7 +114,7 @@ func (s *Switch) CarriesVLAN(vlan uint16) bool {
 	return false
 }
 
-// Restoring reports whether links of the time before a restart of the controller have not been found again, here or elsewhere.
+// Restoring reports whether links of before the controller's restart have not been found again, here or elsewhere.
 func (s *Switch) Restoring() bool {
 	for _, no := range s.Order {
 		if s.Ports[no].Retained {
@@ -127,8 +129,8 @@ func (s *Switch) Ref(p openflow.PortNo) topology.PortRef {
 	return topology.PortRef{Switch: s.ID, Port: p}
 }
 
-// Egress appends the actions that send a frame of the network, which carries its VLAN tag inside the pipeline, out of the port
-// as the port's mode wants it. The match of the rule (or of the one that leads to the group) must name the VLAN.
+// Egress appends the actions that send a frame of the network, which has its VLAN tag inside the pipeline, out of the
+// port. The match of the rule, or of the one that leads to the group, must name the VLAN.
 func (p *Port) Egress(a flow.Actions, n Network) flow.Actions {
 	switch p.Mode {
 	case intent.Access:

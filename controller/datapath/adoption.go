@@ -32,12 +32,12 @@ type adoption struct {
 	until       time.Time // the end of phase Adopting
 	retainUntil time.Time // until when links of before are kept that were not found again, zero for no more
 
-	// The version of the pipeline in which the flows were stated, 0 until a rule of the first table has said it, and the
-	// flows that came before that one: Open vSwitch dumps the first table first.
+	// The version of the pipeline in which the flows were stated, 0 until a rule of the first table has said it, and
+	// the flows that came before that one: Open vSwitch dumps the first table first.
 	version uint8
 	earlier []openflow.FlowStats
-	// outdated is set while the switch has a pipeline of another version, until a bundle has replaced all of it. Nothing
-	// but that bundle may be sent: rules of both numberings would lead frames astray.
+	// outdated is set while the switch has a pipeline of another version, until a bundle has replaced all of it. No
+	// rule is sent but in that bundle: rules of both numberings would lead frames astray.
 	outdated bool
 }
 

@@ -45,7 +45,7 @@ type audit struct {
 // begin starts a comparison.
 func (a *audit) begin(now time.Time) {
 	if !a.repairAt.IsZero() {
-		a.rejected()
+		a.baseline = baselineRejected
 	}
 	a.began, a.repairAt = now, time.Time{}
 	a.drift.Reset()
@@ -57,9 +57,6 @@ func (a *audit) end() (drifted bool) {
 	a.baseline = baselineVerified
 	return drifted
 }
-
-// rejected notes that the switch has rejected a change: what is missing from now on is no drift.
-func (a *audit) rejected() { a.baseline = baselineRejected }
 
 // ready plans the next audit after one whose difference has been applied; every is the interval, 0 for none.
 func (a *audit) ready(now time.Time, every time.Duration) {

@@ -36,11 +36,9 @@ func (m *Machine) handleError(now time.Time, e *openflow.Error) {
 	}
 }
 
-// changeRejected handles an error for a change of the switch's state. The state is audited again, after a while that
-// grows with each failure. A bundle with an error is discarded, since Open vSwitch would commit the rest of it. If the
-// error was for a rule of a single host, such rules are left out of the bundles that follow and sent after them: a
-// table with room for too few hosts is no reason to go without ports and floods, and hosts without rules are flooded
-// to.
+// changeRejected handles an error for a change of the switch's state. An audit follows, later with each failure. A
+// bundle is discarded, since Open vSwitch would commit the rest of it. Rules of single hosts, if one was rejected, are
+// from now on sent after bundles: ports and floods must not go without rules because a table has no room for all hosts.
 func (m *Machine) changeRejected(now time.Time, e *openflow.Error, meter bool) {
 	rule := m.rejectedFlow(e)
 	if meter && m.Out.Store.RefusedMeters() > 0 {
@@ -57,9 +55,9 @@ func (m *Machine) changeRejected(now time.Time, e *openflow.Error, meter bool) {
 	}
 	switch m.phase {
 	case Auditing:
-		m.audit.rejected()
+		m.audit.baseline = baselineRejected // what is missing from now on is no drift
 	case Committing:
-		m.audit.rejected()
+		m.audit.baseline = baselineRejected
 		m.audit.hostsSeparate = m.audit.hostsSeparate || rule.owner == apps.OwnerHosts
 		m.transition(now, bundleRejected)
 	}
@@ -70,14 +68,14 @@ func (m *Machine) changeRejected(now time.Time, e *openflow.Error, meter bool) {
 
 // requestRejected goes on without what the switch cannot tell: an old switch has no meters, say.
 func (m *Machine) requestRejected(now time.Time, e *openflow.Error) {
-	kind, known := m.requests.reject(e.Xid)
+	kind, known := m.requests.end(e.Xid)
 	if !known {
 		m.Unsolicited++
 		return
 	}
 	m.reportError(now, e)
 	if kind == requestMeters {
-		m.meters.unlisted = true
+		m.metersUnlisted = true
 	}
 	m.replied(now, kind)
 }

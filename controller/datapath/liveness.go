@@ -39,9 +39,6 @@ func (l *liveness) reply(xid uint32) bool {
 	return true
 }
 
-// waive drops a request that need not be answered any more.
-func (l *liveness) waive() { l.xid = 0 }
-
 // outstanding reports whether an answer is awaited. A switch without links may send anything instead.
 func (l *liveness) outstanding(linked bool) bool {
 	if linked {

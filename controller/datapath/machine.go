@@ -139,7 +139,7 @@ func (m *Machine) DeliverGraph(g *topology.Snapshot) {
 	m.refreshDue = m.refreshDue || linked
 	switch alone := g.Standalone(m.sw.ID); {
 	case was.Standalone(m.sw.ID) && !alone:
-		m.live.waive() // without links it did not have to answer
+		m.live.xid = 0 // without links it did not have to answer
 		m.l2.Announce(&m.Out)
 	case alone && !was.Standalone(m.sw.ID):
 		m.l2.DropRemote(&m.Out)

@@ -6,15 +6,10 @@ import (
 	"time"
 
 	"github.com/eosin-sdn/eosin/apps/event"
-	"github.com/eosin-sdn/eosin/openflow"
 )
 
-// meters is what a session knows of the switch's meters beside what the Store does. Meter-mods that add or change go
-// before the flows that name the meter, those that delete after everything else, and none into a bundle, of which Open
-// vSwitch takes none.
-type meters struct {
-	unlisted bool // the switch cannot list them
-}
+// Meter-mods that add or change go before the flows that name the meter, those that delete after everything else, and
+// none into a bundle, in which Open vSwitch takes none.
 
 var errNoMeters = errors.New(
 	"the switch refuses meters: what it copies to the controller is limited by the controller alone")
@@ -28,22 +23,15 @@ func (m *Machine) startMeters() {
 
 // requestMeters has the switch list its meters again.
 func (m *Machine) requestMeters(now time.Time) {
-	if !m.meters.unlisted {
+	if !m.metersUnlisted {
 		m.Out.Store.BeginMeterAudit()
 		m.requests.send(now, requestMeters, &m.Out)
 	}
 }
 
-// metersPart takes a part of the list.
-func (m *Machine) metersPart(body []byte) error {
-	return eachEntry(body, openflow.DecodeMeterConfig, func(c *openflow.MeterConfig) {
-		m.Out.Store.DumpedMeter(c, &m.audit.drift)
-	})
-}
-
 // metersListed has seen the whole list, or goes on with a switch that cannot tell.
 func (m *Machine) metersListed() {
-	if !m.meters.unlisted {
+	if !m.metersUnlisted {
 		m.Out.Store.EndMeterAudit(&m.audit.drift)
 	}
 }

@@ -113,13 +113,13 @@ func (mp *multipart) receive(xid uint32, part *openflow.Multipart, size int) (ki
 	}
 	kind = r.kind
 	if !part.More {
-		mp.requests = slices.Delete(mp.requests, i, i+1)
+		mp.end(xid)
 	}
 	return kind, true, nil
 }
 
-// reject ends a request that the switch has answered with an error. known is false if there is none.
-func (mp *multipart) reject(xid uint32) (kind requestKind, known bool) {
+// end ends a request that is answered in full, or with an error. known is false if there is none.
+func (mp *multipart) end(xid uint32) (kind requestKind, known bool) {
 	i := mp.index(xid)
 	if i < 0 {
 		return 0, false

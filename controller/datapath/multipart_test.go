@@ -47,10 +47,10 @@ func TestMultipartRequests(t *testing.T) {
 	if got := mp.deadline(); !got.Equal(epoch.Add(replyWithin)) {
 		t.Errorf("deadline %s", got.Sub(epoch))
 	}
-	if kind, known := mp.reject(1); kind != requestDesc || !known {
+	if kind, known := mp.end(1); kind != requestDesc || !known {
 		t.Errorf("rejected: %d %v", kind, known)
 	}
-	if _, known := mp.reject(1); known {
+	if _, known := mp.end(1); known {
 		t.Error("rejected twice")
 	}
 	if got := mp.deadline(); !got.Equal(epoch.Add(2*time.Second + replyWithin)) {

@@ -2,6 +2,7 @@ package datapath
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -29,33 +30,18 @@ type portList struct {
 	localHasSpeed bool // the bridge's own port has a speed
 }
 
-// add returns false if there are too many.
-func (l *portList) add(d openflow.PortDesc) bool {
-	if len(l.list) >= maxPorts {
-		return false
-	}
-	l.list = append(l.list, d)
-	return true
-}
-
-// remove drops a port that was listed before a port status about it came.
-func (l *portList) remove(no openflow.PortNo) {
-	l.list = slices.DeleteFunc(l.list, func(d openflow.PortDesc) bool { return d.No == no })
-}
-
 // listPort takes a port of the list that is under way.
 func (m *Machine) listPort(d openflow.PortDesc) {
-	if !m.ports.add(d) {
+	if len(m.ports.list) >= maxPorts {
 		m.Unsolicited++
+		return
 	}
+	m.ports.list = append(m.ports.list, d)
 }
 
 // setPorts takes the whole list of ports of a new session.
 func (m *Machine) setPorts(now time.Time) {
-	gone := make(map[openflow.PortNo]bool, len(m.sw.Ports))
-	for no := range m.sw.Ports {
-		gone[no] = true
-	}
+	gone := maps.Clone(m.sw.Ports)
 	for i := range m.ports.list {
 		delete(gone, m.ports.list[i].No)
 		m.setPort(now, &m.ports.list[i])
@@ -70,7 +56,7 @@ func (m *Machine) setPorts(now time.Time) {
 func (m *Machine) portStatus(now time.Time, s *openflow.PortStatus) {
 	switch listing := m.phase == Describing && m.requests.outstanding(requestPorts); {
 	case listing:
-		m.ports.remove(s.Desc.No)
+		m.ports.list = slices.DeleteFunc(m.ports.list, func(d openflow.PortDesc) bool { return d.No == s.Desc.No })
 		if s.Reason != openflow.PortDelete {
 			m.listPort(s.Desc)
 		}

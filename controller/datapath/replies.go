@@ -38,7 +38,9 @@ func (m *Machine) readPart(now time.Time, kind requestKind, body []byte) error {
 	case requestPorts:
 		return eachEntry(body, openflow.DecodePortDesc, func(p *openflow.PortDesc) { m.listPort(*p) })
 	case requestMeters:
-		return m.metersPart(body)
+		return eachEntry(body, openflow.DecodeMeterConfig, func(c *openflow.MeterConfig) {
+			m.Out.Store.DumpedMeter(c, &m.audit.drift)
+		})
 	case requestRestore:
 		return eachEntry(body, openflow.DecodeFlowStats, func(f *openflow.FlowStats) { m.restoreFlow(now, f) })
 	case requestFlows:
@@ -73,7 +75,8 @@ func (m *Machine) auditFlow(now time.Time, f *openflow.FlowStats) {
 		return // a switch that does not filter by cookie
 	}
 	match, err := flow.Canonical(f.Match)
-	if m.audit.drift.Stray < maxStrays || m.adoption.outdated || err == nil && m.Out.Store.Has(f.TableID, f.Priority, &match) {
+	if m.audit.drift.Stray < maxStrays || m.adoption.outdated ||
+		err == nil && m.Out.Store.Has(f.TableID, f.Priority, &match) {
 		m.Out.Store.Dumped(f, &m.audit.drift)
 	}
 	if err == nil && owner == apps.OwnerHosts {

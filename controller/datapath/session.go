@@ -11,18 +11,18 @@ import (
 
 // session is what belongs to one connection and is forgotten with it. Each part is pure and has a file of its own.
 type session struct {
-	phase    Phase // changed by transition only
-	since    time.Time
-	desc     openflow.SwitchDesc
-	ports    portList
-	live     liveness
-	role     role
-	requests multipart
-	barriers barriers
-	bundle   bundle
-	audit    audit
-	meters   meters
-	budgets  budgets
+	phase          Phase // changed by transition only
+	since          time.Time
+	desc           openflow.SwitchDesc
+	ports          portList
+	live           liveness
+	role           role
+	requests       multipart
+	barriers       barriers
+	bundle         bundle
+	audit          audit
+	metersUnlisted bool // the switch cannot list its meters
+	budgets        budgets
 }
 
 // nextXid returns the xid of the next message.

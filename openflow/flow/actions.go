@@ -18,10 +18,13 @@ const (
 
 	vendorNicira  = 0x00002320
 	nxRegMove     = 6
+	nxResubmit    = 14 // NXAST_RESUBMIT_TABLE
 	nxCT          = 35
 	nxController2 = 37
 
 	nxCTCommit = 1
+
+	nxInPort = 0xfff8 // OFPP_IN_PORT in 16 bits
 
 	ac2Meter = 5
 )
@@ -81,7 +84,7 @@ func (a Actions) set32(field oxm.Field, v uint32) Actions {
 	return append(a, 0, 0, 0, 0)
 }
 
-// CTCommit commits the packet's connection in zone and gives it a mark (ct(commit,zone=…,exec(set_field:…->ct_mark))).
+// CTCommit commits the packet's connection in zone with a mark (ct(commit,zone=…,exec(set_field:…->ct_mark))).
 func (a Actions) CTCommit(zone uint16, mark uint32) Actions {
 	a = a.ct(nxCTCommit, zone, noRecirc, 24+16)
 	return a.set32(oxm.CTMark, mark)
@@ -98,8 +101,8 @@ func (a Actions) ct(flags, zone uint16, table uint8, length uint16) Actions {
 	return append(a, table, 0, 0, 0, 0, 0)
 }
 
-// DependOnMark has the datapath's cached flow of a frame depend on one bit of pkt_mark, which is 0 in whatever came in by a port: it
-// copies the bit to a register that nothing reads, and changes nothing. bit is below 32.
+// DependOnMark makes a frame's megaflow depend on one bit of pkt_mark, which is 0 for whatever came in by a port: it
+// copies the bit, which is below 32, to a register that nothing reads.
 func (a Actions) DependOnMark(bit uint8) Actions {
 	a = a.nicira(nxRegMove, 24)
 	a = binary.BigEndian.AppendUint16(a, 1)
@@ -117,8 +120,8 @@ func (a Actions) nicira(subtype, length uint16) Actions {
 	return binary.BigEndian.AppendUint16(a, subtype)
 }
 
-// Controller copies the whole frame to the controller through a meter: what is above the meter's rate is not copied, while
-// the frame itself goes on untouched (a meter instruction would drop it). Meter 0 is none.
+// Controller copies the whole frame to the controller. What exceeds the meter's rate is not copied, while the frame
+// itself goes on (a meter instruction would drop it). Meter 0 is none.
 func (a Actions) Controller(meter uint32) Actions {
 	if meter == 0 {
 		return a.Output(openflow.PortController)
@@ -127,6 +130,13 @@ func (a Actions) Controller(meter uint32) Actions {
 	a = append(a, 0, 0, 0, 0, 0, 0)
 	a = append(a, 0, ac2Meter, 0, 8)
 	return binary.BigEndian.AppendUint32(a, meter)
+}
+
+// ResubmitTable goes on in table with the frame's own in port (resubmit(,table)).
+func (a Actions) ResubmitTable(table uint8) Actions {
+	a = a.nicira(nxResubmit, 16)
+	a = binary.BigEndian.AppendUint16(a, nxInPort)
+	return append(a, table, 0, 0, 0)
 }
 
 // Instruction types (OpenFlow 1.3 section 7.2.4).

@@ -1,7 +1,7 @@
 package flow
 
-// Cookies tell whose a flow is. The top 12 bits mark flows of this controller, the next 4 name the app that owns the table,
-// and the lower 48 are the app's own. A packet-in or flow-removed goes to its owner by one table lookup.
+// Cookies tell whose a flow is. The top 12 bits mark flows of this controller, the next 4 name the owner, and the lower
+// 48 are the owner's to use. A packet-in or flow-removed goes to its owner by one table lookup.
 const (
 	cookieMagic     = 0xe05 << 52
 	cookieMagicMask = 0xfff << 52

@@ -47,8 +47,8 @@ func (s *Store) enqueueGroup(g *groupRecord) {
 	}
 }
 
-// drainGroups emits the queued additions and changes, or the queued deletions, until full says that it is enough. It reports whether
-// it came to the end of them.
+// drainGroups emits the queued additions and changes, or the queued deletions, until full returns true. It reports
+// whether all of them were emitted.
 func (s *Store) drainGroups(emit func([]byte), full func() bool, deletions bool) (all bool) {
 	kept, all := s.groupQueue[:0], true
 	for _, id := range s.groupQueue {
@@ -85,8 +85,8 @@ const groupIDMagic, groupIDMask = 0xe0500000, 0xfff00000
 // GroupID returns the id of the group with a number of 20 bits.
 func GroupID(n uint32) uint32 { return groupIDMagic | n&^groupIDMask }
 
-// DumpedGroup compares one dumped group with the desired state and queues what is to be done about it. Groups of others are
-// left alone.
+// DumpedGroup compares one dumped group with the desired state and queues what is to be done about it. Groups of others
+// are left alone.
 func (s *Store) DumpedGroup(gd *openflow.GroupDesc, d *Drift) {
 	if gd.ID&groupIDMask != groupIDMagic {
 		return

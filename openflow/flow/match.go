@@ -1,5 +1,5 @@
-// Package flow holds what a switch should contain: matches, actions, rules, groups and meters as wire bytes, and the Store
-// that keeps the desired state and its difference to what a switch dumps. It is pure: no I/O, no clock, no goroutine.
+// Package flow holds what a switch should contain: matches, actions, rules, groups and meters as wire bytes, and the
+// Store of the desired state and its difference from a dump. It is pure: no I/O, no clock, no goroutine.
 package flow
 
 import (
@@ -25,8 +25,8 @@ const (
 // maxMatch bounds the OXM bytes of one match. The longest match of the pipeline (an IPv6 probe's trap) has 97.
 const maxMatch = 128
 
-// Match is a set of OXM fields in canonical order: ascending by class and field, as one switch dumps them in another order
-// than the next. It is a plain value; two matches are the same exactly when Equal says so. Fields must be set at most once.
+// Match is a set of OXM fields in canonical order, ascending by class and field, since switches dump them in different
+// orders. It is a plain value. Each field may be set once.
 type Match struct {
 	n   uint8
 	buf [maxMatch]byte
@@ -38,8 +38,8 @@ func (m *Match) Bytes() []byte { return m.buf[:m.n] }
 // Equal reports whether both match the same fields with the same values and masks.
 func (m *Match) Equal(o *Match) bool { return bytes.Equal(m.Bytes(), o.Bytes()) }
 
-// add inserts one TLV at its canonical place. Switches dump a field whose mask is all ones without the mask and leave out
-// one whose mask is all zeros: so does add.
+// add inserts one TLV at its canonical place. Like switches in a dump, it drops a mask that is all ones, and a field
+// whose mask is all zeros.
 func (m *Match) add(field oxm.Field, value, mask []byte) {
 	if mask != nil {
 		t := oxm.TLV{Value: value, Mask: mask}
@@ -185,8 +185,8 @@ func Canonical(match []byte) (m Match, err error) {
 	return m, nil
 }
 
-// field returns the value bytes of a field that is matched whole, or nil: how an app reads its own flow back from a dump. A
-// field of another size than it has is none: decoders let it pass, since they do not know every field.
+// field returns the value bytes of a field that is matched without a mask, or nil; also nil for one of another size,
+// which decoders let pass.
 func (m *Match) field(field oxm.Field, size uint32) []byte {
 	for at := 0; at < int(m.n); {
 		h := binary.BigEndian.Uint32(m.buf[at:])

@@ -33,8 +33,8 @@ type meterRecord struct {
 // usable reports whether rules may name the meter.
 func (r *meterRecord) usable() bool { return r.wanted && !r.refused }
 
-// PutMeter states that the meter should exist. It reports whether rules may name it: false after the switch has refused it,
-// until the session ends or the meter is another.
+// PutMeter states that the meter should exist. It reports whether rules may name it: not after the switch has refused
+// it, until the session ends or the meter changes.
 func (s *Store) PutMeter(o Owner, m Meter) bool {
 	r := s.meters[m.ID]
 	if r == nil {
@@ -57,8 +57,8 @@ func (s *Store) EndMeters(o Owner) {
 	}
 }
 
-// DrainMeters appends the meter-mods that add and change meters. They go before the flows that name them, and not into a
-// bundle, of which Open vSwitch takes none.
+// DrainMeters appends the meter-mods that add and change meters. They go before the flows that name them, and not into
+// a bundle, in which Open vSwitch takes none.
 func (s *Store) DrainMeters(b []byte, xid *uint32) []byte {
 	if !s.meterWork {
 		return b
@@ -78,8 +78,8 @@ func (s *Store) DrainMeters(b []byte, xid *uint32) []byte {
 	return b
 }
 
-// DrainMeterDeletions appends the meter-mods that delete meters. They go after everything else: with a meter, a switch
-// deletes the flows that name it.
+// DrainMeterDeletions appends the meter-mods that delete meters. They go after everything else, since a switch deletes
+// the flows that name a meter with it.
 func (s *Store) DrainMeterDeletions(b []byte, xid *uint32) []byte {
 	if !s.meterWork {
 		return b
@@ -111,8 +111,8 @@ func (s *Store) sendMeter(b []byte, xid *uint32, command uint16, r *meterRecord)
 	return openflow.AppendMeterMod(b, *xid, command, meterFlags, r.want.ID, r.want.Rate, r.want.Burst)
 }
 
-// RefuseMeter says that the switch has refused the meter-mod with this xid. It returns the meter that rules may no longer
-// name; ok is false when there is none.
+// RefuseMeter says that the switch has refused the meter-mod with this xid. It returns the meter that rules may no
+// longer name; ok is false if there is none.
 func (s *Store) RefuseMeter(xid uint32) (m Meter, ok bool) {
 	for _, r := range s.meters {
 		if r.xid != xid {

@@ -29,7 +29,7 @@ func newModel() *model {
 
 func (r *Rule) identity() string { return identity(r.Table, r.Priority, r.Match.Bytes()) }
 
-func (r *Rule) wire() []byte { return r.appendMod(nil, openflow.FlowAdd) }
+func (r *Rule) wire() []byte { return r.appendAdd(nil) }
 
 // world is a store, its model and a switch, and what is done to them.
 type world struct {

@@ -1,7 +1,7 @@
 package flow
 
-// records is a growing array of records that never moves one: a crowd of new hosts would otherwise pay for copying all that
-// are there already, again and again.
+// records is a growing array in blocks. It never moves a record, so that many new hosts do not pay again and again for
+// copying those that are there.
 type records struct {
 	blocks [][]record
 	n      int32

@@ -2,9 +2,8 @@ package flow
 
 import "encoding/binary"
 
-// slab keeps OpenFlow messages in large blocks and names them by number. A hundred thousand rules are then neither a hundred
-// thousand objects to find room for, nor pointers that the garbage collector has to follow. Each message is found again by
-// the length that stands in its header.
+// slab is an allocator of OpenFlow messages in large blocks, named by number. A hundred thousand rules are neither so
+// many objects nor pointers for the garbage collector. A message's length stands in its header.
 type slab struct {
 	blocks [][]byte
 	left   uint32 // units of the last block that are not given out

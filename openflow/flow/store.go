@@ -10,24 +10,22 @@ import (
 	"github.com/eosin-sdn/eosin/openflow"
 )
 
-// Store holds the desired state of one switch and what is still to be sent to bring it about.
+// Store holds the desired state of one switch and what has still to be sent. It is not safe for concurrent use.
 //
-// Rules are kept as the flow-mods that install them, in blocks that are reused, so a rule costs its wire bytes and about 80
-// more, and stating a new one allocates nothing (amortised). Two ways lead to the switch:
+// Rules are kept as the flow-mods that add them. A rule costs its wire bytes and about 80 more, and a new one allocates
+// nothing (amortized). There are two ways to the switch:
 //
-//   - Put, Delete and their group counterparts queue a difference; Drain appends the queued messages to a session's output.
-//   - An audit compares the desired state with a dump (BeginAudit, Dumped, DumpedGroup, EndAudit) and queues what differs,
-//     which is how a session begins and how drift is found later.
-//
-// A Store is used by one goroutine at a time.
+//   - Put, Delete and their group counterparts queue changes; Drain appends them to a session's output.
+//   - An audit, at the start of a session and later, compares the desired state with a dump (BeginAudit, Dumped,
+//     DumpedGroup, EndAudit) and queues what differs.
 type Store struct {
 	seed  [2]maphash.Seed
 	index map[key]int32
 	recs  records
 	free  []int32
-	queue fifo
+	queue queue
 
-	deferred fifo // see Defer
+	deferred queue // see Defer
 
 	tables [256]int32 // desired rules per table
 
@@ -45,7 +43,7 @@ type Store struct {
 	scratch []byte
 }
 
-// key identifies a rule by table, priority and match, as two independent keyed hashes: a collision cannot be provoked and
+// key identifies a rule: two independent keyed hashes of table, priority and match. A collision cannot be provoked and
 // does not happen by chance.
 type key struct{ hi, lo uint64 }
 
@@ -60,8 +58,8 @@ type record struct {
 	stated  uint8 // 1 + owner in whose list of stated rules it is; 0 none
 }
 
-// stated lists the records of one owner that restates its rules, so that the end of a restatement looks at these and not at the
-// rules of all hosts. An entry outlives its record until the next look.
+// stated lists the records of one owner that restates its rules, so that End need not look at the rules of all hosts.
+// An entry may outlive its record until the next End.
 type stated struct {
 	recs  []int32
 	grown bool // since they were sorted
@@ -169,7 +167,7 @@ func (s *Store) Put(r *Rule) bool {
 	if o, ok := OwnerOf(r.Cookie); ok {
 		sweep = s.sweep[o]
 	}
-	s.scratch = r.appendMod(s.scratch[:0], openflow.FlowAdd)
+	s.scratch = r.appendAdd(s.scratch[:0])
 	if len(s.scratch) == 0 { // too long for a message: no switch can have it
 		return s.Delete(r.Table, r.Priority, &r.Match)
 	}
@@ -218,18 +216,17 @@ func (s *Store) list(i int32, cookie uint64) {
 
 // Delete states that no rule with this identity should exist. It reports whether that changes anything.
 func (s *Store) Delete(table uint8, priority uint16, m *Match) bool {
-	i, ok := s.index[s.keyOf(table, priority, m.Bytes())]
-	if !ok || s.recs.at(i).deleted {
-		return false
+	i, ok := s.desired(table, priority, m)
+	if ok {
+		s.remove(i)
 	}
-	s.remove(i)
-	return true
+	return ok
 }
 
 // Forget drops a rule that the switch itself has removed: nothing is sent. It reports whether the rule was desired.
 func (s *Store) Forget(table uint8, priority uint16, m *Match) bool {
-	i, ok := s.index[s.keyOf(table, priority, m.Bytes())]
-	if !ok || s.recs.at(i).deleted {
+	i, ok := s.desired(table, priority, m)
+	if !ok {
 		return false
 	}
 	s.tables[table]--
@@ -243,8 +240,13 @@ func (s *Store) Forget(table uint8, priority uint16, m *Match) bool {
 
 // Has reports whether a rule with this identity is desired.
 func (s *Store) Has(table uint8, priority uint16, m *Match) bool {
-	i, ok := s.index[s.keyOf(table, priority, m.Bytes())]
-	return ok && !s.recs.at(i).deleted
+	_, ok := s.desired(table, priority, m)
+	return ok
+}
+
+func (s *Store) desired(table uint8, priority uint16, m *Match) (i int32, ok bool) {
+	i, ok = s.index[s.keyOf(table, priority, m.Bytes())]
+	return i, ok && !s.recs.at(i).deleted
 }
 
 func (s *Store) newRecord(k key) int32 {
@@ -269,7 +271,8 @@ func (s *Store) remove(i int32) {
 func (s *Store) toTombstone(i int32) {
 	rec := s.recs.at(i)
 	w := s.slab.get(rec.wire)
-	s.scratch = deletion(s.scratch[:0], binary.BigEndian.Uint64(w[offCookie:]), w[offTable], binary.BigEndian.Uint16(w[offPriority:]), matchOf(w))
+	cookie, priority := binary.BigEndian.Uint64(w[offCookie:]), binary.BigEndian.Uint16(w[offPriority:])
+	s.scratch = deletion(s.scratch[:0], cookie, w[offTable], priority, matchOf(w))
 	s.slab.release(rec.wire)
 	rec.wire, rec.deleted = s.slab.dup(s.scratch), true
 }
@@ -329,9 +332,8 @@ func (s *Store) settle(i int32) {
 	}
 }
 
-// Drain appends queued messages to b until about limit bytes are in it or nothing is left. Groups that flows refer to go
-// before the flows, groups that are no longer needed after them. wrap, if not nil, is given each message to put it into a
-// bundle.
+// Drain appends queued messages to b until it has about limit bytes or nothing is left: new groups before the flows
+// that refer to them, deletions of groups after the flows. wrap, if not nil, puts each message into a bundle.
 func (s *Store) Drain(b []byte, limit int, xid *uint32, wrap func(b, msg []byte) []byte) []byte {
 	emit := func(msg []byte) {
 		if len(msg) == 0 {
@@ -361,7 +363,7 @@ func (s *Store) Drain(b []byte, limit int, xid *uint32, wrap func(b, msg []byte)
 	return b
 }
 
-// BeginAudit starts the comparison with a dump whose request is sent now: whatever is stated from here on is not judged.
+// BeginAudit starts the comparison with a dump whose request is sent now. What is stated later is not compared.
 func (s *Store) BeginAudit() { s.audit++ }
 
 // Drift says what an audit found to differ.
@@ -415,8 +417,8 @@ func (s *Store) Dumped(f *openflow.FlowStats, d *Drift) {
 	}
 }
 
-// EndAudit queues what the dump did not show and puts the queue in the order in which it is safe to send: rules from the last
-// table to the first, so that no rule leads to one that is not there yet, then deletions from the first table to the last.
+// EndAudit queues what the dump did not show, and sorts the queue: rules from the last table to the first, so that no
+// rule leads to one that is not there yet, then deletions from the first table to the last.
 func (s *Store) EndAudit(d *Drift) {
 	for i := range s.recs.n {
 		rec := s.recs.at(i)
@@ -443,19 +445,14 @@ func (s *Store) EndAudit(d *Drift) {
 		s.enqueueGroup(g)
 	}
 	slices.Sort(s.groupQueue)
-	s.queue.sort(func(a, b int32) int {
-		x, y := s.recs.at(a), s.recs.at(b)
-		if x.deleted != y.deleted {
-			if x.deleted {
-				return 1
-			}
-			return -1
+	order := func(i int32) int { // rules descending from 0 by table, then deletions ascending
+		rec := s.recs.at(i)
+		if rec.deleted {
+			return 1 + int(s.table(rec))
 		}
-		if x.deleted {
-			return cmp.Compare(s.table(x), s.table(y))
-		}
-		return cmp.Compare(s.table(y), s.table(x))
-	})
+		return -int(s.table(rec))
+	}
+	s.queue.sort(func(a, b int32) int { return cmp.Compare(order(a), order(b)) })
 }
 
 // table returns the table of a record's rule.
