@@ -4,7 +4,7 @@ import "time"
 
 // Settings are the sections `learning` and `limits` of the config, which apps obey. A limit of 0 is none.
 type Settings struct {
-	HostTimeout    time.Duration // a silent host is forgotten; whole seconds from 1 to 65535, as idle_timeout counts them
+	HostTimeout    time.Duration // of a silent host; whole seconds from 1 to 65535, as idle_timeout counts them
 	HostsPerPort   int           // MACs that one port may teach
 	HostsPerSwitch int
 	PacketIns      int // a second

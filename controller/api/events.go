@@ -25,9 +25,10 @@ type eventsInput struct {
 func (s *Server) registerEvents() {
 	list := &huma.Schema{Type: huma.TypeArray, Items: schemaOf[Event](s.registry())}
 	huma.Register(s.api, s.operation(http.MethodGet, eventsPath, "list-events", "events", "Follow or list events",
-		"Server-sent events: each has the id, its type as the event's name, and the event as JSON. A stream begins with what happens next, "+
-			"or after the id that the Last-Event-ID header or ?after= names, as far as it is remembered. A client that is too slow is cut off "+
-			"and can go on where it was. With \"Accept: application/json\" the remembered events are answered as an array.",
+		"Server-sent events: each has the id, its type as the event's name, and the event as JSON. A stream begins "+
+			"with what happens next, or after the id that the Last-Event-ID header or ?after= names, as far as it is "+
+			"remembered. A client that is too slow is cut off and can go on where it was. With \"Accept: "+
+			"application/json\" the remembered events are answered as an array.",
 		content{
 			"text/event-stream": textMedia(eventText(exampleEvent)),
 			jsonType:            {Schema: list, Example: []Event{exampleEvent}},

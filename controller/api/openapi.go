@@ -38,11 +38,11 @@ func describe(version string) huma.Config {
 			// The token is optional, as the server may have none.
 			Security: []map[string][]string{{"token": {}}, {}},
 		},
-		Formats:                      map[string]huma.Format{jsonType: huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat},
 		DefaultFormat:                jsonType,
 		RejectUnknownQueryParameters: true,
 		Transformers:                 []huma.Transformer{plainProblems},
 	}
+	config.Formats = map[string]huma.Format{jsonType: huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat}
 	config.AllowAdditionalPropertiesByDefault = true
 	return config
 }

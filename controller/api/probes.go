@@ -48,7 +48,8 @@ func (s *Server) registerProbes() {
 					"unreachable": {Value: exampleUnreachable},
 				},
 			},
-			streamType: textMedia("{\"event\":\"started\",\"color\":61441}\n{\"event\":\"reply\",\"seq\":1,\"rtt_seconds\":0.000412}\n"),
+			streamType: textMedia(`{"event":"started","color":61441}` + "\n" +
+				`{"event":"reply","seq":1,"rtt_seconds":0.000412}` + "\n"),
 		}), s.runProbe)
 	schemaOf[ProbeUpdate](s.registry())
 	finishProbeSchemas(s.registry())
