@@ -130,36 +130,3 @@ func (e *Engine) findMAC(
 func arpWait(timeout time.Duration) time.Duration {
 	return min(max(timeout, 200*time.Millisecond), time.Second)
 }
-
-// diagnosis is what the ARP queries about a loss found.
-type diagnosis struct {
-	path, port arpResult // to ARP the way the probe went, and to ARP straight at the destination's port
-	pathAsked  bool
-	portAsked  bool
-}
-
-// diagnose queries the destination of a lost probe by ARP. It takes the whole time even when the replies are there: a
-// late reply to the probe itself, which stop signals, says more.
-func (e *Engine) diagnose(ctx context.Context, c *lossCase, stop <-chan struct{}) diagnosis {
-	var f diagnosis
-	var qs []arpQuery
-	if !c.r.typ.LinkLayer {
-		f.pathAsked = true
-		qs = append(qs, arpQuery{at: c.src, to: c.r.link.Dst, addr: c.r.to, about: c.dst})
-	}
-	if c.dst.up() {
-		f.portAsked = true
-		qs = append(qs, arpQuery{at: c.dst, deliver: true, to: c.dst.MAC, addr: c.r.to, about: c.dst})
-	}
-	if len(qs) == 0 {
-		return f
-	}
-	answers := e.queryARP(ctx, arpWait(c.timeout), stop, false, qs...)
-	if f.pathAsked {
-		f.path, answers = answers[0], answers[1:]
-	}
-	if f.portAsked {
-		f.port = answers[0]
-	}
-	return f
-}

@@ -1,6 +1,7 @@
 package prober
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -79,39 +80,65 @@ func (c *lossCase) noReply() *probespec.Loss {
 	return &probespec.Loss{Stage: probespec.NoReply, Reason: reason}
 }
 
+// diagnosis is what ARP queries about a loss found: one the way the probe went, one straight out of the destination's
+// port. nil is one that was not sent.
+type diagnosis struct{ path, port *arpResult }
+
+// diagnose queries the destination of a lost probe by ARP. It takes the whole time even when the replies are there: a
+// late reply to the probe itself, which stop signals, says more.
+func (e *Engine) diagnose(ctx context.Context, c *lossCase, stop <-chan struct{}) (d diagnosis) {
+	var qs []arpQuery
+	if !c.r.typ.LinkLayer {
+		qs = append(qs, arpQuery{at: c.src, to: c.r.link.Dst, addr: c.r.to, about: c.dst})
+	}
+	if c.dst.up() {
+		qs = append(qs, arpQuery{at: c.dst, deliver: true, to: c.dst.MAC, addr: c.r.to, about: c.dst})
+	}
+	if len(qs) == 0 {
+		return d
+	}
+	results := e.queryARP(ctx, arpWait(c.timeout), stop, false, qs...)
+	for i := range qs {
+		if qs[i].deliver {
+			d.port = &results[i]
+		} else {
+			d.path = &results[i]
+		}
+	}
+	return d
+}
+
 // conclude says why they were lost, given what ARP queries found:
 //
 //  1. It answers ARP the way the probe went: it has the probe, too, and keeps silent.
 //  2. It answers only at its own port: the way there or back is broken.
 //  3. It answers nowhere: its port is known and up, so the guest itself is not there. Without a known port nobody is.
-func (c *lossCase) conclude(f diagnosis) *probespec.Loss {
+func (c *lossCase) conclude(d diagnosis) *probespec.Loss {
 	loss, ask := c.preliminary()
 	if !ask {
 		return loss
 	}
-	path := f.pathAsked && f.path.err == nil
-	port := f.portAsked && f.port.err == nil && c.dst != nil && c.dst.Located // it may have gone since it was asked
+	path := d.path != nil && d.path.err == nil
+	port := d.port != nil && d.port.err == nil && c.dst.place() != nil // it may have gone since it was asked
 	note := func(format string, args ...any) { loss.Evidence = append(loss.Evidence, fmt.Sprintf(format, args...)) }
 	if path {
-		note("ARP for %v sent from %s: %s", c.r.to, c.src.Name, f.path.words())
+		note("ARP for %v sent from %s: %s", c.r.to, c.src.Name, d.path.words())
 	}
 	if port {
-		note("ARP for %v sent out of %v: %s", c.r.to, c.dst.place(), f.port.words())
+		note("ARP for %v sent out of %v: %s", c.r.to, c.dst.place(), d.port.words())
 	}
-	if c.dst != nil {
-		loss.Where = c.dst.place()
-	}
+	loss.Where = c.dst.place()
 	say := func(stage probespec.Stage, format string, args ...any) {
 		loss.Stage, loss.Reason = stage, c.ref+" "+fmt.Sprintf(format, args...)
 	}
 	protocol := c.r.typ.Protocol
 	switch {
-	case path && f.path.ok && c.size > largeEcho:
+	case path && d.path.ok && c.size > largeEcho:
 		say(probespec.GuestSilent, "answers ARP but not %s of %d bytes: "+
 			"it is filtered in the guest, or too large for the path (try a smaller one)", protocol, c.size)
-	case path && f.path.ok:
+	case path && d.path.ok:
 		say(probespec.GuestSilent, "answers ARP but not %s: it is filtered in the guest", protocol)
-	case port && f.port.ok:
+	case port && d.port.ok:
 		loss.Where = c.src.place()
 		say(probespec.LostBetween, "answers ARP at its own port %v, but not from %s at %v: "+
 			"lost in between, on the way there or back", c.dst.place(), c.src.Name, c.src.place())

@@ -304,18 +304,18 @@ func (p *pair) diagnose(lost int) {
 	}
 	c := p.lossCase()
 	ok := p.e.submit(func(ctx context.Context) {
-		f := p.e.diagnose(ctx, c, p.lateReply)
+		d := p.e.diagnose(ctx, c, p.lateReply)
 		p.e.mu.Lock()
 		defer p.e.mu.Unlock()
 		if p.gone {
 			return
 		}
 		c.late, c.lateRTT = p.lateCount, p.lateRTT
-		loss := c.conclude(f)
+		loss := c.conclude(d)
 		p.lose(loss.Stage, p.open)
 		p.open = 0
 		if loss.Stage != probespec.AnsweredLate {
-			p.known, p.knownAt = &f, time.Now()
+			p.known, p.knownAt = &d, time.Now()
 		}
 		if p.verdict == probespec.Unreachable {
 			p.loss = loss

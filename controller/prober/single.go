@@ -315,8 +315,8 @@ func (p *single) diagnose(ctx context.Context) *probespec.Loss {
 	case <-p.late:
 	default:
 	}
-	f := p.e.diagnose(ctx, c, p.late)
+	d := p.e.diagnose(ctx, c, p.late)
 	p.read()
 	c.late, c.lateRTT = p.res.Late, p.lateRTT
-	return c.conclude(f)
+	return c.conclude(d)
 }
