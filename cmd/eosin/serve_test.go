@@ -1,8 +1,11 @@
 package main
 
 import (
+	"context"
+	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/eosin-sdn/eosin/config"
 )
@@ -77,5 +80,30 @@ func TestLater(t *testing.T) {
 				t.Errorf("%s: %q, want %q", name, got, c.want)
 			}
 		}
+	}
+}
+
+// A standard error that nobody reads does not keep the program from ending.
+func TestServeEndsWithBlockedStderr(t *testing.T) {
+	r, w := io.Pipe()
+	defer r.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan int, 1)
+	go func() { // ends with ctx
+		ended <- run(ctx, []string{
+			"serve", "--http-listen", "127.0.0.1:0", "--openflow-listen", "unix:" + t.TempDir() + "/of.sock",
+		}, func(string) string { return "" }, strings.NewReader(""), io.Discard, w)
+	}()
+	if _, err := r.Read(make([]byte, 1)); err != nil { // the first line is being written, and nobody reads on
+		t.Fatal(err)
+	}
+	cancel()
+	select {
+	case status := <-ended:
+		if status != 0 {
+			t.Errorf("exit status %d", status)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("it has not ended within 5 s")
 	}
 }
