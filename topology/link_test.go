@@ -145,8 +145,8 @@ func TestRestoring(t *testing.T) {
 	}
 }
 
-// A silent tunnel is transit and blocked until a port goes down or one of its ends has another link. A silent wire may lead
-// to hosts.
+// A silent tunnel is transit and blocked until a port goes down or one of its ends has another link. A silent wire may
+// lead to hosts.
 func TestSilentTunnel(t *testing.T) {
 	lose := func(kind string) *Graph {
 		g := parseWorld(t, kind+" 1:1 2:1").graph()

@@ -13,7 +13,7 @@ import (
 type shape struct {
 	vlans    bool // ports carry different VLANs
 	off      bool // some switches are disconnected
-	apart    bool // no two disconnected switches are neighbours
+	apart    bool // no two disconnected switches are neighbors
 	segments bool
 	meshes   int  // full meshes without a switch in common
 	holes    bool // some tunnels of a mesh are missing
@@ -211,8 +211,8 @@ func TestRandomPaths(t *testing.T) {
 						port, ok := s.Next(vlan, from, to)
 						d, reachable := dist[from]
 						if ok != (reachable && from != to) {
-							t.Fatalf("VLAN %d from %d to %d: %v, %v, naive distance %d, %v", vlan, from, to, port, ok, d,
-								reachable)
+							t.Fatalf("VLAN %d from %d to %d: %v, %v, naive distance %d, %v", vlan, from, to, port, ok,
+								d, reachable)
 						}
 						if !ok {
 							continue

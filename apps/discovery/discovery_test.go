@@ -28,7 +28,9 @@ type rig struct {
 }
 
 func newRig(t *testing.T) *rig {
-	sw := &apps.Switch{Layout: apptest.Layout, ID: 1, Ports: map[openflow.PortNo]*apps.Port{}, Graph: topology.NewGraph().Snapshot()}
+	sw := &apps.Switch{
+		Layout: apptest.Layout, ID: 1, Ports: map[openflow.PortNo]*apps.Port{}, Graph: topology.NewGraph().Snapshot(),
+	}
 	for _, p := range []*apps.Port{
 		{No: 1, Up: true},
 		{No: 2},
@@ -38,7 +40,8 @@ func newRig(t *testing.T) *rig {
 		sw.Ports[p.No] = p
 		sw.Order = append(sw.Order, p.No)
 	}
-	return &rig{T: t, sw: sw, app: New(sw, NewSigner(t0)), out: &apps.Output{Layout: apptest.Layout, Store: flow.NewStore()}, now: t0}
+	out := &apps.Output{Layout: apptest.Layout, Store: flow.NewStore()}
+	return &rig{T: t, sw: sw, app: New(sw, NewSigner(t0)), out: out, now: t0}
 }
 
 // sent takes the hellos that were sent since the last call, by port.
@@ -215,7 +218,7 @@ func (r *rig) addEdgePorts(n openflow.PortNo) {
 	slices.Sort(r.sw.Order)
 }
 
-// TestManyPortsAtOnce: hellos of very many ports are not all sent at once, and no port sends a second one before all have
+// TestManyPortsAtOnce: hellos of very many ports are not sent at once, and no port sends a second one before all have
 // sent their first.
 func TestManyPortsAtOnce(t *testing.T) {
 	const ports = 4000

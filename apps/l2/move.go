@@ -87,8 +87,9 @@ func (a *App) suppress(now time.Time, k topology.HostKey, port openflow.PortNo, 
 	}
 	a.suppressed = append(a.suppressed, suppression{k, port, until})
 	out.Put(&flow.Rule{
-		Table: a.tables.learn.Number, Priority: prioHost, Cookie: hostCookie(k), HardTimeout: timeoutSeconds(until.Sub(now)),
-		Match: learnMatch(k, port), Instructions: flow.Instructions(nil).Goto(a.tables.forward.Number),
+		Table: a.tables.learn.Number, Priority: prioHost, Cookie: hostCookie(k), Match: learnMatch(k, port),
+		HardTimeout:  timeoutSeconds(until.Sub(now)),
+		Instructions: flow.Instructions(nil).Goto(a.tables.forward.Number),
 	})
 	out.WakeAt(until)
 }

@@ -108,8 +108,8 @@ func (c *Session) bundleAdd(xid uint32, outer []byte, m *openflow.BundleAdd) *re
 	return nil
 }
 
-// commit applies all of a bundle or nothing. The message that fails is answered with its own error, then the commit with
-// msg_failed.
+// commit applies all of a bundle or nothing. A message that fails is answered with its own error, and the commit then
+// with msg_failed.
 func (s *Switch) commit(c *Session, b *bundle) *refusal {
 	outs := len(s.outs)
 	s.bundling = true

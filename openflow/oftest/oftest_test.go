@@ -456,7 +456,8 @@ func TestSetState(t *testing.T) {
 		add(0, 5, 1, match(flow.Match{}.InPort(1)), output(2)), add(3, 0, 2, nil, nil),
 	)
 	to.SetState(from.State())
-	if len(to.State().Ports) != 3 || to.FlowCount() != 2 || to.Dump() != from.Dump() || to.DumpGroups() != from.DumpGroups() ||
+	if len(to.State().Ports) != 3 || to.FlowCount() != 2 || to.Dump() != from.Dump() ||
+		to.DumpGroups() != from.DumpGroups() ||
 		!reflect.DeepEqual(to.State().Meters, from.State().Meters) {
 		t.Errorf("copied %+v", to.State())
 	}

@@ -14,8 +14,7 @@ type State struct {
 	Meters []openflow.MeterConfig
 }
 
-// State returns what the switch holds. The slices are copies, except for matches, instructions, buckets and bands, which
-// must not be written to.
+// State returns what the switch holds. Matches, instructions, buckets and bands are no copies and must not be written to.
 func (s *Switch) State() State {
 	s.lock()
 	defer s.mu.Unlock()

@@ -187,7 +187,7 @@ func (s *Switch) applyNicira(p *packetState, a []byte, depth int) {
 		q := p.clone()
 		zone := be.Uint16(a[16:])
 		if src := be.Uint32(a[12:]); src != 0 {
-			zone = 0 // a zone out of a field is not modelled: see doc.go
+			zone = 0 // a zone out of a field is not modeled: see doc.go
 		}
 		s.track(q, zone, be.Uint16(a[10:])&1 != 0, a[24:])
 		if table := a[18]; table != 0xff {

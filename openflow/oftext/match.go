@@ -25,7 +25,7 @@ func Match(match []byte) string {
 		match = rest
 		info := t.Field.Info()
 		switch {
-		case t.Field == packetType && oxm.Number(t.Value) == 0: // OVS dumps it in some cases, ovs-ofctl does not print it
+		case t.Field == packetType && oxm.Number(t.Value) == 0: // ovs-ofctl does not print it
 		case info != nil && info.Size == len(t.Value):
 			known[t.Field] = t
 		default:

@@ -71,8 +71,8 @@ func stubAnswer() (answer []byte, at [2]int) {
 			Instructions: flow.Instructions(nil).Apply(flow.Actions(nil).PopVLAN().Output(hostPort)),
 		},
 		{
-			Table: pipeline.Number("learn"), Match: flow.Match{}.InPort(hostPort).VLAN(1).EthSrc(mark), IdleTimeout: 300,
-			Flags: openflow.FlagSendFlowRem, Instructions: flow.Instructions(nil).Goto(pipeline.Number("forward")),
+			Table: pipeline.Number("learn"), Match: flow.Match{}.InPort(hostPort).VLAN(1).EthSrc(mark),
+			IdleTimeout: 300, Flags: openflow.FlagSendFlowRem, Instructions: flow.Instructions(nil).Goto(pipeline.Number("forward")),
 		},
 	} {
 		n := len(answer)

@@ -34,13 +34,12 @@ func subjects(o *options, dir string) []subject {
 				file := filepath.Join(dir, "eosin.yaml")
 				text := fmt.Sprintf("openflow: {listen: [\"tcp:127.0.0.1:%d\"]}\nhttp: {listen: \"127.0.0.1:%d\"}\n",
 					port, port+1)
+				limits := []any{0, 0, 0, 0, 0} // none
 				if o.limits {
-					text += "limits: {hosts_per_port: 60000, hosts_per_switch: 60000, packet_ins_per_second: 10000000, " +
-						"moves: 1000, probes_per_second: 1000}\n"
-				} else {
-					text += "limits: {hosts_per_port: 0, hosts_per_switch: 0, packet_ins_per_second: 0, " +
-						"moves: 0, probes_per_second: 0}\n"
+					limits = []any{60_000, 60_000, 10_000_000, 1000, 1000}
 				}
+				text += fmt.Sprintf("limits: {hosts_per_port: %d, hosts_per_switch: %d, packet_ins_per_second: %d, "+
+					"moves: %d, probes_per_second: %d}\n", limits...)
 				return []string{o.eosin, "serve", "-c", file}, os.WriteFile(file, []byte(text), 0o600)
 			},
 		},

@@ -36,7 +36,7 @@ func (r *report) table(w io.Writer, measured []subject) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "\n%s; medians of %d; a ratio above 1 is in eosin's favour\n", r.Machine, r.Runs)
+	_, err := fmt.Fprintf(w, "\n%s; medians of %d; a ratio above 1 is in eosin's favor\n", r.Machine, r.Runs)
 	return err
 }
 

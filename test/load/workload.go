@@ -260,8 +260,8 @@ func fabric(p *process, o *options) (map[string]float64, error) {
 				}
 			case <-time.After(wait):
 				if i > 0 || time.Now().After(limit) {
-					return nil, fmt.Errorf("fabric: host %d is known on %d of %d switches: %w", host, fl.remote.n.Load()+1,
-						len(fl.switches), errPatience)
+					return nil, fmt.Errorf("fabric: host %d is known on %d of %d switches: %w", host,
+						fl.remote.n.Load()+1, len(fl.switches), errPatience)
 				}
 				// Not all links are known yet: the same host moves back and forth until it is seen everywhere.
 				pace(wait)
