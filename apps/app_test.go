@@ -116,7 +116,8 @@ func TestPacketOut(t *testing.T) {
 		n := int(out.Wire[2])<<8 | int(out.Wire[3])
 		var m openflow.PacketOut
 		h, err := openflow.DecodeHeader(out.Wire[:n])
-		if err != nil || m.Decode(out.Wire[:n]) != nil || m.InPort != port || !bytes.Equal(m.Data, frame) || h.Xid != 8+uint32(i) {
+		if err != nil || m.Decode(out.Wire[:n]) != nil || m.InPort != port || !bytes.Equal(m.Data, frame) ||
+			h.Xid != 8+uint32(i) {
 			t.Errorf("%+v %+v", h, m)
 		}
 		out.Wire = out.Wire[n:]
@@ -155,7 +156,10 @@ func TestEgress(t *testing.T) {
 func TestSwitch(t *testing.T) {
 	sw := Switch{
 		ID: 7, Networks: []Network{{Name: "blue", VLAN: 10}, {Name: "red", VLAN: 11}, {Name: "grey", VLAN: 4094}},
-		Ports: map[openflow.PortNo]*Port{1: {No: 1, VLANs: []uint16{10}}, 2: {No: 2, VLANs: []uint16{11, 12, 4094}}, 3: {No: 3}},
+		Ports: map[openflow.PortNo]*Port{
+			1: {No: 1, VLANs: []uint16{10}}, 2: {No: 2, VLANs: []uint16{11, 12, 4094}},
+			3: {No: 3},
+		},
 		Order: []openflow.PortNo{1, 2, 3},
 	}
 	for vlan := range uint16(4096) {
@@ -164,7 +168,8 @@ func TestSwitch(t *testing.T) {
 			t.Errorf("Network(%d) = %+v %v", vlan, n, ok)
 		}
 		one, two := vlan == 10, vlan == 11 || vlan == 12 || vlan == 4094
-		if sw.Ports[1].Carries(vlan) != one || sw.Ports[2].Carries(vlan) != two || sw.Ports[3].Carries(vlan) || sw.CarriesVLAN(vlan) != (one || two) {
+		if sw.Ports[1].Carries(vlan) != one || sw.Ports[2].Carries(vlan) != two || sw.Ports[3].Carries(vlan) ||
+			sw.CarriesVLAN(vlan) != (one || two) {
 			t.Errorf("who carries VLAN %d?", vlan)
 		}
 	}

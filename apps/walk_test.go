@@ -25,8 +25,8 @@ import (
 	"github.com/eosin-sdn/eosin/topology"
 )
 
-// The tests of this file put frames through the tables that the apps state, in the fake switch: what counts is where a frame
-// comes out and with which tag, not by which rules.
+// The tests of this file put frames through the tables that the apps state, in the fake switch: what counts is where a
+// frame comes out and with which tag, not by which rules.
 
 // lab is the apps of one switch and the switch.
 type lab struct {
@@ -49,7 +49,11 @@ func newLab(t *testing.T, ports ...*apps.Port) *lab {
 		sw: &apps.Switch{
 			Layout: apptest.Layout,
 			ID:     1, Name: "s1", Ports: map[openflow.PortNo]*apps.Port{}, Graph: topology.NewGraph().Snapshot(),
-			Networks: []apps.Network{{Name: "blue", VLAN: 10, VNI: 5010}, {Name: "red", VLAN: 11, VNI: 5011}, {Name: "grey", VLAN: 12}},
+			Networks: []apps.Network{
+				{Name: "blue", VLAN: 10, VNI: 5010},
+				{Name: "red", VLAN: 11, VNI: 5011},
+				{Name: "grey", VLAN: 12},
+			},
 			Settings: intent.Settings{HostTimeout: 300 * time.Second},
 		},
 	}
@@ -57,13 +61,17 @@ func newLab(t *testing.T, ports ...*apps.Port) *lab {
 	for _, p := range ports {
 		l.sw.Ports[p.No] = p
 		l.sw.Order = append(l.sw.Order, p.No)
-		fakes = append(fakes, oftest.Port{No: p.No, Name: fmt.Sprint("p", p.No), Down: !p.Up, Tunnel: p.Mode == intent.Tunnel})
+		fakes = append(fakes,
+			oftest.Port{No: p.No, Name: fmt.Sprint("p", p.No), Down: !p.Up, Tunnel: p.Mode == intent.Tunnel})
 	}
 	slices.Sort(l.sw.Order)
 	l.fake = oftest.New(oftest.Options{DatapathID: 1}, fakes...)
 	key := probe.NewKey()
 	l.l2 = l2.New(l.sw)
-	l.all = []apps.App{flood.New(l.sw), l.l2, probe.New(l.sw, &key), vlan.New(l.sw), discovery.New(l.sw, discovery.NewSigner(l.now))}
+	l.all = []apps.App{
+		flood.New(l.sw), l.l2, probe.New(l.sw, &key), vlan.New(l.sw),
+		discovery.New(l.sw, discovery.NewSigner(l.now)),
+	}
 
 	l.ctrl = l.fake.Open()
 	l.exchange(openflow.AppendHello(nil, 1))
@@ -82,7 +90,10 @@ func (l *lab) refresh() {
 func (l *lab) send() []openflow.PacketIn {
 	l.t.Helper()
 	var b []byte
-	for _, id := range []uint32{apps.MeterLearn, apps.MeterARP, apps.MeterDiscovery, apps.MeterTransit, apps.MeterProbe} {
+	for _, id := range []uint32{
+		apps.MeterLearn, apps.MeterARP, apps.MeterDiscovery, apps.MeterTransit,
+		apps.MeterProbe,
+	} {
 		b = openflow.AppendMeterMod(b, 1, openflow.MeterDelete, 0, id, 0, 0)
 		b = openflow.AppendMeterMod(b, 1, openflow.MeterAdd, openflow.MeterPktps|openflow.MeterBurst, id, 100, 100)
 	}
@@ -126,7 +137,8 @@ func (l *lab) learn() (copies int) {
 		if !ok || !ours || owner != apps.OwnerL2 {
 			l.t.Fatalf("a copy by %x: %x", in.Cookie, in.Data)
 		}
-		l.l2.PacketRcvd(l.now, &apps.Packet{In: in, Frame: f, Port: l.sw.Ports[in.InPort], VLAN: f.VID(), Owner: owner}, l.out)
+		l.l2.PacketRcvd(l.now,
+			&apps.Packet{In: in, Frame: f, Port: l.sw.Ports[in.InPort], VLAN: f.VID(), Owner: owner}, l.out)
 	}
 	l.send()
 	return len(ins)
@@ -162,8 +174,8 @@ func tunnel(no openflow.PortNo, vlans ...uint16) *apps.Port {
 	return &apps.Port{No: no, Up: true, Settled: true, Mode: intent.Tunnel, VLANs: vlans}
 }
 
-// classify says in what network a frame is, and what it looks like inside the pipeline, by the words of the design: the naive
-// second version of the classify table.
+// classify says in what network a frame is, and what it looks like inside the pipeline, by the words of the design: the
+// naive second version of the classify table.
 func classify(p *apps.Port, tunnelID uint64, tags []tag) (vlan uint16, rest []tag, ok bool) {
 	untagged := len(tags) == 0
 	priority := !untagged && tags[0].tci&0xfff == 0
@@ -200,7 +212,8 @@ func classify(p *apps.Port, tunnelID uint64, tags []tag) (vlan uint16, rest []ta
 // TestClassify puts every kind of frame into every kind of port and looks at what comes out of the classify table.
 func TestClassify(t *testing.T) {
 	ports := []*apps.Port{
-		access(1, 10), access(2, 11), trunk(3, 0, 10, 11), trunk(4, 11, 10, 11), trunk(5, 12, 12), tunnel(6, 10, 11), tunnel(7, 11, 12),
+		access(1, 10), access(2, 11), trunk(3, 0, 10, 11), trunk(4, 11, 10, 11), trunk(5, 12, 12), tunnel(6, 10, 11),
+		tunnel(7, 11, 12),
 		{No: 8, Up: true, Settled: true},
 		access(openflow.PortLocal, 10),
 	}
@@ -208,7 +221,10 @@ func TestClassify(t *testing.T) {
 	// The next table shows what it gets.
 	for _, f := range l.fake.Flows() {
 		if f.TableID == apptest.Trap {
-			r := flow.Rule{Table: f.TableID, Priority: 0xffff, Cookie: flow.Cookie(apps.OwnerProbe, 0), Instructions: flow.Instructions(nil).Apply(flow.Actions(nil).Output(sink))}
+			r := flow.Rule{
+				Table: f.TableID, Priority: 0xffff, Cookie: flow.Cookie(apps.OwnerProbe, 0),
+				Instructions: flow.Instructions(nil).Apply(flow.Actions(nil).Output(sink)),
+			}
 			l.out.Put(&r)
 			break
 		}
@@ -236,13 +252,15 @@ func TestClassify(t *testing.T) {
 				vlanID, rest, ok := classify(p, id, tags)
 				switch {
 				case !ok && len(outs) == 0:
-				case ok && len(outs) == 1 && outs[0].Port == sink && bytes.Equal(outs[0].Frame, frame(mac(1), mac(2), rest...)):
+				case ok && len(outs) == 1 && outs[0].Port == sink &&
+					bytes.Equal(outs[0].Frame, frame(mac(1), mac(2), rest...)):
 					passed++
 				default:
-					t.Errorf("port %d (%s), tunnel id %d, tags %x: want VLAN %d, tags %x, %v; got %+v", p.No, p.Mode, id, tags, vlanID, rest, ok, outs)
+					t.Errorf("port %d (%s), tunnel id %d, tags %x: want VLAN %d, tags %x, %v; got %+v", p.No, p.Mode,
+						id, tags, vlanID, rest, ok, outs)
 				}
-				// What classifies frames that did not pass the table agrees; it is not asked about tunnels, and is not told
-				// of a second tag.
+				// What classifies frames that did not pass the table agrees; it is not asked about tunnels, and is not
+				// told of a second tag.
 				if p.Mode == intent.Tunnel || len(tags) > 1 {
 					continue
 				}
@@ -251,7 +269,8 @@ func TestClassify(t *testing.T) {
 					vid = tags[0].tci & 0xfff
 				}
 				if v, same := vlan.Classify(p, len(tags) == 1, vid); same != ok || ok && v != vlanID {
-					t.Errorf("port %d, tags %x: vlan.Classify says %d %v, the table %d %v", p.No, tags, v, same, vlanID, ok)
+					t.Errorf("port %d, tags %x: vlan.Classify says %d %v, the table %d %v", p.No, tags, v, same,
+						vlanID, ok)
 				}
 			}
 		}
@@ -279,7 +298,8 @@ func TestAdmit(t *testing.T) {
 	if outs := l.fake.Inject(1, frame(packet.MAC{1, 0x80, 0xc2, 0, 0, 0x10}, mac(1))); len(outs) != 1 {
 		t.Errorf("the first address that is not reserved: %+v", outs)
 	}
-	if outs := l.fake.Inject(1, frame(packet.MAC{1, 0x80, 0xc2, 0, 0, 0x0e}, mac(1))); len(outs) != 0 { // somebody else's LLDP
+	if outs := l.fake.Inject(1,
+		frame(packet.MAC{1, 0x80, 0xc2, 0, 0, 0x0e}, mac(1))); len(outs) != 0 { // somebody else's LLDP
 		t.Errorf("LLDP came out: %+v", outs)
 	}
 }
@@ -295,14 +315,15 @@ func egress(p *apps.Port, vlan uint16, tags []tag) (id uint64, out []tag) {
 	return 0, tags[1:]
 }
 
-// TestForwarding sends random frames between random hosts on ports of all kinds and compares where they come out, how often and
-// with which tags with a naive bridge that learns. A frame never waits for the controller: it has not heard of the host when
-// the first one passes.
+// TestForwarding sends random frames between random hosts on ports of all kinds and compares where they come out, how
+// often and with which tags with a naive bridge that learns. A frame never waits for the controller: it has not heard
+// of the host when the first one passes.
 func TestForwarding(t *testing.T) {
 	down, unsettled := access(9, 10), access(10, 10)
 	down.Up, unsettled.Settled = false, false
 	ports := []*apps.Port{
-		access(1, 10), access(2, 10), access(3, 11), access(4, 12), trunk(5, 0, 10, 11, 12), trunk(6, 11, 10, 11), tunnel(7, 10, 11, 12),
+		access(1, 10), access(2, 10), access(3, 11), access(4, 12), trunk(5, 0, 10, 11, 12), trunk(6, 11, 10, 11),
+		tunnel(7, 10, 11, 12),
 		tunnel(8, 10, 11), down, unsettled,
 		{No: 11, Up: true, Settled: true},
 	}
@@ -359,7 +380,8 @@ func TestForwarding(t *testing.T) {
 		copies := l.learn()
 		was, known := at[host{vlanID, src}]
 		if news := ok && (!known || was != in.No); news != (copies == 1) || copies > 1 {
-			t.Fatalf("frame %d from %s on port %d (known %v at %d): %d copies to the controller", i, src, in.No, known, was, copies)
+			t.Fatalf("frame %d from %s on port %d (known %v at %d): %d copies to the controller", i, src, in.No, known,
+				was, copies)
 		}
 		if ok {
 			at[host{vlanID, src}] = in.No

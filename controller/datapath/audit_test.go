@@ -26,9 +26,17 @@ func TestDriftIsWhatOthersChanged(t *testing.T) {
 		{"nothing differs", func(a *audit) { a.end() }, flow.Drift{}, false},
 		{"a flow differs", func(a *audit) { a.end() }, flow.Drift{Altered: 1}, true},
 		{"a meter differs", func(a *audit) { a.end() }, flow.Drift{Meters: 1}, true},
-		{"a bundle was rejected", func(a *audit) { a.end(); a.baseline = baselineRejected }, flow.Drift{Missing: 1}, false},
+		{
+			"a bundle was rejected", func(a *audit) { a.end(); a.baseline = baselineRejected },
+			flow.Drift{Missing: 1},
+			false,
+		},
 		{"a change was rejected", func(a *audit) { a.end(); a.repair(epoch) }, flow.Drift{Missing: 1}, false},
-		{"that was repaired", func(a *audit) { a.end(); a.baseline = baselineRejected; a.end() }, flow.Drift{Missing: 1}, true},
+		{
+			"that was repaired", func(a *audit) { a.end(); a.baseline = baselineRejected; a.end() },
+			flow.Drift{Missing: 1},
+			true,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			a := audit{backoff: retryFirst}

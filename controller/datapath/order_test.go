@@ -74,7 +74,8 @@ func (d *disorder) unasked() []byte {
 	no := openflow.PortNo(d.rand.IntN(4) + 1)
 	switch d.rand.IntN(10) {
 	case 0:
-		return openflow.AppendError(nil, xid, uint16(d.rand.IntN(14)), uint16(d.rand.IntN(12)), about[:min(len(about), 64)])
+		return openflow.AppendError(nil, xid, uint16(d.rand.IntN(14)), uint16(d.rand.IntN(12)),
+			about[:min(len(about), 64)])
 	case 1:
 		return openflow.AppendRoleReply(nil, xid, uint32(d.rand.IntN(4)), d.rand.Uint64())
 	case 2:

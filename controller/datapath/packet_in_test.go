@@ -77,7 +77,10 @@ func TestPacketInBudgets(t *testing.T) {
 		classLearning:  learnCookie,
 		classDiscovery: flow.Cookie(apps.OwnerDiscovery, 0), classProbe: flow.Cookie(apps.OwnerProbe, 2),
 	}
-	budget := [numClasses]uint64{classLearning: rate, classDiscovery: apps.EdgeHellos + apps.LinkHellos, classProbe: rate}
+	budget := [numClasses]uint64{
+		classLearning: rate, classDiscovery: apps.EdgeHellos + apps.LinkHellos,
+		classProbe: rate,
+	}
 	for flooded := range numClasses {
 		t.Run(flooded.String(), func(t *testing.T) {
 			p := newPeer(t)

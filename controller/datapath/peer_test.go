@@ -271,7 +271,10 @@ func (p *peer) describe(msg []byte) string {
 		must(m.Decode(msg))
 		got := meterOf(&openflow.MeterConfig{Flags: m.Flags, ID: m.ID, Bands: m.Bands})
 		return fmt.Sprintf("%s meter %#x rate %d",
-			map[uint16]string{openflow.MeterAdd: "add", openflow.MeterModify: "modify", openflow.MeterDelete: "delete"}[m.Command], got.ID, got.Rate)
+			map[uint16]string{
+				openflow.MeterAdd: "add", openflow.MeterModify: "modify",
+				openflow.MeterDelete: "delete",
+			}[m.Command], got.ID, got.Rate)
 	default:
 		return t.String()
 	}

@@ -26,8 +26,8 @@ func drainAll(s *Store, b []byte) []byte {
 	return b
 }
 
-// TestMemoryPerRule holds a hundred thousand hosts, two rules each, to less than 500 bytes a rule, with all of them queued and
-// after they have been sent.
+// TestMemoryPerRule holds a hundred thousand hosts, two rules each, to less than 500 bytes a rule, with all of them
+// queued and after they have been sent.
 func TestMemoryPerRule(t *testing.T) {
 	const hosts = 100_000
 	heap := func() uint64 {

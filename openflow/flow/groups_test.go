@@ -6,8 +6,8 @@ import (
 	"github.com/eosin-sdn/eosin/openflow"
 )
 
-// TestGroupsKeepTheLimit checks that many groups do not go out in one piece, which a connection's queue could not take, and that no
-// rule overtakes them.
+// TestGroupsKeepTheLimit checks that many groups do not go out in one piece, which a connection's queue could not take,
+// and that no rule overtakes them.
 func TestGroupsKeepTheLimit(t *testing.T) {
 	store, sim := NewStore(), newSim(t)
 	const groups, limit = 200, 4 << 10

@@ -19,8 +19,8 @@ func libOutput(p openflow.PortNo) lib.Action {
 	return a
 }
 
-// TestRulesAsLibOpenflow has both encoders build the same rules, where libOpenflow is right. It keeps fields in the order in
-// which they are added.
+// TestRulesAsLibOpenflow has both encoders build the same rules, where libOpenflow is right. It keeps fields in the
+// order in which they are added.
 func TestRulesAsLibOpenflow(t *testing.T) {
 	all48, groupBit := hw(packet.MAC{0xff, 0xff, 0xff, 0xff, 0xff, 0xf0}), hw(packet.MAC{1})
 	markMask := uint32(0xff00)
@@ -44,8 +44,14 @@ func TestRulesAsLibOpenflow(t *testing.T) {
 	}{
 		{
 			name: "learn", next: 6,
-			rule:   Rule{IdleTimeout: 300, Flags: openflow.FlagSendFlowRem, Match: Match{}.InPort(3).VLAN(10).EthSrc(mac1)},
-			fields: []*lib.MatchField{lib.NewInPortField(3), lib.NewEthSrcField(hw(mac1), nil), lib.NewVlanIdField(10, nil)},
+			rule: Rule{
+				IdleTimeout: 300, Flags: openflow.FlagSendFlowRem,
+				Match: Match{}.InPort(3).VLAN(10).EthSrc(mac1),
+			},
+			fields: []*lib.MatchField{
+				lib.NewInPortField(3), lib.NewEthSrcField(hw(mac1), nil),
+				lib.NewVlanIdField(10, nil),
+			},
 		},
 		{
 			name: "forward into a tunnel",
@@ -53,20 +59,28 @@ func TestRulesAsLibOpenflow(t *testing.T) {
 				Match:        Match{}.VLAN(10).EthDst(mac2),
 				Instructions: Instructions(nil).Apply(Actions(nil).SetTunnelID(5010).PopVLAN().Output(3)),
 			},
-			fields:  []*lib.MatchField{lib.NewEthDstField(hw(mac2), nil), lib.NewVlanIdField(10, nil)},
-			actions: []lib.Action{lib.NewActionSetField(*lib.NewTunnelIdField(5010)), lib.NewActionPopVlan(), libOutput(3)},
+			fields: []*lib.MatchField{lib.NewEthDstField(hw(mac2), nil), lib.NewVlanIdField(10, nil)},
+			actions: []lib.Action{
+				lib.NewActionSetField(*lib.NewTunnelIdField(5010)), lib.NewActionPopVlan(),
+				libOutput(3),
+			},
 		},
 		{
 			name: "priority tag", next: 2,
-			rule:    Rule{Match: Match{}.InPort(1).VLAN(0), Instructions: Instructions(nil).Apply(Actions(nil).SetVLAN(10))},
+			rule: Rule{
+				Match:        Match{}.InPort(1).VLAN(0),
+				Instructions: Instructions(nil).Apply(Actions(nil).SetVLAN(10)),
+			},
 			fields:  []*lib.MatchField{lib.NewInPortField(1), lib.NewVlanIdField(0x1000, nil)},
 			actions: []lib.Action{lib.NewActionSetField(*lib.NewVlanIdField(10, nil))},
 		},
 		{
 			name: "reserved and bad addresses",
-			rule: Rule{Match: Match{}.EthDstMasked(packet.MAC{1, 0x80, 0xc2}, packet.MAC(all48)).EthSrcMasked(packet.MAC{1}, packet.MAC{1})},
+			rule: Rule{Match: Match{}.EthDstMasked(packet.MAC{1, 0x80, 0xc2},
+				packet.MAC(all48)).EthSrcMasked(packet.MAC{1}, packet.MAC{1})},
 			fields: []*lib.MatchField{
-				lib.NewEthDstField(hw(packet.MAC{1, 0x80, 0xc2}), &all48), lib.NewEthSrcField(hw(packet.MAC{1}), &groupBit),
+				lib.NewEthDstField(hw(packet.MAC{1, 0x80, 0xc2}), &all48),
+				lib.NewEthSrcField(hw(packet.MAC{1}), &groupBit),
 			},
 		},
 		{
@@ -88,7 +102,10 @@ func TestRulesAsLibOpenflow(t *testing.T) {
 		},
 		{
 			name: "flood",
-			rule: Rule{Match: Match{}.VLAN(10), Instructions: Instructions(nil).Apply(Actions(nil).Group(GroupID(160)))},
+			rule: Rule{
+				Match:        Match{}.VLAN(10),
+				Instructions: Instructions(nil).Apply(Actions(nil).Group(GroupID(160))),
+			},
 			fields: []*lib.MatchField{
 				lib.NewVlanIdField(10, nil),
 			},
@@ -104,30 +121,38 @@ func TestRulesAsLibOpenflow(t *testing.T) {
 		{
 			name: "IPv4 and ct", next: 3,
 			rule: Rule{
-				Match:        Match{}.CTState(0, CTTracked).EthType(packet.EtherTypeIPv4).IPDSCP(46).IPProto(6).IPSrc(addr1).IPDst(addr2),
+				Match: Match{}.CTState(0,
+					CTTracked).EthType(packet.EtherTypeIPv4).IPDSCP(46).IPProto(6).IPSrc(addr1).IPDst(addr2),
 				Instructions: Instructions(nil).Apply(Actions(nil).CTRecirculate(9, 3)),
 			},
 			fields: []*lib.MatchField{
 				lib.NewCTStateMatchField(untracked), lib.NewEthTypeField(packet.EtherTypeIPv4), lib.NewIpDscpField(46),
-				lib.NewIpProtoField(6), lib.NewIpv4SrcField(addr1.AsSlice(), nil), lib.NewIpv4DstField(addr2.AsSlice(), nil),
+				lib.NewIpProtoField(6), lib.NewIpv4SrcField(addr1.AsSlice(), nil),
+				lib.NewIpv4DstField(addr2.AsSlice(), nil),
 			},
 			actions: []lib.Action{lib.NewNXActionConnTrack().ZoneImm(9).Table(3)},
 		},
 		{
 			name: "IPv6", next: 4,
-			rule: Rule{Match: Match{}.CTState(CTReply|CTTracked, CTReply|CTTracked).CTMark(0x1200, 0xff00).EthType(packet.EtherTypeIPv6).IPProto(58).IPDst(addr6)},
+			rule: Rule{Match: Match{}.CTState(CTReply|CTTracked, CTReply|CTTracked).CTMark(0x1200,
+				0xff00).EthType(packet.EtherTypeIPv6).IPProto(58).IPDst(addr6)},
 			fields: []*lib.MatchField{
-				lib.NewCTStateMatchField(states), lib.NewCTMarkMatchField(0x1200, &markMask), lib.NewEthTypeField(packet.EtherTypeIPv6),
+				lib.NewCTStateMatchField(states), lib.NewCTMarkMatchField(0x1200, &markMask),
+				lib.NewEthTypeField(packet.EtherTypeIPv6),
 				lib.NewIpProtoField(58), lib.NewIpv6DstField(addr6.AsSlice(), nil),
 			},
 		},
 		{
-			name:   "injected",
-			rule:   Rule{Match: Match{}.Reg0(1), Instructions: Instructions(nil).Apply(Actions(nil).SetReg0(7).CTCommit(9, 0xe05).ResubmitTable(6))},
+			name: "injected",
+			rule: Rule{
+				Match:        Match{}.Reg0(1),
+				Instructions: Instructions(nil).Apply(Actions(nil).SetReg0(7).CTCommit(9, 0xe05).ResubmitTable(6)),
+			},
 			fields: []*lib.MatchField{reg0(1)},
 			actions: []lib.Action{
 				lib.NewActionSetField(*reg0(7)),
-				lib.NewNXActionConnTrack().Commit().ZoneImm(9).AddAction(lib.NewActionSetField(*lib.NewCTMarkMatchField(0xe05, nil))),
+				lib.NewNXActionConnTrack().Commit().ZoneImm(9).
+					AddAction(lib.NewActionSetField(*lib.NewCTMarkMatchField(0xe05, nil))),
 				lib.NewNXActionResubmitTableAction(0xfff8, 6),
 			},
 		},

@@ -191,7 +191,9 @@ func TestGetters(t *testing.T) {
 		t.Errorf("%d %d %s %s", p, v, src, dst)
 	}
 	for name, m := range map[string]Match{
-		"empty": {}, "untagged, masked addresses": Match{}.Untagged().EthDstMasked(mac1, packet.MAC{1}).EthSrcMasked(mac1, packet.MAC{1}),
+		"empty": {},
+		"untagged, masked addresses": Match{}.Untagged().EthDstMasked(mac1, packet.MAC{1}).EthSrcMasked(mac1,
+			packet.MAC{1}),
 	} {
 		_, ok1 := m.GetInPort()
 		_, ok2 := m.GetVLAN()

@@ -24,7 +24,10 @@ type model struct {
 }
 
 func newModel() *model {
-	return &model{rules: map[string]Rule{}, stated: map[string]int{}, groups: map[uint32][]byte{}, named: map[uint32]int{}, meters: map[uint32]Meter{}, turned: map[uint32]Meter{}}
+	return &model{
+		rules: map[string]Rule{}, stated: map[string]int{}, groups: map[uint32][]byte{},
+		named: map[uint32]int{}, meters: map[uint32]Meter{}, turned: map[uint32]Meter{},
+	}
 }
 
 func (r *Rule) identity() string { return identity(r.Table, r.Priority, r.Match.Bytes()) }
@@ -52,8 +55,9 @@ const (
 
 func (w *world) rule() Rule {
 	r := Rule{
-		Table: uint8(w.r.IntN(4)), Priority: uint16(10 * w.r.IntN(3)), Cookie: Cookie(Owner(1+w.r.IntN(3)), uint64(w.r.IntN(2))),
-		Flags: uint16(w.r.IntN(2)), IdleTimeout: uint16(w.r.IntN(2)) * 300,
+		Table: uint8(w.r.IntN(4)), Priority: uint16(10 * w.r.IntN(3)),
+		Cookie: Cookie(Owner(1+w.r.IntN(3)), uint64(w.r.IntN(2))),
+		Flags:  uint16(w.r.IntN(2)), IdleTimeout: uint16(w.r.IntN(2)) * 300,
 	}
 	if w.r.IntN(4) > 0 {
 		r.Match = r.Match.InPort(openflow.PortNo(1 + w.r.IntN(3)))
@@ -159,7 +163,8 @@ func (w *world) restateGroups() {
 		w.putGroup()
 	}
 	w.store.EndGroups(groupOwner)
-	maps.DeleteFunc(w.model.groups, func(id uint32, _ []byte) bool { return w.model.named[id] != w.model.sweep[groupOwner] })
+	maps.DeleteFunc(w.model.groups,
+		func(id uint32, _ []byte) bool { return w.model.named[id] != w.model.sweep[groupOwner] })
 }
 
 // putMeter states a meter. Rules may name it unless this session has refused the same.
@@ -287,8 +292,9 @@ func (w *world) drift() {
 
 func stats(r *Rule) openflow.FlowStats {
 	return openflow.FlowStats{
-		TableID: r.Table, Priority: r.Priority, Cookie: r.Cookie, IdleTimeout: r.IdleTimeout, HardTimeout: r.HardTimeout,
-		Flags: r.Flags, Match: bytes.Clone(r.Match.Bytes()), Instructions: bytes.Clone(r.Instructions),
+		TableID: r.Table, Priority: r.Priority, Cookie: r.Cookie, IdleTimeout: r.IdleTimeout,
+		HardTimeout: r.HardTimeout,
+		Flags:       r.Flags, Match: bytes.Clone(r.Match.Bytes()), Instructions: bytes.Clone(r.Instructions),
 	}
 }
 
@@ -358,7 +364,8 @@ func (w *world) count() {
 	}
 }
 
-// TestStoreAgainstModel does random things and expects that a drained store and its switch agree, whatever has happened:
+// TestStoreAgainstModel does random things and expects that a drained store and its switch agree, whatever has
+// happened:
 //
 //   - after draining, the switch has what is desired;
 //   - after drift, lost sessions and restarts of the switch, an audit and draining, it has so again;

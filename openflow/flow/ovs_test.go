@@ -18,8 +18,8 @@ import (
 	"github.com/eosin-sdn/eosin/openflow/packet"
 )
 
-// bridge has TestAsOVSDumps write testdata anew from a real bridge: go test -run OVS -bridge /run/openvswitch/br0.mgmt. The
-// bridge must be an empty one that speaks OpenFlow 1.3.
+// bridge has TestAsOVSDumps write testdata anew from a real bridge: go test -run OVS -bridge /run/openvswitch/br0.mgmt.
+// The bridge must be an empty one that speaks OpenFlow 1.3.
 var bridge = flag.String("bridge", "", "management socket of a bridge from which testdata is written anew")
 
 const (
@@ -31,7 +31,8 @@ const (
 func everyGroup() []Group {
 	return []Group{
 		{ID: groupA, Buckets: []Actions{
-			Actions(nil).PopVLAN().Output(1), Actions(nil).Output(2), Actions(nil).SetTunnelID(5010).PopVLAN().Output(3),
+			Actions(nil).PopVLAN().Output(1), Actions(nil).Output(2),
+			Actions(nil).SetTunnelID(5010).PopVLAN().Output(3),
 		}},
 		{ID: groupB, Buckets: []Actions{Actions(nil).PopVLAN().Output(openflow.PortLocal)}},
 		{ID: GroupID(11 << 4)},
@@ -43,7 +44,8 @@ func everyRule() []Rule {
 	var rules []Rule
 	put := func(table uint8, priority uint16, m Match, ins Instructions) {
 		rules = append(rules, Rule{
-			Table: table, Priority: priority, Cookie: Cookie(Owner(table), uint64(len(rules))), Match: m, Instructions: ins,
+			Table: table, Priority: priority, Cookie: Cookie(Owner(table), uint64(len(rules))), Match: m,
+			Instructions: ins,
 		})
 	}
 	next := func(table uint8) Instructions { return Instructions(nil).Goto(table) }
@@ -52,7 +54,9 @@ func everyRule() []Rule {
 	icmp6 := Match{}.EthType(packet.EtherTypeIPv6).IPProto(58)
 	all48 := packet.MAC{0xff, 0xff, 0xff, 0xff, 0xff, 0}
 
-	put(0, 110, Match{}.InPort(2).EthDst(packet.MAC{1, 0x80, 0xc2, 0, 0, 0x0e}).EthSrcMasked(packet.MAC{2, 0xe0, 0x51}, all48).EthType(packet.EtherTypeLLDP), do(Actions(nil).Controller(meterID)))
+	put(0, 110,
+		Match{}.InPort(2).EthDst(packet.MAC{1, 0x80, 0xc2, 0, 0, 0x0e}).EthSrcMasked(packet.MAC{2, 0xe0, 0x51},
+			all48).EthType(packet.EtherTypeLLDP), do(Actions(nil).Controller(meterID)))
 	put(0, 90, Match{}.EthDstMasked(packet.MAC{1, 0x80, 0xc2}, packet.MAC{0xff, 0xff, 0xff, 0xff, 0xff, 0xf0}), nil)
 	put(0, 80, Match{}.EthSrcMasked(packet.MAC{1}, packet.MAC{1}), nil)
 	put(0, 80, Match{}.EthSrc(packet.MAC{}), nil)
@@ -64,12 +68,19 @@ func everyRule() []Rule {
 	put(1, 20, Match{}.InPort(2).VLAN(11), next(2))
 	put(1, 20, Match{}.InPort(3).TunnelID(5010).Untagged(), do(Actions(nil).PushVLAN().SetVLAN(10)).Goto(2))
 	put(1, 1, Match{}.InPort(openflow.PortLocal), nil)
-	put(2, 20, icmp.VLAN(10).ICMPType(0).EthDst(mac1).IPSrc(addr2).IPDst(addr1).CTState(0, CTTracked), do(Actions(nil).CTRecirculate(9, 3)))
-	put(2, 20, icmp6.VLAN(10).ICMPv6Type(129).EthDst(mac1).EthSrc(mac2).IPSrc(addr6).IPDst(addr7).IPDSCP(1).CTState(0, CTTracked), do(Actions(nil).CTRecirculate(9, 3)))
-	put(2, 10, Match{}.VLAN(10).EthType(packet.EtherTypeARP).ARPOp(2).ARPSender(addr1), do(Actions(nil).Output(openflow.PortController)))
+	put(2, 20, icmp.VLAN(10).ICMPType(0).EthDst(mac1).IPSrc(addr2).IPDst(addr1).CTState(0, CTTracked),
+		do(Actions(nil).CTRecirculate(9, 3)))
+	put(2, 20,
+		icmp6.VLAN(10).ICMPv6Type(129).EthDst(mac1).EthSrc(mac2).IPSrc(addr6).IPDst(addr7).IPDSCP(1).CTState(0,
+			CTTracked), do(Actions(nil).CTRecirculate(9, 3)))
+	put(2, 10, Match{}.VLAN(10).EthType(packet.EtherTypeARP).ARPOp(2).ARPSender(addr1),
+		do(Actions(nil).Output(openflow.PortController)))
 	put(2, 10, icmp.IPDSCP(62), do(Actions(nil).Output(openflow.PortInPort).Output(openflow.PortTable)))
-	put(3, 20, Match{}.CTState(CTReply|CTTracked, CTReply|CTTracked).CTMark(0x1234, 0xffffffff), do(Actions(nil).Controller(meterID)))
-	put(3, 20, Match{}.CTState(CTNew|CTInvalid|CTTracked, CTNew|CTInvalid|CTEstablished|CTTracked).CTMark(0x1200, 0xff00), next(4))
+	put(3, 20, Match{}.CTState(CTReply|CTTracked, CTReply|CTTracked).CTMark(0x1234, 0xffffffff),
+		do(Actions(nil).Controller(meterID)))
+	put(3, 20,
+		Match{}.CTState(CTNew|CTInvalid|CTTracked, CTNew|CTInvalid|CTEstablished|CTTracked).CTMark(0x1200,
+			0xff00), next(4))
 	put(4, 30, Match{}.Reg0(1), next(5))
 	put(4, 10, icmp, do(Actions(nil).SetReg0(7).CTCommit(9, 0xe05).ResubmitTable(6)))
 	put(5, 0, Match{}, do(Actions(nil).Controller(meterID)).Goto(6))
@@ -83,8 +94,8 @@ func everyRule() []Rule {
 	return append(rules, learn, forward, hard)
 }
 
-// TestAsOVSDumps has a store compare itself with what Open vSwitch 3.1.0 dumped after it was sent the same rules and groups:
-// nothing may differ, byte for byte. The text is what ovs-ofctl printed then.
+// TestAsOVSDumps has a store compare itself with what Open vSwitch 3.1.0 dumped after it was sent the same rules and
+// groups: nothing may differ, byte for byte. The text is what ovs-ofctl printed then.
 func TestAsOVSDumps(t *testing.T) {
 	if *bridge != "" {
 		capture(t, *bridge)
@@ -175,9 +186,11 @@ func capture(t *testing.T, socket string) {
 	}
 	xid := uint32(100)
 	out := openflow.AppendHello(nil, 1)
-	out = openflow.AppendMeterMod(out, 2, openflow.MeterAdd, openflow.MeterPktps|openflow.MeterBurst, meterID, 1000, 1000)
+	out = openflow.AppendMeterMod(out, 2, openflow.MeterAdd, openflow.MeterPktps|openflow.MeterBurst, meterID, 1000,
+		1000)
 	out = store.Drain(out, 1<<20, &xid, nil)
-	out = openflow.AppendFlowStatsRequest(out, 3, openflow.FlowStatsRequest{TableID: openflow.TableAll, OutPort: openflow.PortAny, OutGroup: openflow.GroupAny})
+	out = openflow.AppendFlowStatsRequest(out, 3,
+		openflow.FlowStatsRequest{TableID: openflow.TableAll, OutPort: openflow.PortAny, OutGroup: openflow.GroupAny})
 	out = openflow.AppendGroupDescRequest(out, 4)
 	if _, err := conn.Write(out); err != nil {
 		t.Fatal(err)
@@ -210,7 +223,8 @@ func capture(t *testing.T, socket string) {
 		}
 	}
 	for name, xid := range map[string]uint32{"ovs_flows": 3, "ovs_groups": 4} {
-		text := "# Body of the multipart reply of Open vSwitch 3.1.0 (datapath_type=dummy) after everyRule and everyGroup were sent.\n"
+		text := "# Body of the multipart reply of Open vSwitch 3.1.0 (datapath_type=dummy) " +
+			"after everyRule and everyGroup were sent.\n"
 		for b := bodies[xid]; len(b) > 0; {
 			n := min(len(b), 64)
 			text += hex.EncodeToString(b[:n]) + "\n"
@@ -220,7 +234,8 @@ func capture(t *testing.T, socket string) {
 			t.Fatal(err)
 		}
 	}
-	text, err := exec.Command("ovs-ofctl", "-O", "OpenFlow13", "--no-names", "--no-stats", "dump-flows", "unix:"+socket).Output()
+	text, err := exec.Command("ovs-ofctl", "-O", "OpenFlow13", "--no-names", "--no-stats", "dump-flows",
+		"unix:"+socket).Output()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -230,8 +245,8 @@ func capture(t *testing.T, socket string) {
 	}
 }
 
-// TestActionsGolden shows the bytes of each action and instruction, as nicira-ext.h and OpenFlow 1.3 sections 7.2.4 and 7.2.5
-// lay them out.
+// TestActionsGolden shows the bytes of each action and instruction, as nicira-ext.h and OpenFlow 1.3 sections 7.2.4 and
+// 7.2.5 lay them out.
 func TestActionsGolden(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -246,7 +261,10 @@ func TestActionsGolden(t *testing.T) {
 		{"set vlan", Actions(nil).SetVLAN(10), "0019 0010 80000c02 100a 000000000000"},
 		{"set tunnel", Actions(nil).SetTunnelID(5010), "0019 0010 80004c08 0000000000001392"},
 		{"set reg0", Actions(nil).SetReg0(1), "0019 0010 00010004 00000001 00000000"},
-		{"ct commit", Actions(nil).CTCommit(9, 7), "ffff 0028 00002320 0023 0001 00000000 0009 ff 000000 0000 0019 0010 0001d604 00000007 00000000"},
+		{
+			"ct commit", Actions(nil).CTCommit(9, 7),
+			"ffff 0028 00002320 0023 0001 00000000 0009 ff 000000 0000 0019 0010 0001d604 00000007 00000000",
+		},
 		{"ct", Actions(nil).CTRecirculate(9, 3), "ffff 0018 00002320 0023 0000 00000000 0009 03 000000 0000"},
 		{"controller2", Actions(nil).Controller(7), "ffff 0018 00002320 0025 000000000000 0005 0008 00000007"},
 		{"resubmit", Actions(nil).ResubmitTable(6), "ffff 0010 00002320 000e fff8 06 000000"},

@@ -26,7 +26,10 @@ type sim struct {
 const refusedRate = 13
 
 func newSim(t testing.TB) *sim {
-	return &sim{t: t, flows: map[string]openflow.FlowStats{}, groups: map[uint32]openflow.GroupDesc{}, meters: map[uint32]Meter{}, xids: map[uint32]bool{}}
+	return &sim{
+		t: t, flows: map[string]openflow.FlowStats{}, groups: map[uint32]openflow.GroupDesc{},
+		meters: map[uint32]Meter{}, xids: map[uint32]bool{},
+	}
 }
 
 func identity(table uint8, priority uint16, match []byte) string {
@@ -80,8 +83,9 @@ func (s *sim) flowMod(msg []byte) {
 			}
 		}
 		s.flows[id] = openflow.FlowStats{
-			TableID: m.TableID, Priority: m.Priority, Cookie: m.Cookie, IdleTimeout: m.IdleTimeout, HardTimeout: m.HardTimeout,
-			Flags: m.Flags, Match: m.Match, Instructions: m.Instructions,
+			TableID: m.TableID, Priority: m.Priority, Cookie: m.Cookie, IdleTimeout: m.IdleTimeout,
+			HardTimeout: m.HardTimeout,
+			Flags:       m.Flags, Match: m.Match, Instructions: m.Instructions,
 		}
 	case openflow.FlowDeleteStrict:
 		s.log = append(s.log, fmt.Sprintf("delete table=%d", m.TableID))
@@ -165,8 +169,8 @@ func dumpMeter(m Meter) *openflow.MeterConfig {
 	return &openflow.MeterConfig{ID: m.ID, Flags: meterFlags, Bands: b[16:]}
 }
 
-// audit dumps the switch to the store, in random order and with the fields of matches in random order. between runs after the
-// request and in the middle of the dump.
+// audit dumps the switch to the store, in random order and with the fields of matches in random order. between runs
+// after the request and in the middle of the dump.
 func (s *sim) audit(r *rand.Rand, store *Store, between func()) (d Drift) {
 	store.BeginAudit()
 	store.BeginMeterAudit()

@@ -37,8 +37,8 @@ func wantLog(t *testing.T, got []string, want ...string) {
 	}
 }
 
-// TestAuditOrder checks in which order the difference goes out: groups before flows, flows from the last table to the first,
-// deletions from the first table to the last, and groups that are no longer used at the end.
+// TestAuditOrder checks in which order the difference goes out: groups before flows, flows from the last table to the
+// first, deletions from the first table to the last, and groups that are no longer used at the end.
 func TestAuditOrder(t *testing.T) {
 	r, store, sim := rng(), NewStore(), newSim(t)
 	old, next := Group{ID: GroupID(1)}, Group{ID: GroupID(2)}
@@ -128,7 +128,10 @@ func TestDrift(t *testing.T) {
 		want   Drift
 	}{
 		{"nothing", func(*sim) {}, Drift{}},
-		{"missing", func(s *sim) { delete(s.flows, leads(1, 2).identity()) }, Drift{Missing: 1, First: "missing flow table=1 priority=10 in_port=2"}},
+		{
+			"missing", func(s *sim) { delete(s.flows, leads(1, 2).identity()) },
+			Drift{Missing: 1, First: "missing flow table=1 priority=10 in_port=2"},
+		},
 		{"altered", func(s *sim) {
 			f := s.flows[leads(1, 2).identity()]
 			f.IdleTimeout = 1
@@ -142,7 +145,10 @@ func TestDrift(t *testing.T) {
 		{"altered group", func(s *sim) {
 			s.groups[GroupID(1)] = openflow.GroupDesc{ID: GroupID(1), Type: openflow.GroupTypeSelect}
 		}, Drift{Groups: 1, First: "altered group"}},
-		{"stray group", func(s *sim) { s.groups[GroupID(9)] = openflow.GroupDesc{ID: GroupID(9)} }, Drift{Groups: 1, First: "stray group"}},
+		{
+			"stray group", func(s *sim) { s.groups[GroupID(9)] = openflow.GroupDesc{ID: GroupID(9)} },
+			Drift{Groups: 1, First: "stray group"},
+		},
 		{"foreign group", func(s *sim) { s.groups[9] = openflow.GroupDesc{ID: 9} }, Drift{}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -169,8 +175,8 @@ func TestDrift(t *testing.T) {
 	}
 }
 
-// TestForeignDump checks that a flow with a cookie of ours whose match is longer than any of ours is left alone, and is not
-// reported at each audit as if it had been repaired.
+// TestForeignDump checks that a flow with a cookie of ours whose match is longer than any of ours is left alone, and is
+// not reported at each audit as if it had been repaired.
 func TestForeignDump(t *testing.T) {
 	store := NewStore()
 	var d Drift
