@@ -18,7 +18,6 @@ import (
 
 // recorder notes what is delivered to switches, and the events.
 type recorder struct {
-	nobody
 	graphs int
 	calls  []string
 	events []event.Event
