@@ -17,6 +17,10 @@ const (
 	retainTime = 30 * time.Second        // for those that are not: Open vSwitch waits up to 8 s before it reconnects
 )
 
+// maxEarlier bounds the flows that wait for the version of their pipeline, in bytes of the dump. A switch that has not
+// shown its first table by then does not dump it first, and is taken to have the first version.
+const maxEarlier = 256 << 10
+
 type adoptionState uint8
 
 const (
@@ -34,8 +38,9 @@ type adoption struct {
 
 	// The version of the pipeline in which the flows were stated, 0 until a rule of the first table has said it, and
 	// the flows that came before that one: Open vSwitch dumps the first table first.
-	version uint8
-	earlier []openflow.FlowStats
+	version      uint8
+	earlier      []openflow.FlowStats
+	earlierBytes int
 	// outdated is set while the switch has a pipeline of another version, until a bundle has replaced all of it. No
 	// rule is sent but in that bundle: rules of both numberings would lead frames astray.
 	outdated bool
@@ -50,7 +55,7 @@ func (a *adoption) attach() (dump, reset bool) {
 	}
 	a.flows = 0
 	if a.state == adoptionPending { // else the version of flows that no bundle has replaced yet stays known
-		a.version, a.earlier, a.outdated = 0, nil, false
+		a.version, a.outdated = 0, false
 	}
 	return a.state == adoptionPending, reset
 }
@@ -76,7 +81,7 @@ func (m *Machine) restored(now time.Time) {
 		return
 	}
 	if m.adoption.version == 0 {
-		m.restoreVersion(now, 1)
+		m.restoreVersion(now, firstVersion)
 	}
 	m.l2.Restored(&m.Out)
 	m.Out.Store.Discard()
@@ -99,14 +104,33 @@ func (m *Machine) restoreFlow(now time.Time, f *openflow.FlowStats) {
 		}
 		a.outdated = a.outdated || version != m.sw.Layout.Version // also where rules of two versions are mixed
 	}
-	if a.version == 0 {
-		kept := *f
-		kept.Match, kept.Instructions = bytes.Clone(f.Match), bytes.Clone(f.Instructions)
-		a.earlier = append(a.earlier, kept)
+	if a.version == 0 && a.keep(f) {
 		return
+	}
+	if a.version == 0 {
+		m.restoreVersion(now, firstVersion)
 	}
 	m.restoreTranslated(now, f)
 }
+
+// firstVersion is that of pipelines whose rules do not say one.
+const firstVersion = 1
+
+// keep holds a flow back until the version is known, as far as there is room.
+func (a *adoption) keep(f *openflow.FlowStats) bool {
+	const fixed = 56 // bytes of an entry without match and instructions (OpenFlow 1.3.5 section 7.3.5.2)
+	size := fixed + len(f.Match) + len(f.Instructions)
+	if a.earlierBytes+size > maxEarlier {
+		return false
+	}
+	kept := *f
+	kept.Match, kept.Instructions = bytes.Clone(f.Match), bytes.Clone(f.Instructions)
+	a.earlier, a.earlierBytes = append(a.earlier, kept), a.earlierBytes+size
+	return true
+}
+
+// dropEarlier forgets the flows that wait.
+func (a *adoption) dropEarlier() { a.earlier, a.earlierBytes = nil, 0 }
 
 // restoreVersion takes up the flows that had to wait for the version.
 func (m *Machine) restoreVersion(now time.Time, version uint8) {
@@ -116,7 +140,7 @@ func (m *Machine) restoreVersion(now time.Time, version uint8) {
 	for i := range a.earlier {
 		m.restoreTranslated(now, &a.earlier[i])
 	}
-	a.earlier = nil
+	a.dropEarlier()
 }
 
 // restoreTranslated hands a flow to its app, under today's number of its table. What the app does not take up the audit

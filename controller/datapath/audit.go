@@ -20,6 +20,9 @@ const (
 // maxStrays is how many flows that should not be there one audit removes: the next, which comes soon, sees the rest.
 const maxStrays = 50_000
 
+// maxOutdated is the same for a switch with a pipeline of another version, whose flows have to go at once.
+const maxOutdated = 100_000
+
 // baseline says what it means that an audit finds a difference.
 type baseline uint8
 

@@ -75,8 +75,11 @@ func (m *Machine) auditFlow(now time.Time, f *openflow.FlowStats) {
 		return // a switch that does not filter by cookie
 	}
 	match, err := flow.Canonical(f.Match)
-	if m.audit.drift.Stray < maxStrays || m.adoption.outdated ||
-		err == nil && m.Out.Store.Has(f.TableID, f.Priority, &match) {
+	most := maxStrays
+	if m.adoption.outdated {
+		most = maxOutdated
+	}
+	if m.audit.drift.Stray < most || err == nil && m.Out.Store.Has(f.TableID, f.Priority, &match) {
 		m.Out.Store.Dumped(f, &m.audit.drift)
 	}
 	if err == nil && owner == apps.OwnerHosts {

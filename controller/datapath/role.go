@@ -140,6 +140,7 @@ func (m *Machine) becomeSlave(now time.Time, why string) {
 // stopWriting is done when the session goes to standby.
 func (m *Machine) stopWriting(now time.Time) {
 	m.adoption.state = adoptionStale
+	m.adoption.dropEarlier()
 	m.bundle.close()
 	m.audit.cancel()
 	m.Out.Store.Discard()

@@ -90,6 +90,7 @@ func (m *Machine) endSession(now time.Time) {
 	m.requests, m.ports.list = multipart{}, nil
 	m.Out.Wire = m.Out.Wire[:0]
 	m.Out.Store.Discard()
+	m.adoption.dropEarlier()
 	for _, a := range m.apps.Order {
 		a.SwitchDisconnected(now)
 	}

@@ -197,3 +197,74 @@ func (p *peer) setVersion(tag uint64) {
 		}
 	}
 }
+
+// TestManyBeforeTheVersion: the flows that wait for the version of their pipeline are bounded, hosts are still found, and
+// nothing of them is left when the session ends.
+func TestManyBeforeTheVersion(t *testing.T) {
+	t.Parallel()
+	p := learned(t)
+	first := slices.IndexFunc(p.flows, func(f openflow.FlowStats) bool { return f.TableID == 0 })
+	host := slices.IndexFunc(p.flows, func(f openflow.FlowStats) bool {
+		owner, _ := flow.OwnerOf(f.Cookie)
+		return owner == apps.OwnerHosts && f.TableID == pipeline.Number("learn")
+	})
+	if first < 0 || host < 0 {
+		t.Fatalf("flows:\n%s", p.dump())
+	}
+	of, table := p.flows[host], p.flows[first]
+
+	p.flows = nil
+	p.upgrade()
+	p.attach() // its ports are known
+	for i := range 20 * maxEarlier / 56 {
+		f := openflow.FlowStats{TableID: 200, Priority: uint16(i), Cookie: flow.Cookie(apps.OwnerL2, uint64(i))}
+		p.m.restoreFlow(epoch, &f)
+		if i == 0 && len(p.m.adoption.earlier) != 1 {
+			t.Fatal("nothing waits for the version")
+		}
+		if p.m.adoption.earlierBytes > maxEarlier {
+			t.Fatalf("%d bytes wait", p.m.adoption.earlierBytes)
+		}
+	}
+	if a := &p.m.adoption; a.version != firstVersion || len(a.earlier) != 0 {
+		t.Errorf("version %d, %d flows wait", a.version, len(a.earlier))
+	}
+	p.m.restoreFlow(epoch, &of)
+	if p.m.HostCount() != 1 {
+		t.Errorf("%d hosts", p.m.HostCount())
+	}
+	table.Cookie = flow.Cookie(apps.OwnerDiscovery, nextLayout().VersionTag())
+	p.m.restoreFlow(epoch, &table)
+	if !p.m.adoption.outdated {
+		t.Error("flows of two versions, and not outdated")
+	}
+
+	for name, end := range map[string]func(){
+		"the connection ends":         func() { p.m.Detach(epoch) },
+		"another controller takes it": func() { p.m.transition(epoch, becameSlave) },
+	} {
+		p.upgrade()
+		p.m.Attach(epoch)
+		p.m.restoreFlow(epoch, &of)
+		if len(p.m.adoption.earlier) != 1 {
+			t.Fatal("nothing waits for the version")
+		}
+		if end(); p.m.adoption.earlier != nil {
+			t.Errorf("%s, and flows still wait", name)
+		}
+	}
+}
+
+// TestOutdatedDumpBomb: an audit of a switch with another pipeline removes much, but not without end.
+func TestOutdatedDumpBomb(t *testing.T) {
+	t.Parallel()
+	p := learned(t)
+	p.m.adoption.outdated = true
+	for i := range uint32(maxOutdated + 5000) {
+		m := flow.Match{}.InPort(openflow.PortNo(i))
+		p.m.auditFlow(epoch, &openflow.FlowStats{TableID: 3, Cookie: flow.Cookie(apps.OwnerHosts, uint64(i)), Match: m.Bytes()})
+	}
+	if n := p.m.audit.drift.Stray; n != maxOutdated {
+		t.Errorf("%d strays", n)
+	}
+}
