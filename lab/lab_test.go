@@ -573,6 +573,10 @@ func TestPing(t *testing.T) {
 		t.Errorf("doubled replies: %v\n%s", r, r.Output)
 	}
 	br.DelFlows("--strict", "priority=2,icmp,icmp_type=0")
+	// The switch's cache follows a moment later.
+	if !Eventually(10*time.Second, func() bool { return vm1.Ping("10.0.3.2", Count(1)).AllReceived() }) {
+		t.Error("replies are still doubled")
+	}
 	seen := vm2.Capture("icmp")
 	r = vm1.Ping("10.0.3.2", Count(2), TOS(0x48), Identifier(4242), Size(100))
 	if !r.AllReceived() || r.RTTs[2] <= 0 || r.RTTs[2] > time.Second || len(r.Lost) > 0 {

@@ -1,11 +1,13 @@
 package e2e
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/eosin-sdn/eosin/apps/pipeline"
 	"github.com/eosin-sdn/eosin/controller/api"
 	"github.com/eosin-sdn/eosin/lab"
 )
@@ -169,8 +171,11 @@ func TestHealRestartRing(t *testing.T) {
 		}
 	}
 	s.same("a late switch", before, s.steady(bridges...))
+	// If its links are found one after the other, unicast goes by way of the first one for a moment.
+	rerouted := fmt.Sprintf("table=%d,", pipeline.Number("forward"))
 	for br, snapshot := range old {
-		if list := snapshot.touched(br); len(list) > 0 {
+		list := slices.DeleteFunc(snapshot.touched(br), func(f string) bool { return strings.Contains(f, rerouted) })
+		if len(list) > 0 {
 			t.Errorf("the restart touched flows of %s:\n%s", br, strings.Join(list, "\n"))
 		}
 	}
