@@ -179,12 +179,19 @@ func TestBrokenText(t *testing.T) {
 		},
 		{"a:\n  \"\\q\"\n", "f:2: not YAML: found unknown escape character"},
 		{"http: {}\n---\nhttp: {}\n", "f:3: a second YAML document begins here; remove the line with ---"},
-		{"http: {}\nnonsense\n", "f:2: not YAML: could not find expected ':'; check the indentation of this line and " +
-			"the next, and that a space follows each colon"},
+		{"http: {}\nnonsense\n", `f:2: not YAML: the key "nonsense" needs a colon after it`},
+		{"http:\n  listen: \"x", "f:2: not YAML: the quoted scalar that begins here does not end"},
+		{"http:\n  listen: 'x", "f:2: not YAML: the quoted scalar that begins here does not end"},
+		{"http: [1", "f:1: not YAML: the flow sequence that begins here does not end"},
+		{
+			" openflow:\n  listen: []\nhttp: {}\n",
+			"f:3: not YAML: did not find expected <document start>; check the indentation above: all keys of the " +
+				"first level begin in the same column",
+		},
 		{"just text\n", `f:1: is the text "just text"; write a mapping with keys and values`},
 		{"- 1\n", "f:1: is a list; write a mapping with keys and values"},
 		{"? [a]: b\n", "f:1: a key must be a word"},
-		{"]", "f:1: not YAML: did not find expected node content"},
+		{"]", `f:1: not YAML: this line has a "]" that nothing opens; remove it`},
 		{"http: !!map {}\n", `f:1: tag "!!map" is not used here; remove it, and quote the value if it is text`},
 		{"http: {}\n\n\xc3(", "f:3: byte 0xc3 is not UTF-8; save the file as UTF-8 text"},
 		{"\x7fELF\x01\n", "f:1: control character 0x7f is not allowed in YAML; is this a text file?"},

@@ -103,11 +103,14 @@ func (r *reader) checkText(data []byte) bool {
 
 const checkIndent = "; check the indentation of this line and the next, and that a space follows each colon"
 
+const checkFirst = "; check the indentation above: all keys of the first level begin in the same column"
+
 // hints complete messages of the library.
 var hints = map[string]string{
 	"mapping values are not allowed in this context": checkIndent,
 	"could not find expected ':'":                    checkIndent,
 	"did not find expected key":                      checkIndent,
+	"did not find expected <document start>":         checkFirst,
 	"found character that cannot start any token":    "; quote the value if it is text",
 }
 
@@ -128,7 +131,7 @@ func (r *reader) syntaxError(err error, data []byte) {
 	case context.Line == 0:
 	case construct == "simple key":
 		at = context
-	case at.Line > len(lines):
+	case at.Index >= utf8.RuneCount(bytes.TrimRight(data, "\r\n")):
 		at, message = context, "the "+construct+" that begins here does not end"
 	case at.Line > context.Line:
 		message += fmt.Sprintf(" (in the %s that begins on line %d)", construct, context.Line)
@@ -145,6 +148,9 @@ func (r *reader) syntaxError(err error, data []byte) {
 	} else if bytes.ContainsRune(indent, '\t') {
 		message = "a tab in the indentation is not YAML; use spaces"
 	} else {
+		if slip, wrong := findSlip(lines, line); wrong != "" {
+			line, message = slip, wrong
+		}
 		message = "not YAML: " + shortenTo(message, 250)
 	}
 	r.report(line, at.Column, message)
