@@ -83,14 +83,15 @@ func parseType(kinds []*Kind, s string) (Type, error) {
 	switch {
 	case i < 0:
 		return Type{}, fmt.Errorf("%q is not a type of probe; use %s", s, TypeNames())
-	case kinds[i].appendRequest == nil:
-		return Type{}, fmt.Errorf("%q is a type of probe that cannot be run yet; use %s", s, TypeNames())
 	case !kinds[i].HasPort:
 		return Type{Kind: kinds[i]}, nil
 	}
 	n, err := strconv.ParseUint(port, 10, 16)
-	if err != nil || n == 0 {
-		return Type{}, fmt.Errorf("%q has no valid port; write %s:PORT with a port from 1 to 65535", s, name)
+	switch {
+	case err != nil || n == 0:
+		return Type{}, fmt.Errorf("%q needs a port from 1 to 65535, e.g. %s:80", s, name)
+	case kinds[i].appendRequest == nil:
+		return Type{}, fmt.Errorf("%q is a type of probe that cannot be run yet; use %s", s, TypeNames())
 	}
 	return Type{Kind: kinds[i], Port: uint16(n)}, nil
 }

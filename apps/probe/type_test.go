@@ -14,12 +14,17 @@ func TestParseType(t *testing.T) {
 		}
 	}
 	for text, says := range map[string]string{
-		"":         `"" is not a type of probe; use icmp, icmp6 or arp`,
-		"ICMP":     `"ICMP" is not a type of probe; use icmp, icmp6 or arp`,
-		"icmp:1":   `"icmp:1" is not a type of probe; use icmp, icmp6 or arp`,
-		"tcp:80":   `"tcp:80" is a type of probe that cannot be run yet; use icmp, icmp6 or arp`,
-		"udp":      `"udp" is a type of probe that cannot be run yet; use icmp, icmp6 or arp`,
-		"sctp:443": `"sctp:443" is not a type of probe; use icmp, icmp6 or arp`,
+		"":          `"" is not a type of probe; use icmp, icmp6 or arp`,
+		"ICMP":      `"ICMP" is not a type of probe; use icmp, icmp6 or arp`,
+		"icmp:1":    `"icmp:1" is not a type of probe; use icmp, icmp6 or arp`,
+		"tcp:80":    `"tcp:80" is a type of probe that cannot be run yet; use icmp, icmp6 or arp`,
+		"udp:53":    `"udp:53" is a type of probe that cannot be run yet; use icmp, icmp6 or arp`,
+		"udp":       `"udp" needs a port from 1 to 65535, e.g. udp:80`,
+		"udp:x":     `"udp:x" needs a port from 1 to 65535, e.g. udp:80`,
+		"tcp":       `"tcp" needs a port from 1 to 65535, e.g. tcp:80`,
+		"tcp:0":     `"tcp:0" needs a port from 1 to 65535, e.g. tcp:80`,
+		"tcp:99999": `"tcp:99999" needs a port from 1 to 65535, e.g. tcp:80`,
+		"sctp:443":  `"sctp:443" is not a type of probe; use icmp, icmp6 or arp`,
 	} {
 		if got, err := ParseType(text); err == nil || err.Error() != says || got != (Type{}) {
 			t.Errorf("%q: %v, %v; want %s", text, got, err, says)
@@ -37,7 +42,7 @@ func TestTypeWithPort(t *testing.T) {
 	}
 	for _, text := range []string{"tcp", "tcp:", "tcp:0", "tcp:65536", "tcp:x", "tcp:1:2"} {
 		if got, err := parseType(with, text); err == nil ||
-			!strings.Contains(err.Error(), "write tcp:PORT with a port from 1 to 65535") {
+			!strings.Contains(err.Error(), "needs a port from 1 to 65535, e.g. tcp:80") {
 			t.Errorf("%q: %v, %v", text, got, err)
 		}
 	}

@@ -100,7 +100,8 @@ func TestBlackboxPage(t *testing.T) {
 		"source=vm1":                         "target is missing",
 		"target=vm1":                         "source is missing",
 		"source=vm1&target=vm2&module=http":  "is not a type of probe; use icmp, icmp6 or arp",
-		"source=vm1&target=vm2&module=tcp:0": "that cannot be run yet",
+		"source=vm1&target=vm2&module=tcp:1": "that cannot be run yet",
+		"source=vm1&target=vm2&module=tcp:0": "needs a port from 1 to 65535, e.g. tcp:80",
 	} {
 		p := wantProblem(t, ask(t, "GET", url+"/probe?"+query, ""), 400, api.CodeInvalid)
 		if !strings.Contains(p.Detail, detail) {
