@@ -24,7 +24,7 @@ type eventsInput struct {
 // registerEvents adds GET events.
 func (s *Server) registerEvents() {
 	list := &huma.Schema{Type: huma.TypeArray, Items: schemaOf[Event](s.registry())}
-	huma.Register(s.api, s.operation(http.MethodGet, eventsPath, "list-events", "events", "Follow or list events",
+	huma.Register(s.api, responding(s.operation(http.MethodGet, eventsPath, "list-events", "events", "Follow or list events",
 		"Server-sent events: each has the id, its type as the event's name, and the event as JSON. A stream begins "+
 			"with what happens next, or after the id that the Last-Event-ID header or ?after= names, as far as it is "+
 			"remembered. A client that is too slow is cut off and can go on where it was. With \"Accept: "+
@@ -32,7 +32,7 @@ func (s *Server) registerEvents() {
 		content{
 			"text/event-stream": textMedia(eventText(exampleEvent)),
 			jsonType:            {Schema: list, Example: []Event{exampleEvent}},
-		}),
+		}), "Events"),
 		func(_ context.Context, in *eventsInput) (*huma.StreamResponse, error) {
 			last := cmp.Or(strings.TrimSpace(in.Last), in.After)
 			return raw(func(w http.ResponseWriter, r *http.Request) { s.serveEvents(w, r, last) })

@@ -75,12 +75,12 @@ func (s *Server) registerHealth() {
 			w.Header().Set("Content-Type", jsonType)
 			_, _ = w.Write(s.spec) // fails only when the client is gone
 		})
-	s.handle(get(indexPattern, "index", tag, "Index",
+	s.handle(responding(get(indexPattern, "index", tag, "Index",
 		"The web page where there is one, else what there is and where.",
 		content{
 			jsonType:    {Schema: schemaOf[Index](s.registry()), Example: s.index()},
 			"text/html": textMedia("<!doctype html>"),
-		}),
+		}), "The page, or what there is and where"),
 		func(w http.ResponseWriter, r *http.Request) {
 			if s.Page != nil {
 				s.Page.ServeHTTP(w, r)

@@ -70,6 +70,12 @@ func (s *Server) operation(method, path, id, tag, summary, description string, o
 	}
 }
 
+// responding gives the successful response of an operation a description of its own.
+func responding(op huma.Operation, description string) huma.Operation {
+	op.Responses["200"].Description = description
+	return op
+}
+
 // registry returns the schemas of the description.
 func (s *Server) registry() huma.Registry { return s.api.OpenAPI().Components.Schemas }
 

@@ -35,7 +35,7 @@ func raw(handler http.HandlerFunc) (*huma.StreamResponse, error) {
 
 // registerProbes adds POST probes.
 func (s *Server) registerProbes() {
-	s.handle(s.operation(http.MethodPost, probesPath, "run-probe", "probes", "Run a probe",
+	s.handle(responding(s.operation(http.MethodPost, probesPath, "run-probe", "probes", "Run a probe",
 		"Answers when the probe is done with its result. Ends early when the client goes away. "+
 			"With \"Accept: "+streamType+
 			"\" the answer is a stream of lines, one JSON object for each piece of news as it comes; "+
@@ -50,7 +50,7 @@ func (s *Server) registerProbes() {
 			},
 			streamType: textMedia(`{"event":"started","color":61441}` + "\n" +
 				`{"event":"reply","seq":1,"rtt_seconds":0.000412}` + "\n"),
-		}), s.runProbe)
+		}), "How the probe ended"), s.runProbe)
 	schemaOf[ProbeUpdate](s.registry())
 	finishProbeSchemas(s.registry())
 	// Described after registration: huma would take the body from us to check it.

@@ -196,6 +196,16 @@ func TestDescription(t *testing.T) {
 			}
 		}
 	}
+	for at, want := range map[string]string{
+		"post /api/v1/probes": "How the probe ended", "get /api/v1/events": "Events",
+		"get /": "The page, or what there is and where", "get /metrics": "OK",
+	} {
+		method, path, _ := strings.Cut(at, " ")
+		responses := paths[path].(map[string]any)[method].(map[string]any)["responses"].(map[string]any)
+		if got := responses["200"].(map[string]any)["description"]; got != want {
+			t.Errorf("%s: its response is described as %v, want %q", at, got, want)
+		}
+	}
 	if want := 9*2 + 8; operations != want {
 		t.Errorf("%d operations are described, want %d", operations, want)
 	}
