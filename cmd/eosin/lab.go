@@ -62,8 +62,8 @@ func (a *app) labUpCommand(name *string) *cobra.Command {
 			fmt.Fprintln(a.stdout)
 			printTopology(a.stdout, d)
 			fmt.Fprintf(a.stdout, "\nThe lab is up and waits for its controller:\n  eosin serve -c %s\n"+
-				"Guests are found when they send something, as these do:\n  %s\nRemove it with:\n  eosin lab down\n",
-				d.ConfigPath(), speak(d))
+				"Guests are found when they send something, as these do:\n  %s\nRemove it with:\n  %s\n",
+				d.ConfigPath(), speak(d), labDownLine(*name))
 			return nil
 		},
 	}
@@ -77,6 +77,14 @@ func speak(d *lab.Demo) string {
 			d.Lab.VM(g.Name).Namespace.Name))
 	}
 	return strings.Join(lines, "\n  ")
+}
+
+// labDownLine is the command that removes the lab of a name.
+func labDownLine(name string) string {
+	if name == lab.DemoName {
+		return "eosin lab down"
+	}
+	return "eosin lab down --name " + name
 }
 
 func (a *app) labDownCommand(name *string) *cobra.Command {

@@ -22,6 +22,7 @@ import (
 	"github.com/eosin-sdn/eosin/config/spelling"
 	"github.com/eosin-sdn/eosin/controller/api"
 	"github.com/eosin-sdn/eosin/controller/api/apitest"
+	"github.com/eosin-sdn/eosin/lab"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -662,5 +663,13 @@ func TestWords(t *testing.T) {
 	}
 	if got := spelling.Printable("vm\x1b[31m1\n\u202e ü"); got != "vm?[31m1?? ü" {
 		t.Errorf("%q", got)
+	}
+}
+
+func TestLabDownLine(t *testing.T) {
+	for name, want := range map[string]string{lab.DemoName: "eosin lab down", "x": "eosin lab down --name x"} {
+		if got := labDownLine(name); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
 	}
 }
